@@ -1,0 +1,299 @@
+//! One error type per phase of a writer's life.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a writer could not be built. Nothing was started and no file was damaged.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// An option has a value that cannot work.
+    InvalidOption {
+        /// The builder call.
+        option: &'static str,
+        /// What is wrong with the value.
+        reason: &'static str,
+    },
+    /// An environment variable has a value that cannot be read.
+    InvalidEnv {
+        /// The name of the variable.
+        variable: String,
+        /// Its value.
+        value: String,
+        /// What would have been allowed.
+        reason: String,
+    },
+    /// The path cannot name a log file.
+    InvalidPath {
+        /// The path as given.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The path names something that is not a regular file, or the strategy cannot serve it.
+    SpecialFile {
+        /// The path as given.
+        path: PathBuf,
+        /// What stands there, or why it cannot serve.
+        reason: &'static str,
+    },
+    /// Another writer holds the file in a way that excludes this one.
+    Locked {
+        /// The path as given.
+        path: PathBuf,
+    },
+    /// The system refused an operation on the path.
+    Io {
+        /// What was tried, for example `open` or `create directory`.
+        operation: &'static str,
+        /// The path it was tried on.
+        path: PathBuf,
+        /// The answer of the system.
+        source: io::Error,
+    },
+    /// The worker thread could not be started.
+    Spawn {
+        /// The answer of the system.
+        source: io::Error,
+    },
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BuildError::InvalidOption { option, reason } => {
+                write!(f, "option {option} is invalid: {reason}")
+            }
+            BuildError::InvalidEnv { variable, value, reason } => {
+                write!(f, "environment variable {variable} is invalid: {value:?}: {reason}")
+            }
+            BuildError::InvalidPath { path, reason } => {
+                write!(f, "path {path:?} cannot name a log file: {reason}")
+            }
+            BuildError::SpecialFile { path, reason } => {
+                write!(f, "cannot log to {path:?}: {reason}")
+            }
+            BuildError::Locked { path } => {
+                write!(f, "another writer holds {path:?}")
+            }
+            BuildError::Io { operation, path, source } => {
+                write!(f, "cannot {operation} {path:?}: {source}")
+            }
+            BuildError::Spawn { source } => write!(f, "cannot start the worker thread: {source}"),
+        }
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            BuildError::Io { source, .. } | BuildError::Spawn { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Why a line was rejected. A line dropped by the queue policy is `Ok(false)` instead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The writer is shut down, or this is a forked child of the process that built it.
+    Closed,
+    /// Sent from the worker's own thread under [`QueuePolicy::Block`](crate::QueuePolicy::Block)
+    /// while the queue was full: waiting there would never end.
+    WouldBlock,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SendError::Closed => "the writer is closed",
+            SendError::WouldBlock => "the queue is full and the worker cannot wait for itself",
+        })
+    }
+}
+
+impl Error for SendError {}
+
+/// Why a flush or a sync cannot promise what was asked for.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum FlushError {
+    /// Lines were given up since the call began.
+    Lost {
+        /// How many.
+        lines: u64,
+    },
+    /// The time is over; the lines stay queued and will still be written.
+    Timeout {
+        /// Lines accepted and not yet written.
+        pending: u64,
+    },
+    /// Called on the worker's own thread.
+    WouldDeadlock,
+    /// The target cannot be synced.
+    Unsupported,
+    /// The system refused to sync. It stays so until another file is open, because data that a
+    /// failed `fsync` left behind may never reach the disk.
+    Sync {
+        /// The answer of the system.
+        source: io::Error,
+    },
+    /// There is no worker that could write: this is a forked child.
+    Closed,
+}
+
+impl fmt::Display for FlushError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FlushError::Lost { lines } => write!(f, "{lines} lines were given up"),
+            FlushError::Timeout { pending } => {
+                write!(f, "the time is over with {pending} lines pending")
+            }
+            FlushError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
+            FlushError::Unsupported => f.write_str("the target cannot be synced"),
+            FlushError::Sync { source } => write!(f, "the target could not be synced: {source}"),
+            FlushError::Closed => f.write_str("the writer belongs to the parent process"),
+        }
+    }
+}
+
+impl Error for FlushError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            FlushError::Sync { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// Why a shutdown was not complete.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// The time is over; the worker goes on draining and a later call may be `Ok`.
+    Timeout {
+        /// Lines accepted and not yet written.
+        remaining: u64,
+    },
+    /// The sink was failing when the time was over, or panicked: lines were given up.
+    Lost {
+        /// How many, over the whole life of the writer.
+        lines: u64,
+    },
+    /// All lines are written, but the sink could not be closed properly.
+    Close {
+        /// The answer of the system.
+        source: io::Error,
+    },
+    /// Called on the worker's own thread: the writer is closed, the worker drains afterwards.
+    WouldDeadlock,
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ShutdownError::Timeout { remaining } => {
+                write!(f, "the time is over with {remaining} lines pending")
+            }
+            ShutdownError::Lost { lines } => write!(f, "{lines} lines were given up"),
+            ShutdownError::Close { source } => write!(f, "the sink could not be closed: {source}"),
+            ShutdownError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
+        }
+    }
+}
+
+impl Error for ShutdownError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ShutdownError::Close { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
+/// A failed operation of the sink, as [`on_error`](crate::WriterBuilder::on_error) gets it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct WriteError {
+    /// What the worker tried.
+    pub operation: Operation,
+    /// The file, where there is one.
+    pub path: Option<PathBuf>,
+    /// The state that the failure led to.
+    pub state: State,
+    /// The answer of the sink.
+    pub source: io::Error,
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} ", self.operation.as_str())?;
+        match &self.path {
+            Some(path) => write!(f, "{path:?}")?,
+            None => f.write_str("the sink")?,
+        }
+        write!(f, " ({}): {}", self.state.as_str(), self.source)
+    }
+}
+
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// An operation of a [`Sink`](crate::Sink).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Operation {
+    /// [`Sink::write`](crate::Sink::write).
+    Write,
+    /// [`Sink::flush`](crate::Sink::flush).
+    Flush,
+    /// [`Sink::sync`](crate::Sink::sync).
+    Sync,
+    /// [`Sink::close`](crate::Sink::close).
+    Close,
+    /// [`Sink::idle`](crate::Sink::idle).
+    Idle,
+}
+
+impl Operation {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Operation::Write => "write",
+            Operation::Flush => "flush",
+            Operation::Sync => "sync",
+            Operation::Close => "close",
+            Operation::Idle => "trim",
+        }
+    }
+}
+
+/// How the sink is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum State {
+    /// The last write succeeded, or none was tried yet.
+    #[default]
+    Healthy,
+    /// Writes fail and are retried with back-off; the queue policy handles the pressure.
+    Retrying,
+    /// Writes have failed for [`fail_after`](crate::WriterBuilder::fail_after): nobody waits for
+    /// room any more. One retry a second; the first success leads back to `Healthy`.
+    Failed,
+}
+
+impl State {
+    /// The name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            State::Healthy => "healthy",
+            State::Retrying => "retrying",
+            State::Failed => "failed",
+        }
+    }
+}

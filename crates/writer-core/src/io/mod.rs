@@ -1,0 +1,79 @@
+//! How bytes reach their target: the sink trait, and its implementations.
+
+use std::io;
+
+/// Where the worker puts lines: the one door through which files, tests and foreign targets come.
+///
+/// The worker calls a sink from one thread at a time, with no lock held that a sender needs, and
+/// owns all bytes: what [`write`](Sink::write) does not take is offered again, first, by the next
+/// call. A panic in a sink is caught: the lines of that call count as lost.
+///
+/// ```
+/// struct Stderr;
+///
+/// impl writer_core::Sink for Stderr {
+///     fn write(&mut self, lines: &[u8], _more_waiting: bool) -> std::io::Result<usize> {
+///         std::io::Write::write(&mut std::io::stderr(), lines)
+///     }
+/// }
+/// ```
+pub trait Sink: Send {
+    /// Takes bytes from the front of `lines` and returns how many of them are now written, that
+    /// is, survive the death of this process as far as this kind of target can promise it.
+    ///
+    /// `lines` is never empty and ends at a line end; it starts at one unless the last call took a
+    /// part of a line. `more_waiting` says that the next call will bring more bytes behind these;
+    /// only then may a sink take nothing, to get a longer slice next time. `Ok(0)` otherwise is an
+    /// error of kind [`WriteZero`](io::ErrorKind::WriteZero).
+    ///
+    /// # Errors
+    ///
+    /// An error means that nothing was taken. The worker waits and offers the same bytes again;
+    /// [`Interrupted`](io::ErrorKind::Interrupted) is retried at once.
+    fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize>;
+
+    /// Hands on what the sink's own target may hold back; called when a round of writes has ended
+    /// with nothing left, before anyone waiting in a flush is released. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// The round counts as failed and is retried.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Makes everything written survive a loss of power. Unsupported by default.
+    ///
+    /// # Errors
+    ///
+    /// Kind [`Unsupported`](io::ErrorKind::Unsupported) for a target that cannot; any other error
+    /// means that the data may be gone.
+    fn sync(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Ends the use of the target; called once, after the last write. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// Reported by [`shutdown`](crate::Writer::shutdown); not retried.
+    fn close(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether [`idle`](Sink::idle) has something to do. Asked when the worker has nothing to
+    /// write; `true` costs one timed wake-up.
+    fn wants_idle(&self) -> bool {
+        false
+    }
+
+    /// Called once when no line has come for a second and [`wants_idle`](Sink::wants_idle) said
+    /// so. Does nothing by default.
+    ///
+    /// # Errors
+    ///
+    /// Reported, and not retried before the next idle time.
+    fn idle(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
