@@ -178,9 +178,9 @@ pub enum ShutdownError {
         /// Lines accepted and not yet written.
         remaining: u64,
     },
-    /// The sink was failing when the time was over, or panicked: lines were given up.
+    /// The sink was failing when the time was over: lines were given up and the worker has ended.
     Lost {
-        /// How many, over the whole life of the writer.
+        /// How many.
         lines: u64,
     },
     /// All lines are written, but the sink could not be closed properly.
@@ -274,7 +274,7 @@ impl Operation {
 }
 
 /// How the sink is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum State {
     /// The last write succeeded, or none was tried yet.

@@ -1,0 +1,184 @@
+//! How a line gets into the queue: the sender's side, with the four policies.
+
+use std::time::Duration;
+
+use crate::axes::QueuePolicy;
+use crate::chunk::Line;
+use crate::clock;
+use crate::error::{SendError, State};
+use crate::shared::{Inner, Shared};
+use crate::sync::MutexGuard;
+use crate::thread_mark::ThreadMark;
+
+/// How long a line from the worker's own thread makes no write due where the writer itself has no
+/// interval to go by.
+const ECHO_INTERVAL: Duration = Duration::from_millis(100);
+
+impl Shared {
+    /// Offers a line to the queue; `Ok(false)` if the policy dropped it.
+    ///
+    /// The common way is short: one lock, a look at the bounds, a copy. The worker is woken after
+    /// unlocking, so that it does not run into the lock.
+    #[inline]
+    pub(crate) fn admit(&self, line: Line<'_>) -> Result<bool, SendError> {
+        let own_thread = ThreadMark::is_on(self);
+        let mut inner = self.lock();
+        if own_thread || inner.closed || inner.oversized > 0 || !inner.queue.fits(line.len()) {
+            return self.admit_rarely(inner, line, own_thread);
+        }
+        self.accept(inner, line);
+        Ok(true)
+    }
+
+    #[inline]
+    fn accept(&self, mut inner: MutexGuard<'_, Inner>, line: Line<'_>) {
+        inner.queue.push(&self.pool, line);
+        inner.count.enqueued += 1;
+        let rings = inner.alarm_rings();
+        drop(inner);
+        if rings {
+            self.work.notify_one();
+        }
+    }
+
+    #[cold]
+    fn admit_rarely(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        line: Line<'_>,
+        own_thread: bool,
+    ) -> Result<bool, SendError> {
+        if inner.closed {
+            inner.count.rejected += 1;
+            return Err(SendError::Closed);
+        }
+        let never_fits = inner.queue.never_fits(line.len());
+        if own_thread {
+            self.mark_echo(&mut inner);
+        }
+        if inner.oversized == 0 && inner.queue.fits(line.len()) {
+            self.accept(inner, line);
+            return Ok(true);
+        }
+        self.note_no_room(&mut inner);
+        match self.config.queue_policy {
+            QueuePolicy::Block if own_thread => {
+                self.unmark_echo(&mut inner);
+                inner.count.rejected += 1;
+                Err(SendError::WouldBlock)
+            }
+            QueuePolicy::Block => self.wait_for_room(inner, line, never_fits),
+            QueuePolicy::DropOldest if !never_fits => {
+                let evicted = inner.queue.evict_for(&self.pool, line.len()) as u64;
+                inner.count.evicted += evicted;
+                let report = self.note_drops(&mut inner, evicted);
+                self.accept(inner, line);
+                self.report_drops(report);
+                Ok(true)
+            }
+            QueuePolicy::DropOldest | QueuePolicy::DropNewest | QueuePolicy::Warn => {
+                if own_thread {
+                    self.unmark_echo(&mut inner);
+                }
+                Ok(self.refuse(inner))
+            }
+        }
+    }
+
+    /// Block: waits until the line fits, the writer closes, the sink has failed for good, or the
+    /// time is over. A line that never fits waits for the moment when the queue is empty, and
+    /// nobody else is let in before it.
+    fn wait_for_room(
+        &self,
+        mut inner: MutexGuard<'_, Inner>,
+        line: Line<'_>,
+        never_fits: bool,
+    ) -> Result<bool, SendError> {
+        let until = self
+            .config
+            .block_timeout
+            .and_then(|timeout| clock::deadline(self.clock.now(), timeout));
+        inner.room_waiters += 1;
+        inner.oversized += usize::from(never_fits);
+        let admitted = loop {
+            if inner.closed {
+                inner.count.rejected += 1;
+                break Err(SendError::Closed);
+            }
+            if if never_fits {
+                inner.queue.is_empty()
+            } else {
+                inner.oversized == 0 && inner.queue.fits(line.len())
+            } {
+                break Ok(true);
+            }
+            let in_vain = inner.state == State::Failed;
+            if in_vain || until.is_some_and(|until| self.clock.now() >= until) {
+                break Ok(false);
+            }
+            if !inner.room_wanted {
+                inner.room_wanted = true;
+                self.work.notify_one();
+            }
+            inner = self.clock.wait(&self.room, inner, until);
+        };
+        inner.room_waiters -= 1;
+        if never_fits {
+            inner.oversized -= 1;
+            self.notify_room(&inner);
+        }
+        match admitted {
+            Ok(true) => self.accept(inner, line),
+            Ok(false) => return Ok(self.refuse(inner)),
+            Err(error) => return Err(error),
+        }
+        Ok(true)
+    }
+
+    /// Counts a refused line; returns `false` for the sender.
+    pub(crate) fn refuse(&self, mut inner: MutexGuard<'_, Inner>) -> bool {
+        inner.count.refused += 1;
+        let report = self.note_drops(&mut inner, 1);
+        drop(inner);
+        self.report_drops(report);
+        false
+    }
+
+    fn note_no_room(&self, inner: &mut Inner) {
+        inner.no_room = true;
+        if inner.alarm.no_room {
+            inner.alarm.no_room = false;
+            self.work.notify_one();
+        }
+    }
+
+    fn mark_echo(&self, inner: &mut Inner) {
+        if inner.echoes == 0 {
+            let interval = self.config.flush_interval.filter(|interval| !interval.is_zero());
+            let interval = interval.unwrap_or(ECHO_INTERVAL);
+            inner.echoes_until = clock::deadline(self.clock.now(), interval);
+        }
+        inner.echoes += 1;
+        inner.echoed += 1;
+    }
+
+    fn unmark_echo(&self, inner: &mut Inner) {
+        inner.echoes -= 1;
+        inner.echoed -= 1;
+    }
+
+    /// Notes dropped lines and returns how many are to be reported now, after unlocking.
+    fn note_drops(&self, inner: &mut Inner, lines: u64) -> Option<u64> {
+        if !self.callbacks.hears_drops() {
+            return None;
+        }
+        inner.unreported += lines;
+        inner.drops_to_report(self.clock.now())
+    }
+
+    pub(crate) fn report_drops(&self, lines: Option<u64>) {
+        if let Some(lines) = lines {
+            self.callbacks.dropped(lines);
+        }
+    }
+}

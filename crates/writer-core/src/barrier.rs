@@ -1,0 +1,143 @@
+//! Waiting for the worker: flush, sync, shutdown.
+//!
+//! No request travels through the queue, so none can be dropped. A flush is a number: all lines up
+//! to the last one accepted before the call. The worker publishes up to which number everything has
+//! come to an end.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::error::{FlushError, ShutdownError, State};
+use crate::shared::{Inner, Shared};
+use crate::sync::MutexGuard;
+use crate::thread_mark::ThreadMark;
+
+/// How long a worker has to give up after the time of a shutdown is over.
+const GIVE_UP_WITHIN: Duration = Duration::from_millis(150);
+
+impl Shared {
+    /// Waits until all that is accepted so far is written.
+    pub(crate) fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        if ThreadMark::is_on(self) {
+            return Err(FlushError::WouldDeadlock);
+        }
+        let mut inner = self.lock();
+        let (target, lost_before) = (inner.count.enqueued, lost_before(&inner));
+        if inner.flushed < target && !inner.ended {
+            inner.flush_upto = inner.flush_upto.max(target);
+            self.work.notify_one();
+            let until = clock::deadline(self.clock.now(), timeout);
+            inner = self.watch(inner, until, |inner| inner.ended || inner.flushed >= target);
+        }
+        flush_result(&inner, target, lost_before)
+    }
+
+    /// Waits until all that is accepted so far is durable.
+    pub(crate) fn sync(&self, timeout: Duration) -> Result<(), FlushError> {
+        if ThreadMark::is_on(self) {
+            return Err(FlushError::WouldDeadlock);
+        }
+        let mut inner = self.lock();
+        let (target, lost_before) = (inner.count.enqueued, lost_before(&inner));
+        if !inner.ended {
+            inner.syncs.requested += 1;
+            let ticket = inner.syncs.requested;
+            inner.syncs.upto = target;
+            inner.flush_upto = inner.flush_upto.max(target);
+            self.work.notify_one();
+            let until = clock::deadline(self.clock.now(), timeout);
+            inner = self.watch(inner, until, |inner| inner.ended || inner.syncs.served >= ticket);
+            if !inner.ended && inner.syncs.served < ticket {
+                return Err(FlushError::Timeout { pending: inner.count.pending() });
+            }
+        }
+        flush_result(&inner, target, lost_before)?;
+        match &inner.syncs.error {
+            Some(error) => Err(sync_error(error)),
+            None if inner.syncs.durable >= target => Ok(()),
+            None => Err(FlushError::Closed),
+        }
+    }
+
+    /// Closes the writer and waits until the worker has drained the queue and gone.
+    pub(crate) fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        let mut inner = self.lock();
+        if !inner.closed {
+            self.close(&mut inner);
+        }
+        if ThreadMark::is_on(self) {
+            return Err(ShutdownError::WouldDeadlock);
+        }
+        let until = clock::deadline(self.clock.now(), timeout);
+        inner = self.watch(inner, until, |inner| inner.ended);
+        if !inner.ended && inner.state != State::Healthy {
+            inner.give_up = true;
+            self.work.notify_one();
+            let until = clock::deadline(self.clock.now(), GIVE_UP_WITHIN);
+            inner = self.watch(inner, until, |inner| inner.ended);
+        }
+        inner.shutdown_result()
+    }
+
+    /// Waits on `progress` until `done` or the time is over.
+    fn watch<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner>,
+        until: Option<Instant>,
+        done: impl Fn(&Inner) -> bool,
+    ) -> MutexGuard<'a, Inner> {
+        inner.watchers += 1;
+        while !done(&inner) && until.is_none_or(|until| self.clock.now() < until) {
+            inner = self.clock.wait(&self.progress, inner, until);
+        }
+        inner.watchers -= 1;
+        inner
+    }
+}
+
+impl Inner {
+    /// What a shutdown has come to so far.
+    pub(crate) fn shutdown_result(&self) -> Result<(), ShutdownError> {
+        if !self.ended {
+            return Err(ShutdownError::Timeout { remaining: self.count.pending() });
+        }
+        if self.given_up > 0 {
+            return Err(ShutdownError::Lost { lines: self.given_up });
+        }
+        match &self.close_error {
+            Some(error) => Err(ShutdownError::Close { source: copy_error(error) }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The lines that were lost before this call: those that a shutdown gave up concern every call.
+fn lost_before(inner: &Inner) -> u64 {
+    inner.count.lost - inner.given_up
+}
+
+fn flush_result(inner: &Inner, target: u64, lost_before: u64) -> Result<(), FlushError> {
+    if inner.flushed < target {
+        return Err(FlushError::Timeout { pending: inner.count.pending() });
+    }
+    match inner.count.lost - lost_before {
+        0 => Ok(()),
+        lines => Err(FlushError::Lost { lines }),
+    }
+}
+
+pub(crate) fn sync_error(error: &io::Error) -> FlushError {
+    match error.kind() {
+        io::ErrorKind::Unsupported => FlushError::Unsupported,
+        _ => FlushError::Sync { source: copy_error(error) },
+    }
+}
+
+/// `io::Error` cannot be cloned; this keeps the code of the system, or else kind and text.
+fn copy_error(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}

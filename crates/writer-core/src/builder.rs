@@ -1,0 +1,373 @@
+//! Setting up a writer.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::axes::{Mode, QueuePolicy, Strategy};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::env;
+use crate::error::{BuildError, WriteError};
+use crate::exit;
+use crate::guard::WriterGuard;
+use crate::io::{self, Sink};
+use crate::process;
+use crate::report::Callbacks;
+use crate::shared::Shared;
+use crate::worker;
+use crate::writer::Writer;
+
+/// Sets up a writer: made by [`Writer::builder`], [`Writer::to`] or out of a path, ended by
+/// [`build`](Self::build).
+///
+/// Every combination of strategy, mode and queue policy is legal.
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct WriterBuilder {
+    config: Config,
+    sink: Option<Box<dyn Sink>>,
+    callbacks: Callbacks,
+    env_prefix: Option<String>,
+}
+
+impl std::fmt::Debug for WriterBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriterBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What is needed to build a writer once more.
+pub(crate) struct Recipe {
+    pub(crate) callbacks: Arc<Callbacks>,
+}
+
+impl WriterBuilder {
+    pub(crate) fn to_path(path: PathBuf) -> Self {
+        Self::with(Config { path: Some(path), ..Config::default() }, None)
+    }
+
+    pub(crate) fn to_sink(sink: Box<dyn Sink>) -> Self {
+        Self::with(Config::default(), Some(sink))
+    }
+
+    fn with(config: Config, sink: Option<Box<dyn Sink>>) -> Self {
+        WriterBuilder { config, sink, callbacks: Callbacks::default(), env_prefix: None }
+    }
+
+    /// How bytes reach the file. Default: [`Strategy::BlockBuffered`]. Over a sink it only says
+    /// how eager [`Mode::Trigger`] is.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.config.strategy = strategy;
+        self
+    }
+
+    /// When the worker writes. Default: [`Mode::Trigger`].
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.config.mode = mode;
+        self
+    }
+
+    /// What a full queue does with the next line. Default: [`QueuePolicy::Block`].
+    pub fn queue_policy(mut self, policy: QueuePolicy) -> Self {
+        self.config.queue_policy = policy;
+        self
+    }
+
+    /// The most lines that wait in the queue. Default: 10 000; 0 = no bound in lines.
+    pub fn max_queue_size(mut self, lines: usize) -> Self {
+        self.config.max_queue_size = lines;
+        self
+    }
+
+    /// The most bytes that wait in the queue. Default: 64 MiB; 0 = no bound in bytes. With the
+    /// batch under way a writer uses at most twice as much.
+    pub fn max_queue_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_queue_bytes = bytes;
+        self
+    }
+
+    /// How many waiting lines make a write due, in Trigger and at a tick of Loop; a threshold,
+    /// never a maximum. Default: 100 lines; 0 = no size trigger.
+    pub fn batch_size(mut self, lines: usize) -> Self {
+        self.config.batch_size = lines;
+        self
+    }
+
+    /// How long after the last flush waiting lines are due, in Trigger and at a tick of Loop.
+    /// Default: 100 ms; zero = write on every wake.
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.config.flush_interval = Some(interval);
+        self
+    }
+
+    /// Makes time no reason to write.
+    pub fn no_flush_interval(mut self) -> Self {
+        self.config.flush_interval = None;
+        self
+    }
+
+    /// The time between two looks in [`Mode::Loop`]. Default: 10 ms; zero is an error.
+    pub fn tick(mut self, tick: Duration) -> Self {
+        self.config.tick = tick;
+        self
+    }
+
+    /// From how many bytes on [`Strategy::BlockBuffered`] writes while more lines wait. Default:
+    /// 64 KiB; at most 1 MiB, larger values are reduced to it; zero is an error.
+    pub fn block_size(mut self, bytes: usize) -> Self {
+        self.config.block_size = bytes;
+        self
+    }
+
+    /// The steps in which [`Strategy::MemoryMapped`] reserves space, rounded up to pages. Default:
+    /// 32 MiB; zero is an error.
+    pub fn mmap_chunk(mut self, bytes: usize) -> Self {
+        self.config.mmap_chunk = bytes;
+        self
+    }
+
+    /// How long a sender waits for room under [`QueuePolicy::Block`] before its line is refused.
+    /// Default: as long as it takes.
+    pub fn block_timeout(mut self, timeout: Duration) -> Self {
+        self.config.block_timeout = Some(timeout);
+        self
+    }
+
+    /// How long writes may fail before nobody waits for room any more. Default: 30 s.
+    pub fn fail_after(mut self, time: Duration) -> Self {
+        self.config.fail_after = time;
+        self
+    }
+
+    /// Whether an existing file is emptied. Default: no, lines are appended.
+    pub fn truncate(mut self, truncate: bool) -> Self {
+        self.config.truncate = truncate;
+        self
+    }
+
+    /// Whether missing parent folders are made. Default: yes.
+    pub fn create_dirs(mut self, create: bool) -> Self {
+        self.config.create_dirs = create;
+        self
+    }
+
+    /// The permission bits of a new file, before the umask; of no effect on Windows. Default:
+    /// `0o640`. An existing file keeps its own.
+    pub fn permissions(mut self, mode: u32) -> Self {
+        self.config.permissions = mode;
+        self
+    }
+
+    /// Whether pipes, sockets and devices are accepted. Default: no, except for `/dev/stdout`,
+    /// `/dev/stderr` and `/dev/fd/N`.
+    pub fn allow_special(mut self, allow: bool) -> Self {
+        self.config.allow_special = allow;
+        self
+    }
+
+    /// Whether the end of the process waits, at most 2 s, until what was accepted is written.
+    /// Default: yes.
+    pub fn exit_hook(mut self, hook: bool) -> Self {
+        self.config.exit_hook = hook;
+        self
+    }
+
+    /// The name of the worker thread. Default: `writer`.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.config.thread_name = name.into();
+        self
+    }
+
+    /// Called by the worker after a round of writes with the number of lines written. The sum of
+    /// all calls is [`Metrics::written`](crate::Metrics::written).
+    pub fn on_write(mut self, callback: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_write = Some(Box::new(callback));
+        self
+    }
+
+    /// Called by the worker after a round that ended with nothing held back.
+    pub fn on_flush(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
+        self.callbacks.on_flush = Some(Box::new(callback));
+        self
+    }
+
+    /// Called by the worker when writes begin to fail, and when they have failed for
+    /// [`fail_after`](Self::fail_after). Without it stderr is told.
+    pub fn on_error(mut self, callback: impl Fn(&WriteError) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_error = Some(Box::new(callback));
+        self
+    }
+
+    /// Called with a number of dropped lines: for the first at once in the sender's thread, then
+    /// at most once a second. The sum of all calls is [`Metrics::dropped`](crate::Metrics::dropped)
+    /// when the writer has ended.
+    pub fn on_drop(mut self, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_drop = Some(Box::new(callback));
+        self
+    }
+
+    /// Whether lines are written in the sender's thread, without worker and queue: the same lines
+    /// in the same file, and each is written when `send` returns. Mode, batch, interval, tick and
+    /// queue settings have no effect then. Default: no.
+    pub fn synchronous(mut self, synchronous: bool) -> Self {
+        self.config.synchronous = synchronous;
+        self
+    }
+
+    /// Lets the environment change the settings, whatever the other calls say: with the prefix
+    /// `WRITER`, the variables `WRITER_ASYNC` (`0` or `1`), `WRITER_TYPE` (a strategy),
+    /// `WRITER_MODE`, `WRITER_POLICY`, `WRITER_QUEUE_SIZE`, `WRITER_BATCH_SIZE`,
+    /// `WRITER_FLUSH_INTERVAL` and `WRITER_TICK` (`10us`, `1ms`, `0.5s`, `5m`; a plain number is
+    /// seconds). A value that cannot be read is an error of [`build`](Self::build).
+    pub fn env_overrides(mut self, prefix: impl Into<String>) -> Self {
+        self.env_prefix = Some(prefix.into());
+        self
+    }
+
+    /// Opens the file and starts the worker.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] for settings that cannot work and for a file that cannot be opened. Then
+    /// nothing runs, and no file was changed.
+    pub fn build(mut self) -> Result<(Writer, WriterGuard), BuildError> {
+        if let Some(prefix) = &self.env_prefix {
+            env::apply(prefix, &mut self.config, |name| {
+                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+            })?;
+        }
+        validate(&self.config)?;
+        self.callbacks.warn = self.config.queue_policy == QueuePolicy::Warn;
+        let callbacks = Arc::new(self.callbacks);
+        let shared = start(self.config, Arc::clone(&callbacks), self.sink)?;
+        let writer = Writer::new(shared);
+        Ok((writer.clone(), WriterGuard::new(writer, Recipe { callbacks })))
+    }
+}
+
+/// The largest block, in bytes.
+const MAX_BLOCK: usize = 1 << 20;
+
+fn validate(config: &Config) -> Result<(), BuildError> {
+    let invalid = |option, reason| Err(BuildError::InvalidOption { option, reason });
+    if config.tick.is_zero() {
+        return invalid("tick", "zero would never let the worker rest");
+    }
+    if config.block_size == 0 {
+        return invalid("block_size", "a block must have bytes");
+    }
+    if config.mmap_chunk == 0 {
+        return invalid("mmap_chunk", "a chunk must have bytes");
+    }
+    if config.permissions > 0o777 {
+        return invalid("permissions", "more than the nine permission bits");
+    }
+    if config.thread_name.contains('\0') {
+        return invalid("thread_name", "a NUL cannot be part of a thread's name");
+    }
+    Ok(())
+}
+
+/// Opens the target and starts the worker.
+pub(crate) fn start(
+    mut config: Config,
+    callbacks: Arc<Callbacks>,
+    sink: Option<Box<dyn Sink>>,
+) -> Result<Arc<Shared>, BuildError> {
+    config.block_size = config.block_size.min(MAX_BLOCK);
+    config.mmap_chunk = io::round_chunk(config.mmap_chunk);
+    let at_once = config.strategy == Strategy::LineBuffered && config.mode == Mode::Trigger;
+    if at_once {
+        config.flush_interval = Some(Duration::ZERO);
+    }
+    let (sink, recovered) = match sink {
+        Some(sink) => (sink, (0, 0)),
+        None if config.path.is_none() => {
+            return Err(BuildError::InvalidOption {
+                option: "sink",
+                reason: "a writer over a sink cannot be opened a second time",
+            });
+        }
+        None => {
+            let opened = io::open(&config)?;
+            (opened.sink, (opened.recovered_nul_bytes, opened.torn_lines))
+        }
+    };
+    let shared = Arc::new(Shared::new(config, Clock::System, callbacks, sink, recovered));
+    if !shared.config.synchronous {
+        spawn(&shared, at_once)?;
+    }
+    process::watch_forks();
+    if shared.config.exit_hook {
+        exit::register(&shared);
+    }
+    Ok(shared)
+}
+
+fn spawn(shared: &Arc<Shared>, at_once: bool) -> Result<(), BuildError> {
+    let for_worker = Arc::clone(shared);
+    let thread = std::thread::Builder::new()
+        .name(shared.config.thread_name.clone())
+        .spawn(move || worker::run(&for_worker, at_once))
+        .map_err(|source| BuildError::Spawn { source })?;
+    *shared.thread.lock().unwrap_or_else(|e| e.into_inner()) = Some(thread);
+    Ok(())
+}
+
+/// A path becomes a builder with all defaults.
+macro_rules! from_path {
+    ($($path:ty),+) => {
+        $(impl From<$path> for WriterBuilder {
+            fn from(path: $path) -> Self {
+                Writer::builder(path)
+            }
+        })+
+    };
+}
+
+from_path!(&str, String, &String, &Path, PathBuf, &PathBuf, &std::ffi::OsStr, std::ffi::OsString);
+
+/// Gives a builder that holds a [`WriterBuilder`] in a field all its options as methods of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __writer_options {
+    ($field:ident) => {
+        $crate::__writer_options! { @each $field
+            strategy(strategy: $crate::Strategy),
+            mode(mode: $crate::Mode),
+            queue_policy(policy: $crate::QueuePolicy),
+            max_queue_size(lines: usize),
+            max_queue_bytes(bytes: usize),
+            batch_size(lines: usize),
+            flush_interval(interval: ::std::time::Duration),
+            no_flush_interval(),
+            tick(tick: ::std::time::Duration),
+            block_size(bytes: usize),
+            mmap_chunk(bytes: usize),
+            block_timeout(timeout: ::std::time::Duration),
+            fail_after(time: ::std::time::Duration),
+            truncate(truncate: bool),
+            create_dirs(create: bool),
+            permissions(mode: u32),
+            allow_special(allow: bool),
+            exit_hook(hook: bool),
+            thread_name(name: impl Into<String>),
+            on_write(callback: impl Fn(usize) + Send + Sync + 'static),
+            on_flush(callback: impl Fn() + Send + Sync + 'static),
+            on_error(callback: impl Fn(&$crate::WriteError) + Send + Sync + 'static),
+            on_drop(callback: impl Fn(u64) + Send + Sync + 'static),
+            synchronous(synchronous: bool),
+            env_overrides(prefix: impl Into<String>),
+        }
+    };
+    (@each $field:ident $($name:ident($($arg:ident: $type:ty)?),)+) => {
+        $(
+            #[doc = concat!("As [`WriterBuilder::", stringify!($name),
+                "`](writer_core::WriterBuilder::", stringify!($name), ").")]
+            pub fn $name(mut self $(, $arg: $type)?) -> Self {
+                self.$field = self.$field.$name($($arg)?);
+                self
+            }
+        )+
+    };
+}

@@ -1,0 +1,83 @@
+//! The time that deadlines are measured in; tests bring their own.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use crate::sync::{Condvar, MutexGuard};
+
+/// Where "now" comes from, and how to wait for a later now.
+#[derive(Debug, Clone)]
+pub(crate) enum Clock {
+    /// The monotonic clock of the system.
+    System,
+    /// Stands still until a test moves it; whoever moves it wakes all waiters.
+    #[cfg(any(test, loom))]
+    Manual(std::sync::Arc<ManualClock>),
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> Instant {
+        match self {
+            Clock::System => Instant::now(),
+            #[cfg(any(test, loom))]
+            Clock::Manual(clock) => clock.now(),
+        }
+    }
+
+    /// Waits for a notification, at most until `until`. May return early: the caller looks again.
+    pub(crate) fn wait<'a, T>(
+        &self,
+        condvar: &Condvar,
+        guard: MutexGuard<'a, T>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, T> {
+        #[cfg(any(test, loom))]
+        let until = match self {
+            Clock::System => until,
+            // Whoever moves the clock notifies.
+            Clock::Manual(_) => None,
+        };
+        match until {
+            None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return guard;
+                }
+                let (guard, _) =
+                    condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
+                guard
+            }
+        }
+    }
+}
+
+/// When a wait of `timeout` from `now` ends; `None` = never, which is what an overflow means.
+pub(crate) fn deadline(now: Instant, timeout: Duration) -> Option<Instant> {
+    now.checked_add(timeout)
+}
+
+/// A clock that a test sets.
+#[cfg(any(test, loom))]
+#[derive(Debug)]
+pub(crate) struct ManualClock {
+    base: Instant,
+    nanos: std::sync::atomic::AtomicU64,
+}
+
+#[cfg(any(test, loom))]
+impl ManualClock {
+    pub(crate) fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(ManualClock { base: Instant::now(), nanos: 0.into() })
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        let nanos = self.nanos.load(std::sync::atomic::Ordering::SeqCst);
+        self.base + Duration::from_nanos(nanos)
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos.fetch_add(nanos, std::sync::atomic::Ordering::SeqCst);
+    }
+}

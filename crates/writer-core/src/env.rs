@@ -1,0 +1,142 @@
+//! Settings from the environment, for operators.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::error::BuildError;
+
+/// Lets the variables that start with `prefix` change `config`.
+pub(crate) fn apply(
+    prefix: &str,
+    config: &mut Config,
+    read: impl Fn(&str) -> Option<String>,
+) -> Result<(), BuildError> {
+    let variables = Variables { prefix, read };
+    variables.set("ASYNC", &mut config.synchronous, |text| match text {
+        "0" => Ok(true),
+        "1" => Ok(false),
+        _ => Err(String::from("expected 0 or 1")),
+    })?;
+    variables.set("TYPE", &mut config.strategy, parse)?;
+    variables.set("MODE", &mut config.mode, parse)?;
+    variables.set("POLICY", &mut config.queue_policy, parse)?;
+    variables.set("QUEUE_SIZE", &mut config.max_queue_size, parse)?;
+    variables.set("BATCH_SIZE", &mut config.batch_size, parse)?;
+    variables.set("FLUSH_INTERVAL", &mut config.flush_interval, |text| duration(text).map(Some))?;
+    variables.set("TICK", &mut config.tick, duration)
+}
+
+struct Variables<'a, R> {
+    prefix: &'a str,
+    read: R,
+}
+
+impl<R: Fn(&str) -> Option<String>> Variables<'_, R> {
+    fn set<T>(
+        &self,
+        name: &str,
+        field: &mut T,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<(), BuildError> {
+        let variable = format!("{}_{name}", self.prefix);
+        let Some(value) = (self.read)(&variable) else { return Ok(()) };
+        match parse(value.trim()) {
+            Ok(parsed) => {
+                *field = parsed;
+                Ok(())
+            }
+            Err(reason) => Err(BuildError::InvalidEnv { variable, value, reason }),
+        }
+    }
+}
+
+fn parse<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+/// Reads `10us`, `1ms`, `0.5s`, `5m`; a plain number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || String::from("expected a duration such as 10us, 1ms, 0.5s, 5m or 2 (seconds)");
+    let unit_at = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(unit_at);
+    let seconds = match unit.trim() {
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        _ => return Err(wrong()),
+    };
+    let number: f64 = number.parse().map_err(|_| wrong())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Mode, QueuePolicy, Strategy};
+
+    fn applied(pairs: &[(&str, &str)]) -> Result<Config, BuildError> {
+        let mut config = Config::default();
+        apply("APP", &mut config, |name| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })?;
+        Ok(config)
+    }
+
+    #[test]
+    fn every_variable_takes_effect() {
+        let config = applied(&[
+            ("APP_ASYNC", "0"),
+            ("APP_TYPE", "line"),
+            ("APP_MODE", "manual"),
+            ("APP_POLICY", "skip"),
+            ("APP_QUEUE_SIZE", "7"),
+            ("APP_BATCH_SIZE", "3"),
+            ("APP_FLUSH_INTERVAL", "0.5s"),
+            ("APP_TICK", "10us"),
+        ]);
+        let config = config.unwrap();
+        assert!(config.synchronous);
+        assert_eq!(config.strategy, Strategy::LineBuffered);
+        assert_eq!(config.mode, Mode::Manual);
+        assert_eq!(config.queue_policy, QueuePolicy::DropNewest);
+        assert_eq!((config.max_queue_size, config.batch_size), (7, 3));
+        assert_eq!(config.flush_interval, Some(Duration::from_millis(500)));
+        assert_eq!(config.tick, Duration::from_micros(10));
+    }
+
+    #[test]
+    fn a_bad_value_names_its_variable() {
+        for (name, value) in [
+            ("APP_ASYNC", "yes"),
+            ("APP_TYPE", "tape"),
+            ("APP_MODE", ""),
+            ("APP_POLICY", "hope"),
+            ("APP_QUEUE_SIZE", "-1"),
+            ("APP_BATCH_SIZE", "1e3"),
+            ("APP_FLUSH_INTERVAL", "soon"),
+            ("APP_TICK", "10 parsecs"),
+            ("APP_TICK", ""),
+            ("APP_TICK", "1e999s"),
+            ("APP_TICK", "NaN"),
+        ] {
+            let error = applied(&[(name, value)]).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    #[test]
+    fn durations_have_units() {
+        for (text, expected) in [
+            ("10us", Duration::from_micros(10)),
+            ("1ms", Duration::from_millis(1)),
+            ("0.5s", Duration::from_millis(500)),
+            ("5m", Duration::from_secs(300)),
+            ("2", Duration::from_secs(2)),
+            ("0", Duration::ZERO),
+        ] {
+            assert_eq!(duration(text), Ok(expected));
+        }
+    }
+}

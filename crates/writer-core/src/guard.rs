@@ -1,0 +1,80 @@
+//! The value that ends a writer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::builder::{self, Recipe};
+use crate::error::{BuildError, ShutdownError};
+use crate::report::to_stderr;
+use crate::writer::Writer;
+
+/// How long a dropped guard waits.
+const DROP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Shuts the writer down when dropped, within 5 seconds, and never panics.
+///
+/// Keep it to the end of `main`, under a name: `let _ = …` drops it at once, and everything logged
+/// afterwards is rejected.
+#[must_use = "dropping the guard shuts the writer down; bind it to a name such as `_guard`"]
+pub struct WriterGuard {
+    writer: Writer,
+    recipe: Recipe,
+}
+
+impl std::fmt::Debug for WriterGuard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WriterGuard").field("writer", &self.writer).finish_non_exhaustive()
+    }
+}
+
+impl WriterGuard {
+    pub(crate) fn new(writer: Writer, recipe: Recipe) -> Self {
+        WriterGuard { writer, recipe }
+    }
+
+    /// The writer, for flush, trigger, metrics.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Shuts the writer down; see [`Writer::shutdown`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Writer::shutdown`].
+    pub fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        self.writer.shutdown(timeout)
+    }
+
+    /// In a forked child, opens the file anew and starts a worker; from then on every handle of
+    /// this writer works in the child. Elsewhere it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](crate::WriterBuilder::build); a writer over a sink cannot be opened anew.
+    pub fn restart_after_fork(&self) -> Result<(), BuildError> {
+        if self.writer.shared().is_some() {
+            return Ok(());
+        }
+        let mut last = self.writer.original();
+        while let Some(next) = last.successor.get() {
+            last = next;
+        }
+        let config = self.writer.config().clone();
+        let shared = builder::start(config, Arc::clone(&self.recipe.callbacks), None)?;
+        // Another thread of the child may have been faster; then this worker ends at once.
+        if let Err(second) = last.successor.set(shared) {
+            drop(Writer::new(second).shutdown(DROP_TIMEOUT));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for WriterGuard {
+    fn drop(&mut self) {
+        match self.writer.shutdown(DROP_TIMEOUT) {
+            Ok(()) | Err(ShutdownError::WouldDeadlock) => {}
+            Err(error) => to_stderr(format_args!("writer: incomplete shutdown: {error}")),
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! A writer as `io::Write`.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use crate::error::SendError;
+use crate::writer::Writer;
+
+/// How long a flush waits.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Assembles what is written to it into lines and sends each complete one.
+///
+/// A fragment waits for its newline; [`flush`](Write::flush) and drop send it as a line of its own.
+/// A flush then waits until everything is written, at most 5 seconds. A line that the queue policy
+/// drops counts as written here, as it does for [`Writer::send`]'s counters of drops.
+///
+/// ```
+/// use std::io::Write;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.log");
+/// let (writer, _guard) = writer_core::Writer::builder(&path).build()?;
+/// let mut out = writer.line_writer();
+/// write!(out, "{} + {} ", 1, 2)?;
+/// writeln!(out, "= {}", 3)?;
+/// out.flush()?;
+/// assert_eq!(std::fs::read_to_string(&path)?, "1 + 2 = 3\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct LineWriter {
+    writer: Writer,
+    fragment: Vec<u8>,
+}
+
+impl LineWriter {
+    pub(crate) fn new(writer: Writer) -> Self {
+        LineWriter { writer, fragment: Vec::new() }
+    }
+
+    fn send(&self, line: &[u8]) -> io::Result<()> {
+        match self.writer.send(line) {
+            Ok(_) => Ok(()),
+            Err(SendError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+            Err(error) => Err(io::Error::new(io::ErrorKind::BrokenPipe, error)),
+        }
+    }
+
+    fn send_fragment(&mut self) -> io::Result<()> {
+        if self.fragment.is_empty() {
+            return Ok(());
+        }
+        let sent = self.send(&self.fragment);
+        self.fragment.clear();
+        sent
+    }
+}
+
+impl Write for LineWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut done = 0;
+        for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let sent = if !piece.ends_with(b"\n") {
+                self.fragment.extend_from_slice(piece);
+                Ok(())
+            } else if self.fragment.is_empty() {
+                self.send(piece)
+            } else {
+                self.fragment.extend_from_slice(piece);
+                self.send_fragment()
+            };
+            match sent {
+                Ok(()) => done += piece.len(),
+                // What went before is sent and must not be written again.
+                Err(_) if done > 0 => return Ok(done),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.send_fragment()?;
+        self.writer.flush(FLUSH_TIMEOUT).map_err(io::Error::other)
+    }
+}
+
+impl Drop for LineWriter {
+    fn drop(&mut self) {
+        // A rejected fragment is counted; a destructor has nobody to tell.
+        drop(self.send_fragment());
+    }
+}

@@ -1,0 +1,111 @@
+//! What a writer counts.
+
+use crate::error::State;
+
+/// A consistent snapshot of a writer's counters, all in lines unless said otherwise.
+///
+/// In every snapshot, and when no line is under way for good:
+///
+/// ```text
+/// sent     = enqueued + refused + rejected
+/// enqueued = written + evicted + lost + pending
+/// dropped  = refused + evicted
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Calls of `send` that came to an end, each line of a `send_batch` for itself.
+    pub sent: u64,
+    /// Accepted into the queue.
+    pub enqueued: u64,
+    /// Handed over to the target with their newline.
+    pub written: u64,
+    /// Not taken because the queue was full.
+    pub refused: u64,
+    /// Pushed out of the queue by newer lines.
+    pub evicted: u64,
+    /// Sent after close, or on the worker's own thread with a full queue under Block.
+    pub rejected: u64,
+    /// Accepted and given up, because the sink failed until the end or panicked.
+    pub lost: u64,
+    /// `refused + evicted`.
+    pub dropped: u64,
+    /// Accepted and neither written nor evicted nor lost yet.
+    pub pending: u64,
+    /// Failed attempts to write.
+    pub errors: u64,
+    /// Bytes handed over to the target.
+    pub bytes_written: u64,
+    /// Rounds of writes that ended with nothing held back.
+    pub flush_count: u64,
+    /// Returns of the worker from a wait.
+    pub wake_count: u64,
+    /// Writes in Loop or Manual made only because a sender waited for room.
+    pub forced_flushes: u64,
+    /// Lines waiting in the queue.
+    pub queue_len: usize,
+    /// Bytes waiting in the queue.
+    pub queue_bytes: usize,
+    /// The most lines that ever waited in the queue at once.
+    pub high_water: usize,
+    /// Lines about losses that the writer itself put into the file.
+    pub markers: u64,
+    /// Unfinished last lines that were closed when the file was opened.
+    pub torn_lines: u64,
+    /// Bytes of a NUL tail that were cut when the file was opened.
+    pub recovered_nul_bytes: u64,
+    /// How often the file was opened anew.
+    pub reopened: u64,
+    /// Values that failed or panicked while an adapter formatted them.
+    pub format_errors: u64,
+    /// Records that an adapter cut because they were too long.
+    pub truncated: u64,
+    /// Panics of callbacks, all caught.
+    pub callback_panics: u64,
+    /// How the sink is doing.
+    pub state: State,
+}
+
+/// The counters that move under the queue's lock.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Counters {
+    pub(crate) enqueued: u64,
+    pub(crate) written: u64,
+    pub(crate) refused: u64,
+    pub(crate) evicted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) lost: u64,
+    pub(crate) errors: u64,
+    pub(crate) bytes_written: u64,
+    pub(crate) flush_count: u64,
+    pub(crate) wake_count: u64,
+    pub(crate) forced_flushes: u64,
+}
+
+impl Counters {
+    /// Accepted lines that have not come to an end.
+    pub(crate) fn pending(&self) -> u64 {
+        self.enqueued - self.written - self.evicted - self.lost
+    }
+
+    /// The public view; what is not counted here stays zero.
+    pub(crate) fn snapshot(&self) -> Metrics {
+        Metrics {
+            sent: self.enqueued + self.refused + self.rejected,
+            enqueued: self.enqueued,
+            written: self.written,
+            refused: self.refused,
+            evicted: self.evicted,
+            rejected: self.rejected,
+            lost: self.lost,
+            dropped: self.refused + self.evicted,
+            pending: self.pending(),
+            errors: self.errors,
+            bytes_written: self.bytes_written,
+            flush_count: self.flush_count,
+            wake_count: self.wake_count,
+            forced_flushes: self.forced_flushes,
+            ..Metrics::default()
+        }
+    }
+}

@@ -1,0 +1,126 @@
+use super::*;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn rhythm(mode: Mode, change: impl Fn(&mut Config)) -> (Rhythm, Instant) {
+    let start = Instant::now();
+    let mut config = Config { mode, ..Config::default() };
+    change(&mut config);
+    (Rhythm::new(&config, false, start), start)
+}
+
+fn lines(lines: usize) -> Look {
+    Look { lines, ..Look::default() }
+}
+
+#[test]
+fn trigger_decides_by_size_then_time_then_traffic() {
+    let (rhythm, start) = rhythm(Mode::Trigger, |_| {});
+    let end = start + 100 * MS;
+    let arrived = |n| Look { arrived: true, ..lines(n) };
+    let full = |n| Look { full: true, ..lines(n) };
+    let at = |ms| start + ms * MS;
+    for (look, now, expected) in [
+        (lines(0), at(0), Verdict::Wait(None, 1)),
+        (lines(0), at(500), Verdict::Wait(None, 1)),
+        (lines(1), at(0), Verdict::Wait(Some(end), 100)),
+        (lines(99), at(99), Verdict::Wait(Some(end), 100)),
+        (lines(100), at(0), Verdict::Write),
+        (lines(1), at(100), Verdict::Write),
+        (lines(1), at(5000), Verdict::Write),
+        (full(5), at(0), Verdict::Write),
+        (full(0), at(0), Verdict::Wait(None, 1)),
+        (arrived(1), at(0), Verdict::Nap(at(1))),
+        (arrived(0), at(50), Verdict::Nap(at(51))),
+        (arrived(1), at(99) + MS / 2, Verdict::Nap(end)),
+    ] {
+        assert_eq!(rhythm.decide(&look, now), expected, "{look:?} after {:?}", now - start);
+    }
+}
+
+#[test]
+fn trigger_counts_from_the_last_flush_and_never_restarts() {
+    let (mut rhythm, start) = rhythm(Mode::Trigger, |_| {});
+    rhythm.flushed(start + 70 * MS);
+    assert_eq!(
+        rhythm.decide(&lines(1), start + 150 * MS),
+        Verdict::Wait(Some(start + 170 * MS), 100)
+    );
+    assert_eq!(rhythm.decide(&lines(1), start + 170 * MS), Verdict::Write);
+}
+
+#[test]
+fn trigger_without_interval_or_batch_waits_for_the_other() {
+    let (by_size, start) = rhythm(Mode::Trigger, |c| c.flush_interval = None);
+    assert_eq!(by_size.decide(&lines(99), start + 1_000_000 * MS), Verdict::Wait(None, 100));
+    let (by_time, start) = rhythm(Mode::Trigger, |c| c.batch_size = 0);
+    assert_eq!(
+        by_time.decide(&lines(1_000_000), start),
+        Verdict::Wait(Some(start + 100 * MS), usize::MAX)
+    );
+    let (at_once, start) = rhythm(Mode::Trigger, |c| c.flush_interval = Some(Duration::ZERO));
+    assert_eq!(at_once.decide(&lines(1), start), Verdict::Write);
+    assert_eq!(at_once.decide(&lines(0), start), Verdict::Wait(None, 1));
+    let (for_ever, start) = rhythm(Mode::Trigger, |c| c.flush_interval = Some(Duration::MAX));
+    assert_eq!(for_ever.decide(&lines(1), start), Verdict::Wait(None, 100));
+}
+
+#[test]
+fn at_once_has_no_naps() {
+    let start = Instant::now();
+    let rhythm = Rhythm::new(&Config::default(), true, start);
+    let look = Look { arrived: true, ..lines(0) };
+    assert_eq!(rhythm.decide(&look, start), Verdict::Wait(None, 1));
+    assert_eq!(rhythm.decide(&lines(1), start), Verdict::Write);
+}
+
+#[test]
+fn echoes_make_no_write_due_before_their_time() {
+    let (rhythm, start) = rhythm(Mode::Trigger, |c| c.batch_size = 1);
+    let until = start + 300 * MS;
+    let look = |lines| Look { lines, echoes: 2, echoes_until: Some(until), ..Look::default() };
+    let late = start + 200 * MS;
+    assert_eq!(rhythm.decide(&look(2), late), Verdict::Wait(Some(until), 3));
+    assert_eq!(rhythm.decide(&look(3), late), Verdict::Write);
+    assert_eq!(rhythm.decide(&look(2), until), Verdict::Write);
+}
+
+#[test]
+fn loop_writes_at_ticks_only_and_skips_missed_ones() {
+    let (mut rhythm, start) = rhythm(Mode::Loop, |c| c.tick = 30 * MS);
+    let at = |ms| start + ms * MS;
+    let mut at_time = |look: Look, ms| {
+        rhythm.reach(at(ms));
+        let verdict = rhythm.decide(&look, at(ms));
+        rhythm.leave_tick();
+        verdict
+    };
+    assert_eq!(at_time(lines(1000), 29), Verdict::Wait(Some(at(30)), usize::MAX));
+    assert_eq!(at_time(lines(1000), 30), Verdict::Write);
+    assert_eq!(at_time(lines(1000), 31), Verdict::Wait(Some(at(60)), usize::MAX));
+    assert_eq!(at_time(lines(5), 65), Verdict::Wait(Some(at(90)), usize::MAX));
+    assert_eq!(at_time(lines(5), 100), Verdict::Write);
+    assert_eq!(at_time(lines(0), 1000), Verdict::Wait(Some(at(1020)), usize::MAX));
+}
+
+#[test]
+fn loop_with_a_tick_as_long_as_the_interval_writes_at_every_tick() {
+    let (mut rhythm, start) = rhythm(Mode::Loop, |c| c.tick = 100 * MS);
+    for tick in 1..5 {
+        let now = start + tick * 100 * MS;
+        rhythm.reach(now);
+        rhythm.flushed(now - MS);
+        assert_eq!(rhythm.decide(&lines(1), now), Verdict::Write);
+        rhythm.leave_tick();
+    }
+}
+
+#[test]
+fn manual_writes_when_triggered_and_something_is_there() {
+    let (rhythm, start) = rhythm(Mode::Manual, |_| {});
+    let hour = start + Duration::from_secs(3600);
+    let triggered = |n| Look { triggered: true, ..lines(n) };
+    assert_eq!(rhythm.decide(&lines(1_000_000), hour), Verdict::Wait(None, usize::MAX));
+    assert_eq!(rhythm.decide(&triggered(1), start), Verdict::Write);
+    assert_eq!(rhythm.decide(&triggered(0), start), Verdict::Wait(None, usize::MAX));
+}

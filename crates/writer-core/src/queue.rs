@@ -1,0 +1,289 @@
+//! The lines that the worker has not yet taken, within their bounds.
+//!
+//! Plain data: the lock around it, the waiting and the waking live in [`crate::shared`].
+
+use std::collections::VecDeque;
+
+use crate::chunk::{Chunk, ChunkPool, Line};
+
+/// A list of chunks, bounded in lines and in bytes.
+pub(crate) struct Queue {
+    chunks: VecDeque<Chunk>,
+    lines: usize,
+    bytes: usize,
+    max_lines: usize,
+    max_bytes: usize,
+    high_water: usize,
+}
+
+impl Queue {
+    /// An empty queue; a bound of 0 is no bound.
+    pub(crate) fn new(max_lines: usize, max_bytes: usize) -> Self {
+        let or_none = |bound| if bound == 0 { usize::MAX } else { bound };
+        Queue {
+            chunks: VecDeque::new(),
+            lines: 0,
+            bytes: 0,
+            max_lines: or_none(max_lines),
+            max_bytes: or_none(max_bytes),
+            high_water: 0,
+        }
+    }
+
+    pub(crate) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) fn max_lines(&self) -> usize {
+        self.max_lines
+    }
+
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
+    /// The most lines that ever waited at once.
+    pub(crate) fn high_water(&self) -> usize {
+        self.high_water
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lines == 0
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.lines >= self.max_lines || self.bytes >= self.max_bytes
+    }
+
+    /// Whether a line of `len` bytes can come in now.
+    #[inline]
+    pub(crate) fn fits(&self, len: usize) -> bool {
+        self.lines < self.max_lines && len <= self.max_bytes.saturating_sub(self.bytes)
+    }
+
+    /// Whether a line of `len` bytes passes the byte bound even in an empty queue.
+    pub(crate) fn never_fits(&self, len: usize) -> bool {
+        len > self.max_bytes
+    }
+
+    /// Puts a line at the end. The caller has looked at the bounds.
+    #[inline]
+    pub(crate) fn push(&mut self, pool: &ChunkPool, line: Line<'_>) {
+        let len = line.len();
+        match self.chunks.back_mut() {
+            Some(last) if last.has_room(len) => last.push(line),
+            _ => self.push_chunk(pool, line),
+        }
+        self.lines += 1;
+        self.bytes += len;
+        self.high_water = self.high_water.max(self.lines);
+    }
+
+    #[cold]
+    fn push_chunk(&mut self, pool: &ChunkPool, line: Line<'_>) {
+        let mut chunk = pool.get(line.len());
+        chunk.push(line);
+        self.chunks.push_back(chunk);
+    }
+
+    /// Evicts the oldest lines until a line of `len` bytes fits, and returns how many went. The
+    /// line must not be one that [never fits](Self::never_fits).
+    pub(crate) fn evict_for(&mut self, pool: &ChunkPool, len: usize) -> usize {
+        let before = self.lines;
+        while !self.fits(len) {
+            let Some(oldest) = self.chunks.front_mut() else { break };
+            self.bytes -= oldest.evict();
+            self.lines -= 1;
+            if oldest.lines() == 0
+                && let Some(empty) = self.chunks.pop_front()
+            {
+                pool.put(empty);
+            }
+        }
+        before - self.lines
+    }
+
+    /// Moves everything to the end of `hand` and returns the number of lines moved. What is in the
+    /// hand already counts against the bounds: then only as much is moved as keeps hand and moved
+    /// lines within one queue.
+    pub(crate) fn take_into(&mut self, hand: &mut Hand) -> usize {
+        let before = self.lines;
+        if hand.is_empty() {
+            hand.lines += self.lines;
+            hand.chunks.append(&mut self.chunks);
+            (self.lines, self.bytes) = (0, 0);
+            return before;
+        }
+        let mut hand_bytes = hand.bytes();
+        while let Some(chunk) = self.chunks.front() {
+            let (lines, bytes) = (chunk.lines(), chunk.rest().len());
+            if hand.lines + lines > self.max_lines || hand_bytes + bytes > self.max_bytes {
+                break;
+            }
+            hand.lines += lines;
+            hand_bytes += bytes;
+            self.lines -= lines;
+            self.bytes -= bytes;
+            hand.chunks.extend(self.chunks.pop_front());
+        }
+        before - self.lines
+    }
+}
+
+/// The lines that the worker has taken and not yet delivered.
+#[derive(Default)]
+pub(crate) struct Hand {
+    chunks: VecDeque<Chunk>,
+    lines: usize,
+}
+
+impl Hand {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    pub(crate) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.rest().len()).sum()
+    }
+
+    /// The bytes that go out next, in one piece.
+    pub(crate) fn front(&self) -> Option<&[u8]> {
+        self.chunks.front().map(Chunk::rest)
+    }
+
+    /// Whether more bytes follow behind [`front`](Self::front).
+    pub(crate) fn has_more(&self) -> bool {
+        self.chunks.len() > 1
+    }
+
+    /// Makes [`front`](Self::front) longer out of what follows; returns whether it could.
+    pub(crate) fn lengthen_front(&mut self, pool: &ChunkPool) -> bool {
+        let mut chunks = self.chunks.iter_mut();
+        let (Some(front), Some(next)) = (chunks.next(), chunks.next()) else { return false };
+        let moved = front.top_up(next);
+        if next.lines() == 0
+            && let Some(empty) = self.chunks.remove(1)
+        {
+            pool.put(empty);
+        }
+        moved
+    }
+
+    /// Notes that `bytes` of the front are out and returns how many lines that completed.
+    pub(crate) fn advance(&mut self, pool: &ChunkPool, bytes: usize) -> usize {
+        let Some(front) = self.chunks.front_mut() else { return 0 };
+        let done = front.advance(bytes);
+        self.lines -= done;
+        if front.lines() == 0
+            && let Some(empty) = self.chunks.pop_front()
+        {
+            pool.put(empty);
+        }
+        done
+    }
+
+    /// Takes the last line back if it is alone in its chunk and nothing of it is out.
+    pub(crate) fn take_back_last(&mut self, pool: &ChunkPool) -> bool {
+        match self.chunks.back() {
+            Some(last) if last.lines() == 1 && !last.inside_line() => {
+                self.lines -= 1;
+                if let Some(last) = self.chunks.pop_back() {
+                    pool.put(last);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Throws the front piece away and returns how many lines went with it, and whether the first
+    /// of them was partly out.
+    pub(crate) fn discard_front(&mut self, pool: &ChunkPool) -> (usize, bool) {
+        let Some(front) = self.chunks.pop_front() else { return (0, false) };
+        let discarded = (front.lines(), front.inside_line());
+        self.lines -= discarded.0;
+        pool.put(front);
+        discarded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Severity;
+
+    fn push(queue: &mut Queue, pool: &ChunkPool, text: &str) {
+        queue.push(pool, Line::new(text.as_bytes(), Severity::Info));
+    }
+
+    fn take_all(queue: &mut Queue, pool: &ChunkPool) -> String {
+        let mut hand = Hand::default();
+        queue.take_into(&mut hand);
+        let mut out = String::new();
+        while let Some(front) = hand.front() {
+            out.push_str(std::str::from_utf8(front).unwrap());
+            let len = front.len();
+            hand.advance(pool, len);
+        }
+        assert_eq!(hand.lines(), 0);
+        out
+    }
+
+    #[test]
+    fn lines_come_out_in_the_order_they_went_in_over_many_chunks() {
+        let pool = ChunkPool::new(64, 1 << 20);
+        let mut queue = Queue::new(0, 0);
+        let texts: Vec<String> = (0..100).map(|i| format!("line {i}")).collect();
+        for text in &texts {
+            push(&mut queue, &pool, text);
+        }
+        assert_eq!(queue.lines(), 100);
+        assert_eq!(take_all(&mut queue, &pool), texts.join("\n") + "\n");
+        assert!(queue.is_empty());
+        assert_eq!((queue.bytes(), queue.high_water()), (0, 100));
+    }
+
+    #[test]
+    fn evicting_makes_just_enough_room_in_lines_and_in_bytes() {
+        let pool = ChunkPool::new(64, 1 << 20);
+        let mut queue = Queue::new(3, 20);
+        for text in ["a", "b", "c"] {
+            push(&mut queue, &pool, text);
+        }
+        assert!(!queue.fits(2));
+        assert_eq!(queue.evict_for(&pool, 2), 1);
+        push(&mut queue, &pool, "d");
+        assert_eq!(queue.evict_for(&pool, 17), 2);
+        push(&mut queue, &pool, "0123456789abcdef");
+        assert_eq!(take_all(&mut queue, &pool), "d\n0123456789abcdef\n");
+    }
+
+    #[test]
+    fn hand_and_taken_lines_stay_within_one_queue() {
+        let pool = ChunkPool::new(64, 1 << 20);
+        let mut queue = Queue::new(4, 0);
+        let mut hand = Hand::default();
+        for text in ["a", "b", "c"] {
+            push(&mut queue, &pool, text);
+        }
+        assert_eq!(queue.take_into(&mut hand), 3);
+        for text in ["d", "e"] {
+            push(&mut queue, &pool, text);
+        }
+        assert_eq!(queue.take_into(&mut hand), 0);
+        hand.advance(&pool, 4);
+        assert_eq!(queue.take_into(&mut hand), 2);
+        assert_eq!(hand.lines(), 3);
+        assert!(hand.lengthen_front(&pool));
+        assert_eq!(hand.front(), Some(&b"c\nd\ne\n"[..]));
+        assert!(!hand.has_more());
+    }
+}

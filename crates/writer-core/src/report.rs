@@ -1,0 +1,80 @@
+//! The few words the library says on its own: to callbacks, or to stderr where there are none.
+
+use std::fmt;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::WriteError;
+
+/// Prints one line to stderr; where stderr is gone, nobody is left to be told.
+pub(crate) fn to_stderr(message: fmt::Arguments<'_>) {
+    drop(writeln!(std::io::stderr(), "{message}"));
+}
+
+/// Runs foreign code and says whether it came to its end.
+pub(crate) fn survives(code: impl FnOnce()) -> bool {
+    match catch_unwind(AssertUnwindSafe(code)) {
+        Ok(()) => true,
+        Err(payload) => {
+            // The payload is foreign too, and dropping it may panic again.
+            std::mem::forget(payload);
+            false
+        }
+    }
+}
+
+/// The callbacks of a writer. They run with no lock held, and a panic in one is caught and counted.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    pub(crate) on_write: Option<Box<dyn Fn(usize) + Send + Sync>>,
+    pub(crate) on_flush: Option<Box<dyn Fn() + Send + Sync>>,
+    pub(crate) on_error: Option<Box<dyn Fn(&WriteError) + Send + Sync>>,
+    pub(crate) on_drop: Option<Box<dyn Fn(u64) + Send + Sync>>,
+    /// Whether drops are reported on stderr when there is no callback.
+    pub(crate) warn: bool,
+    /// How many callbacks panicked.
+    pub(crate) panics: AtomicU64,
+}
+
+impl Callbacks {
+    /// Whether anybody hears of drops.
+    pub(crate) fn hears_drops(&self) -> bool {
+        self.warn || self.on_drop.is_some()
+    }
+
+    pub(crate) fn written(&self, lines: usize) {
+        if let Some(on_write) = &self.on_write {
+            self.run(|| on_write(lines));
+        }
+    }
+
+    pub(crate) fn flushed(&self) {
+        if let Some(on_flush) = &self.on_flush {
+            self.run(on_flush);
+        }
+    }
+
+    pub(crate) fn failed(&self, error: &WriteError) {
+        match &self.on_error {
+            Some(on_error) => self.run(|| on_error(error)),
+            None => to_stderr(format_args!("writer: {error}")),
+        }
+    }
+
+    pub(crate) fn dropped(&self, lines: u64) {
+        match &self.on_drop {
+            Some(on_drop) => self.run(|| on_drop(lines)),
+            None if self.warn => {
+                to_stderr(format_args!("writer: the queue is full, {lines} lines were dropped"));
+            }
+            None => {}
+        }
+    }
+
+    fn run(&self, callback: impl FnOnce()) {
+        if !survives(callback) {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

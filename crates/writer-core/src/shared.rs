@@ -1,0 +1,287 @@
+//! What senders, waiters and the worker share: one lock, and who is woken when.
+//!
+//! Three condition variables belong to the lock, one per kind of waiter, so that a wake-up is never
+//! taken by the wrong one: `work` (the worker), `room` (senders under Block), `progress` (flush,
+//! sync, shutdown). Every waiter looks at the state again before it sleeps, under the same lock
+//! under which the others change it, so none misses a change.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::chunk::ChunkPool;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::delivery::Delivery;
+use crate::error::State;
+use crate::io::Sink;
+use crate::metrics::{Counters, Metrics};
+use crate::process;
+use crate::queue::Queue;
+use crate::report::Callbacks;
+use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+
+/// The least time between two reports of dropped lines.
+pub(crate) const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
+
+/// Smallest and largest memory of a chunk, in bytes of lines.
+const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
+
+/// One writer, as its handles and its worker see it.
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) callbacks: Arc<Callbacks>,
+    pub(crate) pool: ChunkPool,
+    pub(crate) inner: Mutex<Inner>,
+    pub(crate) work: Condvar,
+    pub(crate) room: Condvar,
+    pub(crate) progress: Condvar,
+    /// Locked by whoever writes: the worker for a round, a synchronous sender for a line, the exit
+    /// hook. Taken before `inner`, never while holding it, and never while a callback runs.
+    pub(crate) delivery: Mutex<Delivery>,
+    pub(crate) recovered_nul_bytes: u64,
+    pub(crate) torn_lines: u64,
+    pub(crate) format_errors: AtomicU64,
+    pub(crate) truncated: AtomicU64,
+    /// How often this process had been forked off when the writer was built. In a child of it the
+    /// locks may be taken for ever and the worker does not exist.
+    pub(crate) born: u64,
+    /// What was sent in a child.
+    pub(crate) rejected_in_child: AtomicU64,
+    /// The writer that takes this one's place in a child.
+    pub(crate) successor: OnceLock<Arc<Shared>>,
+    pub(crate) thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+/// What the lock protects.
+pub(crate) struct Inner {
+    pub(crate) queue: Queue,
+    pub(crate) count: Counters,
+    pub(crate) state: State,
+    /// When a sender must wake the worker.
+    pub(crate) alarm: Alarm,
+    /// No line comes in any more.
+    pub(crate) closed: bool,
+    /// The time of a shutdown is over: a failing sink is given up.
+    pub(crate) give_up: bool,
+    /// The worker has gone, and with it all that was pending.
+    pub(crate) ended: bool,
+    /// Lines given up at the end.
+    pub(crate) given_up: u64,
+    pub(crate) close_error: Option<io::Error>,
+    /// A trigger that no write has served.
+    pub(crate) triggered: bool,
+    /// A line found no room since the last take.
+    pub(crate) no_room: bool,
+    /// A sender began to wait for room since the last take.
+    pub(crate) room_wanted: bool,
+    /// Senders waiting for room, and those among them whose line passes the byte bound.
+    pub(crate) room_waiters: usize,
+    pub(crate) oversized: usize,
+    /// The highest sequence number that somebody waits for in a flush.
+    pub(crate) flush_upto: u64,
+    /// All lines up to this sequence number are written, evicted or lost.
+    pub(crate) flushed: u64,
+    pub(crate) syncs: Syncs,
+    /// Waiters on `progress`.
+    pub(crate) watchers: usize,
+    /// Lines in the queue that were sent on the worker's own thread, and when they stop being
+    /// special; `echoed` counts all there ever were.
+    pub(crate) echoes: usize,
+    pub(crate) echoes_until: Option<Instant>,
+    pub(crate) echoed: u64,
+    /// Dropped lines that `on_drop` has not heard of, and when it last heard of some.
+    pub(crate) unreported: u64,
+    pub(crate) reported_at: Option<Instant>,
+    /// Without a worker: written lines that `on_write` has not heard of, and the worst state that
+    /// `on_error` has heard of since the sink last worked.
+    pub(crate) untold: usize,
+    pub(crate) reported: State,
+}
+
+/// Requests to sync. Each has a ticket; the worker serves all that are there with one call.
+#[derive(Default)]
+pub(crate) struct Syncs {
+    pub(crate) requested: u64,
+    /// The highest sequence number that a request covers.
+    pub(crate) upto: u64,
+    pub(crate) served: u64,
+    /// All lines up to this sequence number are durable.
+    pub(crate) durable: u64,
+    /// Why the last sync failed, if it did.
+    pub(crate) error: Option<io::Error>,
+}
+
+/// When a sender must wake the worker, which sleeps: at so many lines, so many bytes, or when a
+/// line finds no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alarm {
+    pub(crate) lines: usize,
+    pub(crate) bytes: usize,
+    pub(crate) no_room: bool,
+}
+
+impl Alarm {
+    /// For a worker that is awake, or that no line concerns.
+    pub(crate) const NEVER: Alarm = Alarm { lines: usize::MAX, bytes: usize::MAX, no_room: false };
+}
+
+impl Inner {
+    fn new(config: &Config) -> Self {
+        Inner {
+            // Without a worker the queue is only the way from the sender to its own write.
+            queue: match config.synchronous {
+                true => Queue::new(0, 0),
+                false => Queue::new(config.max_queue_size, config.max_queue_bytes),
+            },
+            count: Counters::default(),
+            state: State::Healthy,
+            alarm: Alarm::NEVER,
+            closed: false,
+            give_up: false,
+            ended: false,
+            given_up: 0,
+            close_error: None,
+            triggered: false,
+            no_room: false,
+            room_wanted: false,
+            room_waiters: 0,
+            oversized: 0,
+            flush_upto: 0,
+            flushed: 0,
+            syncs: Syncs::default(),
+            watchers: 0,
+            echoes: 0,
+            echoes_until: None,
+            echoed: 0,
+            unreported: 0,
+            reported_at: None,
+            untold: 0,
+            reported: State::Healthy,
+        }
+    }
+
+    /// Lines that came from elsewhere than the worker's own thread, ever.
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.count.enqueued - self.echoed
+    }
+
+    /// Whether the alarm goes off now; then it is off until the worker sets it again.
+    #[inline]
+    pub(crate) fn alarm_rings(&mut self) -> bool {
+        let rings =
+            self.queue.lines() >= self.alarm.lines || self.queue.bytes() >= self.alarm.bytes;
+        if rings {
+            self.alarm = Alarm::NEVER;
+        }
+        rings
+    }
+
+    /// Takes the number of dropped lines that may be reported now, if any.
+    pub(crate) fn drops_to_report(&mut self, now: Instant) -> Option<u64> {
+        let due = self.reported_at.is_none_or(|last| now >= last + DROP_REPORT_EVERY);
+        (self.unreported > 0 && due).then(|| {
+            self.reported_at = Some(now);
+            std::mem::take(&mut self.unreported)
+        })
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: Config,
+        clock: Clock,
+        callbacks: Arc<Callbacks>,
+        sink: Box<dyn Sink>,
+        recovered: (u64, u64),
+    ) -> Self {
+        let chunk_bytes = config.block_size.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
+        let queue_bytes = match config.max_queue_bytes {
+            0 => usize::MAX,
+            bytes => bytes,
+        };
+        Shared {
+            clock,
+            callbacks,
+            pool: ChunkPool::new(chunk_bytes, queue_bytes),
+            inner: Mutex::new(Inner::new(&config)),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            progress: Condvar::new(),
+            delivery: Mutex::new(Delivery::new(sink)),
+            recovered_nul_bytes: recovered.0,
+            torn_lines: recovered.1,
+            format_errors: AtomicU64::new(0),
+            truncated: AtomicU64::new(0),
+            born: process::forks(),
+            rejected_in_child: AtomicU64::new(0),
+            successor: OnceLock::new(),
+            thread: std::sync::Mutex::new(None),
+            config,
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        lock(&self.inner)
+    }
+
+    /// Wakes everyone who waits for progress. Call it with the lock held, after the change.
+    pub(crate) fn notify_progress(&self, inner: &Inner) {
+        if inner.watchers > 0 {
+            self.progress.notify_all();
+        }
+    }
+
+    /// Wakes every sender that waits for room. Call it with the lock held, after the change.
+    pub(crate) fn notify_room(&self, inner: &Inner) {
+        if inner.room_waiters > 0 {
+            self.room.notify_all();
+        }
+    }
+
+    /// Puts the worker to sleep until then, a notification, or the alarm.
+    pub(crate) fn sleep<'a>(
+        &self,
+        mut inner: MutexGuard<'a, Inner>,
+        alarm: Alarm,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, Inner> {
+        inner.alarm = alarm;
+        let mut inner = self.clock.wait(&self.work, inner, until);
+        inner.alarm = Alarm::NEVER;
+        inner.count.wake_count += 1;
+        inner
+    }
+
+    /// Lets no further line in, releases blocked senders, and sends the worker on its last way.
+    pub(crate) fn close(&self, inner: &mut Inner) {
+        inner.closed = true;
+        self.notify_room(inner);
+        self.work.notify_one();
+    }
+
+    /// Whether this is a forked child of the process that built the writer.
+    #[inline]
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.born != process::forks()
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let inner = self.lock();
+        Metrics {
+            queue_len: inner.queue.lines(),
+            queue_bytes: inner.queue.bytes(),
+            high_water: inner.queue.high_water(),
+            torn_lines: self.torn_lines,
+            recovered_nul_bytes: self.recovered_nul_bytes,
+            format_errors: self.format_errors.load(Ordering::Relaxed),
+            truncated: self.truncated.load(Ordering::Relaxed),
+            callback_panics: self.callbacks.panics.load(Ordering::Relaxed),
+            state: inner.state,
+            ..inner.count.snapshot()
+        }
+    }
+}

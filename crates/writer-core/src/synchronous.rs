@@ -1,0 +1,207 @@
+//! The fallback without thread and queue: each line is written when `send` returns.
+//!
+//! Senders take turns on the lock around the sink. A line goes the same way as with a worker, into
+//! the queue, the hand, the sink, but all in the sender's thread.
+
+use std::time::{Duration, Instant};
+
+use crate::axes::QueuePolicy;
+use crate::chunk::Line;
+use crate::clock;
+use crate::delivery::{Delivery, Round, RoundEnd};
+use crate::error::{FlushError, SendError, ShutdownError, State};
+use crate::exit;
+use crate::shared::{Inner, Shared};
+use crate::sync::{MutexGuard, lock, try_lock};
+use crate::thread_mark::ThreadMark;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl Shared {
+    /// Writes a line now; `Ok(false)` if the sink fails and the policy does not wait for it.
+    pub(crate) fn send_now(&self, line: Line<'_>) -> Result<bool, SendError> {
+        if ThreadMark::is_on(self) {
+            // The sink itself sends: the lock is taken, further up in this very thread.
+            self.lock().count.rejected += 1;
+            return Err(SendError::WouldBlock);
+        }
+        let mut delivery = lock(&self.delivery);
+        {
+            let mut inner = self.lock();
+            if inner.closed {
+                inner.count.rejected += 1;
+                return Err(SendError::Closed);
+            }
+            inner.queue.push(&self.pool, line);
+            inner.count.enqueued += 1;
+        }
+        let until = self.patience();
+        let round = self.write_now(&mut delivery, until, |inner| !inner.closed);
+        let failed = matches!(round.end, RoundEnd::Failed(..));
+        let refused = failed && delivery.take_back_last(self);
+        drop(delivery);
+        self.tell(round);
+        if refused {
+            let mut inner = self.lock();
+            inner.count.enqueued -= 1;
+            if inner.closed {
+                inner.count.rejected += 1;
+                return Err(SendError::Closed);
+            }
+            return Ok(self.refuse(inner));
+        }
+        Ok(true)
+    }
+
+    /// Until when a failing sink is tried again.
+    fn patience(&self) -> Option<Instant> {
+        let now = self.clock.now();
+        if self.config.queue_policy != QueuePolicy::Block || self.lock().state == State::Failed {
+            return Some(now);
+        }
+        let patience = self.config.block_timeout.unwrap_or(Duration::MAX);
+        clock::deadline(now, patience.min(self.config.fail_after))
+    }
+
+    /// Offers all that is there to the sink until it is out, the time is over, or `go_on` says no.
+    fn write_now(
+        &self,
+        delivery: &mut Delivery,
+        until: Option<Instant>,
+        go_on: impl Fn(&Inner) -> bool,
+    ) -> Round {
+        let mut pause = FIRST_PAUSE;
+        let mut lines = 0;
+        loop {
+            let mut round = {
+                let _mark = ThreadMark::enter(self);
+                delivery.round(self, |_| false)
+            };
+            lines += round.lines;
+            round.lines = lines;
+            let now = self.clock.now();
+            if !matches!(round.end, RoundEnd::Failed(..)) {
+                if delivery.failing_since.take().is_some() {
+                    self.lock().state = State::Healthy;
+                }
+                return round;
+            }
+            let since = *delivery.failing_since.get_or_insert(now);
+            let failed = now.saturating_duration_since(since) >= self.config.fail_after;
+            self.count_failure(if failed { State::Failed } else { State::Retrying });
+            if until.is_some_and(|until| now >= until) || !go_on(&self.lock()) {
+                return round;
+            }
+            let next = clock::deadline(now, pause);
+            let mut inner = self.lock();
+            inner.room_waiters += 1;
+            inner = self.clock.wait(&self.room, inner, next.min(until.or(next)));
+            inner.room_waiters -= 1;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Runs the callbacks. Those of a line that a callback sent are left to the next sender, or
+    /// each would call for another for ever.
+    fn tell(&self, mut round: Round) {
+        if ThreadMark::is_in_callback_of(self) {
+            self.lock().untold += round.lines;
+            return;
+        }
+        round.lines += std::mem::take(&mut self.lock().untold);
+        let _mark = ThreadMark::enter_callback(self);
+        self.after_round(&round);
+        if let RoundEnd::Failed(operation, error) = round.end {
+            let news = {
+                let mut inner = self.lock();
+                let state = inner.state;
+                state > std::mem::replace(&mut inner.reported, state)
+            };
+            if news {
+                self.report_failure(operation, error);
+            }
+        } else {
+            self.lock().reported = State::Healthy;
+        }
+    }
+
+    pub(crate) fn flush_now(&self, timeout: Duration) -> Result<(), FlushError> {
+        if ThreadMark::is_on(self) {
+            return Err(FlushError::WouldDeadlock);
+        }
+        let until = clock::deadline(self.clock.now(), timeout);
+        let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
+        if delivery.lines_in_hand() == 0 {
+            return Ok(());
+        }
+        let round = self.write_now(&mut delivery, until, |_| true);
+        drop(delivery);
+        let failed = matches!(round.end, RoundEnd::Failed(..));
+        self.tell(round);
+        if failed { Err(self.flush_timeout()) } else { Ok(()) }
+    }
+
+    pub(crate) fn sync_now(&self, timeout: Duration) -> Result<(), FlushError> {
+        self.flush_now(timeout)?;
+        let until = clock::deadline(self.clock.now(), timeout);
+        let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
+        if self.lock().ended {
+            return Err(FlushError::Closed);
+        }
+        delivery.sync(self);
+        drop(delivery);
+        match &self.lock().syncs.error {
+            Some(error) => Err(crate::barrier::sync_error(error)),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) fn shutdown_now(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        let until = clock::deadline(self.clock.now(), timeout);
+        {
+            let mut inner = self.lock();
+            inner.closed = true;
+            self.notify_room(&inner);
+        }
+        if ThreadMark::is_on(self) {
+            return Err(ShutdownError::WouldDeadlock);
+        }
+        let Some(mut delivery) = self.delivery_by(until) else {
+            return Err(ShutdownError::Timeout { remaining: self.metrics().pending });
+        };
+        if self.lock().ended {
+            return self.lock().shutdown_result();
+        }
+        let round = self.write_now(&mut delivery, until, |_| true);
+        if delivery.lines_in_hand() > 0 {
+            delivery.give_up(self);
+        }
+        let closed = delivery.close();
+        let mut inner = self.lock();
+        inner.ended = true;
+        inner.close_error = closed.err();
+        drop(inner);
+        drop(delivery);
+        self.tell(round);
+        let unreported = std::mem::take(&mut self.lock().unreported);
+        self.report_drops((unreported > 0).then_some(unreported));
+        self.lock().shutdown_result()
+    }
+
+    fn flush_timeout(&self) -> FlushError {
+        FlushError::Timeout { pending: self.metrics().pending }
+    }
+
+    fn delivery_by(&self, until: Option<Instant>) -> Option<MutexGuard<'_, Delivery>> {
+        loop {
+            if let Some(delivery) = try_lock(&self.delivery) {
+                return Some(delivery);
+            }
+            if until.is_some_and(|until| self.clock.now() >= until) {
+                return None;
+            }
+            exit::pause();
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The one background thread of a writer.
+//!
+//! A loop of two steps: find out what is to be done, sleeping while there is nothing; do it. When
+//! to write is decided in [`crate::mode`], how in [`crate::delivery`].
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock;
+use crate::delivery::{Round, RoundEnd};
+use crate::error::{Operation, State};
+use crate::mode::{Look, Rhythm, Verdict};
+use crate::report::survives;
+use crate::shared::{Alarm, DROP_REPORT_EVERY, Inner, Shared};
+use crate::sync::lock;
+use crate::thread_mark::ThreadMark;
+
+/// The pause after a first failure, in the middle of an episode at most, and between tries of a
+/// sink that has failed.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long no line must have come before the sink may tidy up.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Runs the worker of `shared` until the writer is closed and drained.
+pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
+    let _mark = ThreadMark::enter(&**shared);
+    let mut worker = Worker {
+        shared,
+        rhythm: Rhythm::new(&shared.config, at_once, shared.clock.now()),
+        seen: 0,
+        held: false,
+        retry: None,
+        idle_at: None,
+    };
+    // Sinks and callbacks are guarded one by one: a panic here is a fault of this crate. Nobody
+    // may wait for ever because of it.
+    survives(|| while worker.step() {});
+    end(shared);
+}
+
+/// Gives up what may be left, closes the sink, and lets everyone go who waits.
+fn end(shared: &Shared) {
+    let mut delivery = lock(&shared.delivery);
+    let left = !shared.lock().queue.is_empty() || delivery.lines_in_hand() > 0;
+    if left {
+        delivery.give_up(shared);
+    }
+    let closed = delivery.close();
+    drop(delivery);
+    let report = {
+        let mut inner = shared.lock();
+        inner.closed = true;
+        std::mem::take(&mut inner.unreported)
+    };
+    shared.report_drops((report > 0).then_some(report));
+    let mut inner = shared.lock();
+    inner.close_error = closed.err();
+    inner.ended = true;
+    inner.flushed = inner.count.enqueued;
+    shared.notify_room(&inner);
+    shared.notify_progress(&inner);
+}
+
+/// An episode of failures.
+struct Retry {
+    /// When it began, or last made progress.
+    since: Instant,
+    pause: Duration,
+    at: Instant,
+    /// The worst state that was reported since it began.
+    reported: State,
+}
+
+enum Task {
+    Write { forced: bool },
+    Sync,
+    ReportDrops(u64),
+    Idle,
+    End,
+}
+
+/// A sleep: what wakes the worker, and when it wakes by itself.
+struct Sleep {
+    alarm: Alarm,
+    until: Option<Instant>,
+}
+
+struct Worker<'a> {
+    shared: &'a Shared,
+    rhythm: Rhythm,
+    /// The arrivals at the last look.
+    seen: u64,
+    /// The sink holds back a remainder; the worker must not sleep on it.
+    held: bool,
+    retry: Option<Retry>,
+    idle_at: Option<Instant>,
+}
+
+impl Worker<'_> {
+    /// Does the next thing; `false` when it was the last.
+    fn step(&mut self) -> bool {
+        match self.next_task() {
+            Task::Write { forced } => self.write(forced),
+            Task::Sync => lock(&self.shared.delivery).sync(self.shared),
+            Task::ReportDrops(lines) => self.shared.callbacks.dropped(lines),
+            Task::Idle => self.idle(),
+            Task::End => return false,
+        }
+        true
+    }
+
+    /// Sleeps until there is something to do.
+    fn next_task(&mut self) -> Task {
+        let shared = self.shared;
+        let mut inner = shared.lock();
+        loop {
+            match self.look(&mut inner) {
+                Ok(task) => return task,
+                Err(sleep) => inner = shared.sleep(inner, sleep.alarm, sleep.until),
+            }
+        }
+    }
+
+    /// What is to be done now, or how to sleep.
+    fn look(&mut self, inner: &mut Inner) -> Result<Task, Sleep> {
+        let now = self.shared.clock.now();
+        self.rhythm.reach(now);
+        if let Some(retry) = &self.retry {
+            return if inner.closed && inner.give_up {
+                Ok(Task::End)
+            } else if now >= retry.at {
+                Ok(Task::Write { forced: false })
+            } else {
+                Err(Sleep { alarm: Alarm::NEVER, until: Some(retry.at) })
+            };
+        }
+        let pending = !inner.queue.is_empty();
+        let arrived = std::mem::replace(&mut self.seen, inner.arrivals()) != inner.arrivals();
+        inner.triggered &= pending;
+        let verdict = self.rhythm.decide(&look_at(inner, arrived), now);
+        let demanded = inner.closed || inner.flush_upto > inner.flushed;
+        if self.held || verdict == Verdict::Write || (pending && demanded) {
+            return Ok(Task::Write { forced: false });
+        }
+        if pending && inner.room_wanted {
+            return Ok(Task::Write { forced: !self.rhythm.writes_when_full() });
+        }
+        if inner.syncs.requested > inner.syncs.served && inner.flushed >= inner.syncs.upto {
+            return Ok(Task::Sync);
+        }
+        if inner.closed {
+            return Ok(Task::End);
+        }
+        self.look_around(inner, now, verdict)
+    }
+
+    /// The things that are done in no hurry, or else the sleep that the mode asks for.
+    fn look_around(
+        &mut self,
+        inner: &mut Inner,
+        now: Instant,
+        verdict: Verdict,
+    ) -> Result<Task, Sleep> {
+        let mut until = match verdict {
+            Verdict::Write => Some(now),
+            Verdict::Nap(until) => Some(until),
+            Verdict::Wait(until, _) => until,
+        };
+        let mut also_at = |at: Option<Instant>| {
+            until = until.into_iter().chain(at).min();
+        };
+        if inner.unreported > 0 && !inner.no_room {
+            if let Some(lines) = inner.drops_to_report(now) {
+                return Ok(Task::ReportDrops(lines));
+            }
+            also_at(inner.reported_at.map(|last| last + DROP_REPORT_EVERY));
+        }
+        if self.idle_at.is_some_and(|at| now >= at) {
+            self.idle_at = None;
+            return Ok(Task::Idle);
+        }
+        also_at(self.idle_at);
+        self.rhythm.leave_tick();
+        Err(Sleep { alarm: self.alarm(inner, verdict), until })
+    }
+
+    fn alarm(&self, inner: &Inner, verdict: Verdict) -> Alarm {
+        if !self.rhythm.writes_when_full() {
+            return Alarm::NEVER;
+        }
+        let queue = &inner.queue;
+        let half = (queue.max_lines() / 2).max(1);
+        let half_bytes = (queue.max_bytes() / 2).max(1);
+        let lines = match verdict {
+            Verdict::Wait(_, lines) => lines,
+            _ if queue.lines() < half => half,
+            // A queue that is half full and not due has a batch larger than that.
+            _ => usize::MAX,
+        };
+        let bytes = match verdict {
+            Verdict::Nap(_) if queue.bytes() < half_bytes => half_bytes,
+            _ => queue.max_bytes(),
+        };
+        Alarm { lines: lines.min(queue.max_lines()), bytes, no_room: true }
+    }
+
+    fn write(&mut self, forced: bool) {
+        let shared = self.shared;
+        self.rhythm.leave_tick();
+        if forced {
+            shared.lock().count.forced_flushes += 1;
+        }
+        let now = shared.clock.now();
+        let rhythm = &self.rhythm;
+        let mut delivery = lock(&shared.delivery);
+        let round = delivery.round(shared, |inner| {
+            let demanded = inner.closed || inner.flush_upto > inner.flushed || inner.room_wanted;
+            !demanded
+                && !rhythm.interval_over(now)
+                && rhythm.decide(&look_at(inner, false), now) == Verdict::Write
+        });
+        let wants_idle = delivery.sink.wants_idle();
+        drop(delivery);
+        self.idle_at = if wants_idle { clock::deadline(shared.clock.now(), IDLE) } else { None };
+        self.settle(round);
+    }
+
+    /// Draws the conclusions from a round: state, callbacks, when to try again.
+    fn settle(&mut self, round: Round) {
+        let shared = self.shared;
+        let now = shared.clock.now();
+        self.held = matches!(round.end, RoundEnd::Held);
+        if !matches!(round.end, RoundEnd::Failed(..)) {
+            if self.retry.take().is_some() {
+                shared.lock().state = State::Healthy;
+            }
+            if !self.held {
+                self.rhythm.flushed(now);
+            }
+        }
+        shared.after_round(&round);
+        if let RoundEnd::Failed(operation, error) = round.end {
+            self.fail(operation, error, round.lines > 0, now);
+        }
+    }
+
+    fn fail(
+        &mut self,
+        operation: Operation,
+        error: std::io::Error,
+        progress: bool,
+        now: Instant,
+    ) {
+        let shared = self.shared;
+        let mut retry = match self.retry.take() {
+            None => Retry { since: now, pause: FIRST_PAUSE, at: now, reported: State::Healthy },
+            Some(retry) if progress => Retry { since: now, pause: FIRST_PAUSE, ..retry },
+            Some(retry) => Retry { pause: (retry.pause * 2).min(LONGEST_PAUSE), ..retry },
+        };
+        let failed = now.saturating_duration_since(retry.since) >= shared.config.fail_after;
+        let state = if failed { State::Failed } else { State::Retrying };
+        retry.at = now + if failed { LONGEST_PAUSE } else { retry.pause };
+        shared.count_failure(state);
+        if state > retry.reported {
+            retry.reported = state;
+            shared.report_failure(operation, error);
+        }
+        self.retry = Some(retry);
+    }
+
+    fn idle(&mut self) {
+        let result = {
+            let mut delivery = lock(&self.shared.delivery);
+            delivery.idle()
+        };
+        if let Err(error) = result {
+            self.shared.report_failure(Operation::Idle, error);
+        }
+    }
+}
+
+/// What the mode needs to know of the queue.
+fn look_at(inner: &Inner, arrived: bool) -> Look {
+    Look {
+        lines: inner.queue.lines(),
+        echoes: inner.echoes,
+        echoes_until: inner.echoes_until,
+        arrived,
+        full: inner.no_room || inner.queue.is_full(),
+        triggered: inner.triggered,
+    }
+}

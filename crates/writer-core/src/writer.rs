@@ -1,0 +1,263 @@
+//! The handle that programs and adapters send lines through.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::builder::WriterBuilder;
+use crate::chunk::Line;
+use crate::config::Config;
+use crate::error::{FlushError, SendError, ShutdownError};
+use crate::io::Sink;
+use crate::line_writer::LineWriter;
+use crate::metrics::Metrics;
+use crate::severity::Severity;
+use crate::shared::Shared;
+
+/// A handle to a writer: cheap to clone, usable from any thread.
+///
+/// Dropping handles ends nothing; the [`WriterGuard`](crate::WriterGuard) does, or the end of the
+/// process.
+///
+/// ```
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.jsonl");
+/// let (writer, guard) = writer_core::Writer::builder(&path).build()?;
+/// writer.send("{\"message\":\"hello\"}")?;
+/// drop(guard);
+/// assert_eq!(std::fs::read_to_string(&path)?, "{\"message\":\"hello\"}\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Writer {
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    /// Starts to set up a writer to the file at `path`, with all defaults.
+    pub fn builder(path: impl Into<PathBuf>) -> WriterBuilder {
+        WriterBuilder::to_path(path.into())
+    }
+
+    /// Starts to set up a writer to `sink` instead of a file. A
+    /// [`WriteSink`](crate::WriteSink) makes a sink of any [`std::io::Write`].
+    pub fn to(sink: impl Sink + 'static) -> WriterBuilder {
+        WriterBuilder::to_sink(Box::new(sink))
+    }
+
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Writer { shared }
+    }
+
+    /// The writer itself, or in a forked child the one opened there.
+    #[inline]
+    pub(crate) fn shared(&self) -> Option<&Arc<Shared>> {
+        if self.shared.is_foreign() { self.successor() } else { Some(&self.shared) }
+    }
+
+    #[cold]
+    fn successor(&self) -> Option<&Arc<Shared>> {
+        let mut shared = &self.shared;
+        while shared.is_foreign() {
+            shared = shared.successor.get()?;
+        }
+        Some(shared)
+    }
+
+    /// The writer as it was built, whatever process this is.
+    pub(crate) fn original(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Sends one line with [`Severity::Info`]; a newline is added if it does not end in one.
+    /// `Ok(false)` means that the queue policy dropped it.
+    ///
+    /// The line is copied into the queue before this returns. Blocks only under
+    /// [`QueuePolicy::Block`](crate::QueuePolicy::Block) with a full queue, or with
+    /// [`synchronous`](WriterBuilder::synchronous) for the time of the write.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] after shutdown and in a forked child; [`SendError::WouldBlock`] where
+    /// waiting would never end.
+    #[inline]
+    pub fn send(&self, line: impl AsRef<[u8]>) -> Result<bool, SendError> {
+        self.send_with(Severity::Info, line)
+    }
+
+    /// [`send`](Self::send) with a severity, which the queue keeps beside the line.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn send_with(&self, severity: Severity, line: impl AsRef<[u8]>) -> Result<bool, SendError> {
+        let line = Line::new(line.as_ref(), severity);
+        let Some(shared) = self.shared() else { return self.reject_in_child() };
+        if shared.config.synchronous {
+            return shared.send_now(line);
+        }
+        shared.admit(line)
+    }
+
+    #[cold]
+    fn reject_in_child(&self) -> Result<bool, SendError> {
+        self.shared.rejected_in_child.fetch_add(1, Ordering::Relaxed);
+        Err(SendError::Closed)
+    }
+
+    /// Sends lines in order, each under the queue policy for itself, and returns how many were
+    /// accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), if it happens before any line was accepted; later the number
+    /// accepted so far is returned.
+    pub fn send_batch<L: AsRef<[u8]>>(
+        &self,
+        lines: impl IntoIterator<Item = L>,
+    ) -> Result<usize, SendError> {
+        let mut accepted = 0;
+        for line in lines {
+            match self.send(line) {
+                Ok(taken) => accepted += usize::from(taken),
+                Err(error) if accepted == 0 => return Err(error),
+                Err(_) => break,
+            }
+        }
+        Ok(accepted)
+    }
+
+    /// In [`Mode::Manual`](crate::Mode::Manual), has the worker write at least all that was sent
+    /// before; in the other modes does nothing. Never blocks. A trigger during a write is served
+    /// by another one after it.
+    pub fn trigger(&self) {
+        let Some(shared) = self.shared() else { return };
+        if shared.config.mode == crate::Mode::Manual {
+            let mut inner = shared.lock();
+            inner.triggered = true;
+            shared.work.notify_one();
+        }
+    }
+
+    /// Waits until every line accepted before the call is written, in every mode.
+    ///
+    /// Any number of threads may flush at once, and a flush ends under continuous load. A
+    /// `timeout` too long for the clock is no limit.
+    ///
+    /// # Errors
+    ///
+    /// [`FlushError::Timeout`] when the time is over; [`FlushError::Lost`] if lines were given up;
+    /// [`FlushError::WouldDeadlock`] in a callback or sink of this writer.
+    pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
+        let shared = self.shared().ok_or(FlushError::Closed)?;
+        if shared.config.synchronous {
+            return shared.flush_now(timeout);
+        }
+        shared.flush(timeout)
+    }
+
+    /// Waits until every line accepted before the call would survive a loss of power.
+    ///
+    /// # Errors
+    ///
+    /// As [`flush`](Self::flush); [`FlushError::Unsupported`] on a target that cannot be synced;
+    /// [`FlushError::Sync`] if the system fails to, and then for good, since data that a failed
+    /// `fsync` left behind may never reach the disk; [`FlushError::Closed`] after a shutdown.
+    pub fn sync(&self, timeout: Duration) -> Result<(), FlushError> {
+        let shared = self.shared().ok_or(FlushError::Closed)?;
+        if shared.config.synchronous {
+            return shared.sync_now(timeout);
+        }
+        shared.sync(timeout)
+    }
+
+    /// A consistent snapshot of the counters; from any thread, also after shutdown.
+    pub fn metrics(&self) -> Metrics {
+        match self.shared() {
+            Some(shared) => shared.metrics(),
+            None => {
+                // The lock may be taken for ever: a child sees only what it did itself.
+                let rejected = self.shared.rejected_in_child.load(Ordering::Relaxed);
+                Metrics { sent: rejected, rejected, ..Metrics::default() }
+            }
+        }
+    }
+
+    /// What was really built, after defaults, environment and rounding.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Whether lines are still taken and written: false once the writer is shut down, and in a
+    /// forked child.
+    pub fn is_running(&self) -> bool {
+        self.shared().is_some_and(|shared| {
+            let inner = shared.lock();
+            if shared.config.synchronous { !inner.closed } else { !inner.ended }
+        })
+    }
+
+    /// Lets no further line in and waits until everything accepted is written and the worker has
+    /// gone. Calling it again is harmless and has the same result.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError::Timeout`] within `timeout` + 200 ms: the worker drains on, and a later call
+    /// may be `Ok`. [`ShutdownError::Lost`] if the sink was failing when the time was over: then
+    /// what is left is given up. [`ShutdownError::WouldDeadlock`] in a callback or sink of this
+    /// writer: it is closed, and drains afterwards.
+    pub fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
+        // A forked child has nothing to wait for.
+        let Some(shared) = self.shared() else { return Ok(()) };
+        if shared.config.synchronous {
+            return shared.shutdown_now(timeout);
+        }
+        let result = shared.shutdown(timeout);
+        let ended =
+            !matches!(result, Err(ShutdownError::Timeout { .. } | ShutdownError::WouldDeadlock));
+        if ended {
+            let thread = shared.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
+            // The worker has nothing left to do but to return; its panics are caught.
+            thread.map(|thread| drop(thread.join()));
+        }
+        result
+    }
+
+    /// An [`io::Write`](std::io::Write) that assembles lines; make one per place of use.
+    pub fn line_writer(&self) -> LineWriter {
+        LineWriter::new(self.clone())
+    }
+
+    /// Sends an encoded record on behalf of an adapter, and counts what happened to it on the way.
+    /// The first record that is rejected because the writer is closed is reported on stderr.
+    #[doc(hidden)]
+    pub fn send_record(&self, severity: Severity, line: &[u8], format_errors: u64, cut: bool) {
+        if (format_errors > 0 || cut)
+            && let Some(shared) = self.shared()
+        {
+            shared.note_record(format_errors, cut);
+        }
+        if self.send_with(severity, line) == Err(SendError::Closed) {
+            report_closed_once();
+        }
+    }
+}
+
+#[cold]
+fn report_closed_once() {
+    static REPORT: std::sync::Once = std::sync::Once::new();
+    REPORT.call_once(|| {
+        crate::report::to_stderr(format_args!(
+            "writer: a record came after the writer was shut down and is not in the file; \
+             keep the guard alive to the end of main (`let _guard = init(..)`, not `let _ = init(..)`)"
+        ));
+    });
+}
