@@ -9,5 +9,5 @@ mod severity;
 pub use axes::{Mode, ParseAxisError, QueuePolicy, Strategy};
 pub use config::Config;
 pub use error::{BuildError, FlushError, Operation, SendError, ShutdownError, State, WriteError};
-pub use io::Sink;
+pub use io::{Sink, WriteSink};
 pub use severity::Severity;
