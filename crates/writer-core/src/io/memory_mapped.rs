@@ -8,9 +8,10 @@ use super::file::LogFile;
 use super::mapping::Mapping;
 use super::{os, tail};
 
-/// How far ahead of a write pages are made ready, in bytes: one call for many writes, and little
-/// to undo when the file is trimmed.
-const POPULATE_STEP: u64 = 1 << 20;
+/// How far ahead of a write pages are made ready, in bytes: one call for several writes, and few
+/// enough that the zeroed pages are still in the processor's cache when they are filled. Steps from
+/// 64 KiB to 4 MiB measured the same within 10 %.
+const POPULATE_STEP: u64 = 256 << 10;
 
 /// Copies lines into a window of the file, in space reserved in steps of one chunk.
 ///
@@ -100,7 +101,8 @@ impl MemoryMapped {
         let fits = self.window.as_ref().is_some_and(|w| w.start() <= self.end && w.end() >= needed);
         if !fits {
             self.window = None;
-            // Mapped before it is reserved: where it is refused, the file is still as it was.
+            // Mapped before it is reserved: where it is refused, the file is still as it was. Any
+            // refusal counts, a lack of address space too: plain writes serve there as well.
             let mapping = usize::try_from(target - start)
                 .map_err(|_| io::ErrorKind::OutOfMemory.into())
                 .and_then(|size| Mapping::new(self.file.file(), start, size));

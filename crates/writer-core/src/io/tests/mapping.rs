@@ -159,16 +159,20 @@ struct Mounted(TempDir);
 
 impl Mounted {
     fn tmpfs(size: &str) -> Option<Mounted> {
+        Mounted::new("tmpfs", &format!("size={size}"))
+    }
+
+    fn new(kind: &str, options: &str) -> Option<Mounted> {
         let dir = directory();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .args(["-t", kind, "-o", options, kind])
             .arg(dir.path())
             .stderr(Stdio::null())
             .status();
         match mounted {
             Ok(status) if status.success() => Some(Mounted(dir)),
             _ => {
-                eprint_skipped("mounting a tmpfs needs root");
+                eprint_skipped("mounting a file system needs root");
                 None
             }
         }
@@ -234,6 +238,24 @@ fn the_last_free_pages_are_used_before_a_disk_counts_as_full() {
     assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     assert!(written.len() > 63 << 10, "{} bytes of 64 KiB", written.len());
     assert!(fs::read(&path).unwrap() == written, "trimmed while the disk is full");
+}
+
+#[test]
+fn a_file_system_that_cannot_reserve_gets_plain_writes() {
+    let Some(disk) = Mounted::new("ramfs", "mode=700") else { return };
+    let path = disk.0.path().join("app.jsonl");
+    fs::write(&path, "from before\n").unwrap();
+    let mut sink = sink(&path, MemoryMapped);
+    write_all(&mut *sink, b"one\n");
+    assert_eq!(read(&path), "from before\none\n");
+    assert!(!sink.wants_idle());
+    assert_eq!(sink.write(b"held back\n", true).unwrap(), 0, "as block buffered");
+    write_all(&mut *sink, b"two\n");
+    sink.idle().unwrap();
+    sink.sync().unwrap();
+    assert!(matches!(build(&path, MemoryMapped), Err(BuildError::Locked { .. })));
+    sink.close().unwrap();
+    assert_eq!(read(&path), "from before\none\ntwo\n");
 }
 
 /// The writer is a process of its own, which runs this test again and is killed while it writes.

@@ -32,6 +32,18 @@ fn build(path: &Path, strategy: Strategy) -> Result<Opened, BuildError> {
     open(&config(path, strategy))
 }
 
+/// Opens a file whose writer was dropped without a close. Another test that starts a program at
+/// this moment may hold a copy of the descriptor, and so the lock, until the program runs.
+fn build_after_drop(path: &Path, strategy: Strategy) -> Opened {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match build(path, strategy) {
+            Err(BuildError::Locked { .. }) if std::time::Instant::now() < deadline => {}
+            other => return other.unwrap_or_else(|e| panic!("{e}")),
+        }
+    }
+}
+
 fn sink(path: &Path, strategy: Strategy) -> Box<dyn Sink> {
     build(path, strategy).unwrap().sink
 }
