@@ -22,7 +22,7 @@ impl Shared {
     #[inline]
     pub(crate) fn admit(&self, line: Line<'_>) -> Result<bool, SendError> {
         let own_thread = ThreadMark::is_on(self);
-        let mut inner = self.lock();
+        let inner = self.lock();
         if own_thread || inner.closed || inner.oversized > 0 || !inner.queue.fits(line.len()) {
             return self.admit_rarely(inner, line, own_thread);
         }

@@ -32,15 +32,6 @@ impl<'a> Line<'a> {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() + usize::from(self.lacks_newline)
     }
-
-    /// The bytes as the sender gave them.
-    pub(crate) fn bytes(&self) -> &'a [u8] {
-        self.bytes
-    }
-
-    pub(crate) fn lacks_newline(&self) -> bool {
-        self.lacks_newline
-    }
 }
 
 /// A piece of memory with lines in it, and how far they have gone out.

@@ -60,7 +60,14 @@ fn panic_error() -> io::Error {
 
 impl Delivery {
     pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
-        Delivery { sink, hand: Hand::default(), torn: false, dirty: false, closed: false, failing_since: None }
+        Delivery {
+            sink,
+            hand: Hand::default(),
+            torn: false,
+            dirty: false,
+            closed: false,
+            failing_since: None,
+        }
     }
 
     /// Takes what the queue has and offers it to the sink until nothing is left, the sink holds a

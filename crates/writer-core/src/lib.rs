@@ -30,9 +30,7 @@ mod writer;
 pub use axes::{Mode, ParseAxisError, QueuePolicy, Strategy};
 pub use builder::WriterBuilder;
 pub use config::Config;
-pub use error::{
-    BuildError, FlushError, Operation, SendError, ShutdownError, State, WriteError,
-};
+pub use error::{BuildError, FlushError, Operation, SendError, ShutdownError, State, WriteError};
 pub use guard::WriterGuard;
 pub use io::{Sink, WriteSink};
 pub use line_writer::LineWriter;

@@ -246,13 +246,7 @@ impl Worker<'_> {
         }
     }
 
-    fn fail(
-        &mut self,
-        operation: Operation,
-        error: std::io::Error,
-        progress: bool,
-        now: Instant,
-    ) {
+    fn fail(&mut self, operation: Operation, error: std::io::Error, progress: bool, now: Instant) {
         let shared = self.shared;
         let mut retry = match self.retry.take() {
             None => Retry { since: now, pause: FIRST_PAUSE, at: now, reported: State::Healthy },

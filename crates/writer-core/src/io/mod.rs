@@ -1,6 +1,29 @@
 //! How bytes reach their target: the sink trait, and its implementations.
 
+mod block_buffered;
+mod file;
+mod line_buffered;
+mod lock;
+mod mapping;
+mod memory_mapped;
+mod open;
+mod os;
+mod tail;
+#[cfg(test)]
+mod tests;
+mod write_sink;
+
 use std::io;
+use std::path::Path;
+
+use crate::axes::Strategy;
+use crate::config::Config;
+use crate::error::BuildError;
+use block_buffered::BlockBuffered;
+use line_buffered::LineBuffered;
+use memory_mapped::MemoryMapped;
+
+pub use write_sink::WriteSink;
 
 /// Where the worker puts lines: the one door through which files, tests and foreign targets come.
 ///
@@ -76,4 +99,48 @@ pub trait Sink: Send {
     fn idle(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A file made ready for a worker.
+pub(crate) struct Opened {
+    /// The strategy of the settings, over the file of the settings.
+    pub sink: Box<dyn Sink>,
+    /// Reserved bytes that an earlier mapping writer left behind, in bytes; they were cut off.
+    pub recovered_nul_bytes: u64,
+    /// Lines that an earlier writer left without an end, and that were given one; 0 or 1.
+    pub torn_lines: u64,
+}
+
+/// Opens the file of `config`, repairs its end and puts the strategy over it.
+///
+/// Blocks for as long as the file system does, and up to 250 ms while other writers open the file.
+/// Folders are made, except without `create_dirs`.
+///
+/// # Errors
+///
+/// As [`open::open`]; without a path, `InvalidOption`.
+pub(crate) fn open(config: &Config) -> Result<Opened, BuildError> {
+    let path: &Path = config.path.as_deref().ok_or(BuildError::InvalidOption {
+        option: "path",
+        reason: "a writer without a sink needs one",
+    })?;
+    let (file, repair) = open::open(path, config)?;
+    let sink: Box<dyn Sink> = match config.strategy {
+        Strategy::LineBuffered => Box::new(LineBuffered::new(file)),
+        Strategy::BlockBuffered => Box::new(BlockBuffered::new(file, config.block_size)),
+        Strategy::MemoryMapped => {
+            let chunk = round_chunk(config.mmap_chunk);
+            Box::new(MemoryMapped::new(file, repair.end, chunk, config.block_size))
+        }
+    };
+    Ok(Opened {
+        sink,
+        recovered_nul_bytes: repair.recovered_nul_bytes,
+        torn_lines: repair.torn_lines,
+    })
+}
+
+/// The mapping step for a wish in bytes: a whole number of pages, at least one.
+pub(crate) fn round_chunk(bytes: usize) -> usize {
+    os::round_to_pages(bytes)
 }

@@ -1,0 +1,170 @@
+//! An open log file, as the strategies see it.
+
+use std::fs::File;
+use std::io;
+
+use super::{lock, os};
+
+/// The most that one `write(2)` takes on Linux, in bytes.
+const LARGEST_WRITE: usize = 0x7fff_f000;
+
+/// A file opened for appending, and locked.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    file: File,
+    /// The folder of a file that was made here and was not synced yet: without it the file may
+    /// have no name after a loss of power.
+    directory: Option<File>,
+    sync: SyncState,
+}
+
+impl LogFile {
+    /// Takes over a locked file and, if the file is new, its folder.
+    pub(super) fn new(file: File, directory: Option<File>) -> LogFile {
+        LogFile { file, directory, sync: SyncState::default() }
+    }
+
+    /// The file itself.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The length of the file at this moment, in bytes.
+    pub(super) fn len(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// Appends bytes from the front of `lines` with one `write(2)` and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The answer of the system; nothing was written. Interruptions are retried.
+    pub(super) fn append(&self, lines: &[u8]) -> io::Result<usize> {
+        let lines = largest_write(lines, LARGEST_WRITE);
+        loop {
+            match os::append(&self.file, lines) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Waits until everything written is on the disk.
+    ///
+    /// # Errors
+    ///
+    /// As [`SyncState::run`].
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let LogFile { file, directory, sync } = self;
+        sync.run(|| {
+            file.sync_data()?;
+            if let Some(folder) = directory.take() {
+                match folder.sync_all() {
+                    // Some file systems keep names safe without being asked.
+                    Err(e) if !cannot_sync(&e) => return Err(e),
+                    _ => {}
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs a further operation that belongs to syncing; its failure counts as one of [`sync`].
+    ///
+    /// [`sync`]: LogFile::sync
+    pub(super) fn sync_with(
+        &mut self,
+        operation: impl FnOnce() -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.sync.run(operation)
+    }
+
+    /// Ends the use of the file: another writer may have it.
+    pub(super) fn close(&mut self) {
+        lock::release(&self.file);
+    }
+}
+
+/// The front of `lines` that one call can take, cut at a line end where there is one.
+fn largest_write(lines: &[u8], limit: usize) -> &[u8] {
+    if lines.len() <= limit {
+        return lines;
+    }
+    let front = &lines[..limit];
+    match front.iter().rposition(|&byte| byte == b'\n') {
+        Some(at) => &front[..=at],
+        None => front,
+    }
+}
+
+fn cannot_sync(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
+/// Whether syncing can still be believed.
+///
+/// After a failed `fsync` Linux may have dropped the pages and marked them clean: the next one
+/// succeeds although the data is gone. So one failure stays for the life of the open file.
+#[derive(Debug, Default)]
+pub(super) struct SyncState {
+    failed: Option<(io::ErrorKind, String)>,
+}
+
+impl SyncState {
+    /// Runs `operation`, or repeats the failure of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Unsupported` when the target cannot be synced (pipes, terminals, devices), which
+    /// does not stay; else the answer of the system, which does.
+    pub(super) fn run(&mut self, operation: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        if let Some((kind, message)) = &self.failed {
+            let message = format!("an earlier sync of this file failed: {message}");
+            return Err(io::Error::new(*kind, message));
+        }
+        match operation() {
+            Err(e) if cannot_sync(&e) => Err(io::ErrorKind::Unsupported.into()),
+            Err(e) => {
+                self.failed = Some((e.kind(), e.to_string()));
+                Err(e)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_sync_stays_an_error_although_the_next_would_succeed() {
+        let mut state = SyncState::default();
+        state.run(|| Ok(())).unwrap();
+        let first = state.run(|| Err(io::Error::from(io::ErrorKind::StorageFull))).unwrap_err();
+        assert_eq!(first.kind(), io::ErrorKind::StorageFull);
+        for _ in 0..3 {
+            let later = state.run(|| Ok(())).unwrap_err();
+            assert_eq!(later.kind(), io::ErrorKind::StorageFull);
+            assert!(later.to_string().starts_with("an earlier sync"), "{later}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_cannot_be_synced_says_so_every_time() {
+        let mut state = SyncState::default();
+        for _ in 0..2 {
+            let error = state.run(|| Err(io::ErrorKind::InvalidInput.into())).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        }
+        state.run(|| Ok(())).unwrap();
+    }
+
+    #[test]
+    fn a_write_beyond_the_limit_is_cut_at_a_line_end() {
+        assert_eq!(largest_write(b"ab\ncd\n", 6), b"ab\ncd\n");
+        assert_eq!(largest_write(b"ab\ncd\n", 5), b"ab\n");
+        assert_eq!(largest_write(b"ab\ncd\n", 3), b"ab\n");
+        assert_eq!(largest_write(b"abcdef\n", 4), b"abcd");
+    }
+}

@@ -1,0 +1,34 @@
+//! Every line goes to the system at once.
+
+use std::io;
+
+use super::Sink;
+use super::file::LogFile;
+
+/// Hands whatever it gets to `write(2)`, and holds nothing back.
+#[derive(Debug)]
+pub(super) struct LineBuffered {
+    file: LogFile,
+}
+
+impl LineBuffered {
+    /// Writes to `file`.
+    pub(super) fn new(file: LogFile) -> LineBuffered {
+        LineBuffered { file }
+    }
+}
+
+impl Sink for LineBuffered {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        self.file.append(lines)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.file.close();
+        Ok(())
+    }
+}

@@ -1,0 +1,236 @@
+//! From a path to an open, checked, locked and repaired file.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::Path;
+
+use super::file::LogFile;
+use super::lock::{self, Held};
+use super::os::{self, Create, OpenHow};
+use super::tail::{self, Repair};
+use crate::axes::Strategy;
+use crate::config::Config;
+use crate::error::BuildError;
+
+/// The longest name of a file or folder, in bytes; the same on all common file systems.
+const LONGEST_NAME: usize = 255;
+/// The longest path, in bytes, with room for the NUL that the system adds.
+const LONGEST_PATH: usize = 4095;
+/// How often a name may vanish or appear between two looks at it before that is an error.
+const RACES: usize = 16;
+
+/// Opens `path` as `config` says; `config.path` is not looked at.
+///
+/// It can be called again for the same path, which then may name another file.
+///
+/// # Errors
+///
+/// Every error of [`BuildError`] that names a path. No file has been changed, except that a
+/// missing one may have been made, folders above it, or NULs cut off its end.
+pub(super) fn open(path: &Path, config: &Config) -> Result<(LogFile, Repair), BuildError> {
+    check_path(path)?;
+    if let Some(stream) = os::standard_stream(path) {
+        refuse_on_special(path, config)?;
+        let file = stream.map_err(|e| failed("open", path, e))?;
+        return Ok((LogFile::new(file, None), Repair::default()));
+    }
+    let found = look_before(path, config)?;
+    let opened = open_checked(path, config, found)?;
+    os::end_nonblocking(&opened.file).map_err(|e| failed("open", path, e))?;
+    if opened.special {
+        return Ok((LogFile::new(opened.file, None), Repair::default()));
+    }
+    let repair = lock_and_repair(path, config, &opened)?;
+    Ok((LogFile::new(opened.file, opened.directory), repair))
+}
+
+/// What stands at a path, before it is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Regular,
+    Special,
+}
+
+struct Checked {
+    file: File,
+    /// Whether the last bytes can be looked at.
+    readable: bool,
+    special: bool,
+    directory: Option<File>,
+}
+
+fn failed(operation: &'static str, path: &Path, source: io::Error) -> BuildError {
+    BuildError::Io { operation, path: path.to_owned(), source }
+}
+
+fn invalid(path: &Path, reason: &'static str) -> BuildError {
+    BuildError::InvalidPath { path: path.to_owned(), reason }
+}
+
+fn special(path: &Path, reason: &'static str) -> BuildError {
+    BuildError::SpecialFile { path: path.to_owned(), reason }
+}
+
+fn check_path(path: &Path) -> Result<(), BuildError> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let too_long = |part: std::path::Component<'_>| part.as_os_str().len() > LONGEST_NAME;
+    match bytes {
+        [] => Err(invalid(path, "it is empty")),
+        [.., b'/'] => Err(invalid(path, "it ends in a slash, as folders do")),
+        _ if bytes.contains(&0) => Err(invalid(path, "it contains a NUL")),
+        _ if bytes.len() > LONGEST_PATH => Err(invalid(path, "it is longer than 4095 bytes")),
+        _ if path.components().any(too_long) => {
+            Err(invalid(path, "a name in it is longer than 255 bytes"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn refuse_on_special(path: &Path, config: &Config) -> Result<(), BuildError> {
+    if config.strategy == Strategy::MemoryMapped {
+        return Err(special(path, "only a regular file can be mapped"));
+    }
+    if config.truncate {
+        return Err(special(path, "only a regular file can be emptied"));
+    }
+    Ok(())
+}
+
+/// Refuses what must not even be opened: opening a device or a pipe can have effects.
+fn look_before(path: &Path, config: &Config) -> Result<Found, BuildError> {
+    let metadata = match fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(e) => return Err(failed("open", path, e)),
+    };
+    let descriptor = os::is_descriptor_path(path);
+    if metadata.is_file() && !descriptor {
+        return Ok(Found::Regular);
+    }
+    accept_special(path, config, &metadata, descriptor)?;
+    Ok(Found::Special)
+}
+
+fn accept_special(
+    path: &Path,
+    config: &Config,
+    metadata: &Metadata,
+    descriptor: bool,
+) -> Result<(), BuildError> {
+    if metadata.is_dir() {
+        return Err(special(path, "it is a directory"));
+    }
+    if !config.allow_special && !descriptor {
+        return Err(special(path, "it is not a regular file, and allow_special is off"));
+    }
+    refuse_on_special(path, config)
+}
+
+fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, BuildError> {
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    if found == Found::Nothing && config.create_dirs && !folder.exists() {
+        os::create_directories(folder).map_err(|e| failed("create directory", folder, e))?;
+    }
+    let shared = fs::metadata(folder).is_ok_and(|folder| os::is_shared_directory(&folder));
+    let how = OpenHow {
+        // A pipe opened for reading too would never notice that its reader is gone.
+        read: found != Found::Special,
+        create: Create::Never,
+        no_follow: shared && !os::is_descriptor_path(path),
+        permissions: config.permissions,
+    };
+    let (file, created, how) = open_or_create(path, config, how, shared)?;
+
+    let metadata = file.metadata().map_err(|e| failed("open", path, e))?;
+    let descriptor = os::is_descriptor_path(path);
+    if shared && !descriptor && !os::is_trusted(&metadata) {
+        return Err(special(
+            path,
+            "in a world-writable directory, a file of somebody else or with several names",
+        ));
+    }
+    let is_special = !metadata.is_file() || descriptor;
+    if is_special {
+        accept_special(path, config, &metadata, descriptor)?;
+    }
+    let directory = if created { os::open_directory(folder) } else { None };
+    Ok(Checked { file, readable: how.read, special: is_special, directory })
+}
+
+/// Opens what is there or makes it; says whether it was made, and how it could be opened.
+///
+/// A file to be made in a shared folder is made exclusively: a name planted there after the look
+/// is then an error of this attempt and is examined in the next.
+fn open_or_create(
+    path: &Path,
+    config: &Config,
+    mut how: OpenHow,
+    shared: bool,
+) -> Result<(File, bool, OpenHow), BuildError> {
+    let create = if shared { Create::Exclusively } else { Create::IfMissing };
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for _ in 0..RACES {
+        match os::open(path, how) {
+            Ok(file) => return Ok((file, how.create != Create::Never, how)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound && how.create == Create::Never => {
+                how.create = create;
+                last = e;
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                how.create = Create::Never;
+                last = e;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => last = e,
+            // Some security modules let a service append to its logs and not read them.
+            Err(e)
+                if e.kind() == io::ErrorKind::PermissionDenied
+                    && how.read
+                    && config.strategy != Strategy::MemoryMapped =>
+            {
+                how.read = false;
+                last = e;
+            }
+            Err(e) if how.no_follow && is_link(path) => {
+                last = e;
+                break;
+            }
+            Err(e) => return Err(failed("open", path, e)),
+        }
+    }
+    if how.no_follow && is_link(path) {
+        return Err(special(path, "it is a symbolic link in a world-writable directory"));
+    }
+    Err(failed("open", path, last))
+}
+
+fn is_link(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
+}
+
+/// Takes the locks of the strategy and, where nobody else has the file, mends or empties it.
+fn lock_and_repair(path: &Path, config: &Config, opened: &Checked) -> Result<Repair, BuildError> {
+    let locked = |_| BuildError::Locked { path: path.to_owned() };
+    let mapped = config.strategy == Strategy::MemoryMapped;
+    let file = &opened.file;
+    let held = if mapped { lock::exclusive(file) } else { lock::append(file) }.map_err(locked)?;
+    if held == Held::BesideOthers {
+        // The lines of the others must stay, and their last one may be on its way.
+        return if config.truncate { Err(locked(lock::Refused)) } else { Ok(Repair::default()) };
+    }
+    let repair = if config.truncate {
+        file.set_len(0).map_err(|e| failed("truncate", path, e))?;
+        Repair::default()
+    } else if opened.readable {
+        tail::repair(file).map_err(|e| failed("repair the end of", path, e))?
+    } else {
+        Repair::default()
+    };
+    if !mapped {
+        lock::share(file).map_err(locked)?;
+    }
+    Ok(repair)
+}

@@ -1,0 +1,288 @@
+//! The operations that differ between systems, one name each.
+//!
+//! Linux is served fully. Other Unixes lack the reservation of space, so a mapping falls back to
+//! plain writes there. Windows has neither permission bits nor advisory locks: see
+//! [`KEEPS_SHARED_LOCKS`].
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use memmap2::MmapRaw;
+
+/// Whether a shared lock can be held while writing. On Windows locks are mandatory: a shared one
+/// would forbid its own holder to write, so append writers there hold none.
+pub(super) const KEEPS_SHARED_LOCKS: bool = cfg!(not(windows));
+
+/// How a path is opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OpenHow {
+    /// Whether the last bytes and a mapping must be readable too.
+    pub read: bool,
+    /// Whether a missing file is made.
+    pub create: Create,
+    /// Whether a symbolic link as the last component is an error.
+    pub no_follow: bool,
+    /// The permission bits of a new file, before the umask.
+    pub permissions: u32,
+}
+
+/// What happens to a file that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Create {
+    /// It stays away.
+    Never,
+    /// It is made if it is missing.
+    IfMissing,
+    /// It is made, and one that is there is an error.
+    Exclusively,
+}
+
+/// Opens `path` for appending, without ever waiting for the other end of a pipe.
+pub(super) fn open(path: &Path, how: OpenHow) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(how.read);
+    match how.create {
+        Create::Never => {}
+        Create::IfMissing => {
+            options.create(true);
+        }
+        Create::Exclusively => {
+            options.create_new(true);
+        }
+    }
+    system::prepare(&mut options, how);
+    options.open(path)
+}
+
+/// Rounds a mapping step up to a whole number of pages; at least one.
+pub(super) fn round_to_pages(bytes: usize) -> usize {
+    let page = page_size();
+    bytes.max(1).checked_next_multiple_of(page).unwrap_or(usize::MAX - usize::MAX % page)
+}
+
+pub(super) use system::{
+    append, create_directories, end_nonblocking, is_descriptor_path, is_shared_directory,
+    is_trusted, open_directory, page_size, read_exact_at, reserve, standard_stream,
+};
+
+/// Makes `len` bytes of the mapping from `offset` on present and writable, so that storing there
+/// cannot fail.
+///
+/// # Errors
+///
+/// Kind `Unsupported` where the kernel has no such call (Linux before 5.14, other systems);
+/// otherwise the space cannot be had, or the file ends before the range.
+pub(super) fn populate(map: &MmapRaw, offset: usize, len: usize) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let result = map.advise_range(memmap2::Advice::PopulateWrite, offset, len);
+        match result {
+            // The range lies in the mapping, so the only argument that can be invalid is the advice.
+            Err(e) if e.raw_os_error() == Some(libc::EINVAL) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            other => other,
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let (_, _, _) = (map, offset, len);
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Whether `error` is what [`populate`] says when the file ends before the range or the file
+/// system could not provide a page.
+pub(super) fn is_bad_address(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EFAULT);
+    #[cfg(not(unix))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+#[cfg(unix)]
+mod system {
+    use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+    use std::io::{self, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+    use std::path::Path;
+
+    use super::OpenHow;
+
+    pub(in super::super) fn prepare(options: &mut OpenOptions, how: OpenHow) {
+        // The standard library adds O_CLOEXEC. O_NOCTTY: a terminal must not become ours.
+        let mut flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        if how.no_follow {
+            flags |= libc::O_NOFOLLOW;
+        }
+        options.append(true).mode(how.permissions & 0o777).custom_flags(flags);
+    }
+
+    /// Lets writes wait again, after the check that opening must not wait for.
+    pub(in super::super) fn end_nonblocking(file: &File) -> io::Result<()> {
+        let flags = rustix::fs::fcntl_getfl(file)?;
+        Ok(rustix::fs::fcntl_setfl(file, flags - rustix::fs::OFlags::NONBLOCK)?)
+    }
+
+    /// Makes a folder and those above it: nothing for others, reading for the group.
+    pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o750).create(path)
+    }
+
+    /// Opens a folder, to be synced later.
+    pub(in super::super) fn open_directory(path: &Path) -> Option<File> {
+        OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path).ok()
+    }
+
+    /// Whether everybody may put names into this folder.
+    pub(in super::super) fn is_shared_directory(directory: &Metadata) -> bool {
+        directory.mode() & 0o002 != 0
+    }
+
+    /// Whether a file found in a shared folder can be ours: owned by this user or root, and under
+    /// one name only, so that it is nobody else's file planted here as a hard link.
+    pub(in super::super) fn is_trusted(file: &Metadata) -> bool {
+        let owner = file.uid();
+        (owner == 0 || owner == rustix::process::geteuid().as_raw()) && file.nlink() == 1
+    }
+
+    /// Whether the path names an open descriptor of this process.
+    pub(in super::super) fn is_descriptor_path(path: &Path) -> bool {
+        ["/dev/fd/", "/proc/self/fd/"].iter().any(|folder| {
+            path.to_str()
+                .and_then(|path| path.strip_prefix(folder))
+                .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+        })
+    }
+
+    /// A duplicate of this process's standard output or error, if the path names it.
+    ///
+    /// Opening the path instead would fail for sockets and after a change of user, and would give
+    /// a redirected file a second position that overwrites what the program prints.
+    pub(in super::super) fn standard_stream(path: &Path) -> Option<io::Result<File>> {
+        let owned = match path.to_str()? {
+            "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => {
+                io::stdout().as_fd().try_clone_to_owned()
+            }
+            "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => {
+                io::stderr().as_fd().try_clone_to_owned()
+            }
+            _ => return None,
+        };
+        Some(owned.map(File::from))
+    }
+
+    /// One `write(2)`; the file was opened with `O_APPEND`.
+    pub(in super::super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    pub(in super::super) fn read_exact_at(
+        file: &File,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> io::Result<()> {
+        file.read_exact_at(buffer, offset)
+    }
+
+    pub(in super::super) fn page_size() -> usize {
+        rustix::param::page_size()
+    }
+
+    /// Reserves real space for `len` bytes from `offset` on and extends the file over them.
+    ///
+    /// The raw call: glibc's `posix_fallocate` would write every block where the file system
+    /// cannot reserve.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Unsupported` where the system or the file system cannot.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        loop {
+            match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), offset, len) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                    return Err(io::ErrorKind::Unsupported.into());
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(in super::super) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(not(unix))]
+mod system {
+    use std::fs::{File, Metadata, OpenOptions};
+    use std::io::{self, Read, Seek, SeekFrom, Write};
+    use std::path::Path;
+
+    use super::OpenHow;
+
+    pub(in super::super) fn prepare(options: &mut OpenOptions, _: OpenHow) {
+        // Not `append`: a handle with nothing but the right to append cannot be cut or mapped.
+        options.write(true);
+    }
+
+    pub(in super::super) fn end_nonblocking(_: &File) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
+        std::fs::create_dir_all(path)
+    }
+
+    pub(in super::super) fn open_directory(_: &Path) -> Option<File> {
+        None
+    }
+
+    pub(in super::super) fn is_shared_directory(_: &Metadata) -> bool {
+        false
+    }
+
+    pub(in super::super) fn is_trusted(_: &Metadata) -> bool {
+        true
+    }
+
+    pub(in super::super) fn is_descriptor_path(_: &Path) -> bool {
+        false
+    }
+
+    pub(in super::super) fn standard_stream(_: &Path) -> Option<io::Result<File>> {
+        None
+    }
+
+    /// Writes at the end as it is now; two processes can overtake each other between the two calls.
+    pub(in super::super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        file.seek(SeekFrom::End(0))?;
+        file.write(bytes)
+    }
+
+    pub(in super::super) fn read_exact_at(
+        mut file: &File,
+        buffer: &mut [u8],
+        offset: u64,
+    ) -> io::Result<()> {
+        file.seek(SeekFrom::Start(offset))?;
+        file.read_exact(buffer)
+    }
+
+    /// The granularity of mappings on Windows, a multiple of every page size.
+    pub(in super::super) fn page_size() -> usize {
+        64 << 10
+    }
+
+    pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        file.set_len(offset + len)
+    }
+}

@@ -1,0 +1,94 @@
+//! Who may have a file at the same time.
+
+#![cfg(unix)]
+
+use std::sync::Barrier;
+use std::thread;
+
+use super::*;
+use Strategy::{BlockBuffered, LineBuffered, MemoryMapped};
+
+#[test]
+fn append_writers_share_a_file() {
+    let dir = directory();
+    let mut first = sink(&file(&dir), LineBuffered);
+    let mut second = sink(&file(&dir), BlockBuffered);
+    write_all(&mut *first, b"one\n");
+    write_all(&mut *second, b"two\n");
+    write_all(&mut *first, b"three\n");
+    assert_eq!(read(&file(&dir)), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn a_mapping_writer_is_refused_beside_anything_and_nothing_beside_it() {
+    for (holder, newcomer) in [
+        (MemoryMapped, MemoryMapped),
+        (MemoryMapped, LineBuffered),
+        (MemoryMapped, BlockBuffered),
+        (LineBuffered, MemoryMapped),
+        (BlockBuffered, MemoryMapped),
+    ] {
+        for truncate in [false, true] {
+            let dir = directory();
+            let mut held = sink(&file(&dir), holder);
+            write_all(&mut *held, b"kept\n");
+            let settings = Config { truncate, ..config(file(&dir), newcomer) };
+            let error = refusal(&settings);
+            assert!(matches!(error, BuildError::Locked { .. }), "{newcomer} beside {holder}");
+            held.close().unwrap();
+            assert_eq!(read(&file(&dir)), "kept\n");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_not_emptied_beside_another_append_writer() {
+    let dir = directory();
+    let mut held = sink(&file(&dir), LineBuffered);
+    write_all(&mut *held, b"kept\n");
+    let settings = Config { truncate: true, ..config(file(&dir), BlockBuffered) };
+    assert!(matches!(refusal(&settings), BuildError::Locked { .. }));
+    assert_eq!(read(&file(&dir)), "kept\n");
+}
+
+#[test]
+fn the_end_is_not_repaired_beside_another_append_writer() {
+    let dir = directory();
+    let mut held = sink(&file(&dir), LineBuffered);
+    write_all(&mut *held, b"on its way");
+    let opened = build(&file(&dir), BlockBuffered).unwrap();
+    assert_eq!(opened.torn_lines, 0);
+    assert_eq!(read(&file(&dir)), "on its way");
+}
+
+#[test]
+fn close_and_drop_release_the_file() {
+    let dir = directory();
+    for &strategy in Strategy::ALL {
+        let mut closed = sink(&file(&dir), strategy);
+        closed.close().unwrap();
+        let dropped = sink(&file(&dir), MemoryMapped);
+        drop(closed);
+        drop(dropped);
+        build_after_drop(&file(&dir), MemoryMapped).sink.close().unwrap();
+    }
+}
+
+#[test]
+fn append_writers_that_open_at_the_same_moment_all_succeed() {
+    let dir = directory();
+    let barrier = Barrier::new(4);
+    for _ in 0..200 {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    barrier.wait();
+                    let mut sink = sink(&file(&dir), LineBuffered);
+                    write_all(&mut *sink, b"line\n");
+                    sink.close().unwrap();
+                });
+            }
+        });
+    }
+    assert_eq!(read(&file(&dir)), "line\n".repeat(800));
+}

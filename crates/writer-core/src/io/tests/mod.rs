@@ -1,0 +1,91 @@
+//! The files and the strategies over them, through the same door that the builder uses.
+
+mod locks;
+mod mapping;
+mod paths;
+mod tails;
+mod writing;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{Opened, Sink, open};
+use crate::axes::Strategy;
+use crate::config::Config;
+use crate::error::BuildError;
+
+/// Settings for a file, with a mapping step small enough to be left often.
+fn config(path: impl Into<PathBuf>, strategy: Strategy) -> Config {
+    Config {
+        path: Some(path.into()),
+        strategy,
+        block_size: 1 << 10,
+        mmap_chunk: 16 << 10,
+        ..Config::default()
+    }
+}
+
+fn build(path: &Path, strategy: Strategy) -> Result<Opened, BuildError> {
+    open(&config(path, strategy))
+}
+
+/// Opens a file whose writer was dropped without a close. Another test that starts a program at
+/// this moment may hold a copy of the descriptor, and so the lock, until the program runs.
+fn build_after_drop(path: &Path, strategy: Strategy) -> Opened {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match build(path, strategy) {
+            Err(BuildError::Locked { .. }) if std::time::Instant::now() < deadline => {}
+            other => return other.unwrap_or_else(|e| panic!("{e}")),
+        }
+    }
+}
+
+fn sink(path: &Path, strategy: Strategy) -> Box<dyn Sink> {
+    build(path, strategy).unwrap().sink
+}
+
+/// Why a file was refused; `Opened` cannot be printed, so `unwrap_err` is of no use.
+fn refusal(config: &Config) -> BuildError {
+    match open(config) {
+        Ok(_) => panic!("{:?} was opened", config.path),
+        Err(error) => error,
+    }
+}
+
+/// Writes everything, as the worker does: what was not taken is offered again.
+fn write_all(sink: &mut dyn Sink, mut lines: &[u8]) {
+    while !lines.is_empty() {
+        let taken = sink.write(lines, false).unwrap();
+        assert!(taken > 0, "nothing taken although nothing more waits");
+        lines = &lines[taken..];
+    }
+}
+
+fn directory() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn file(directory: &TempDir) -> PathBuf {
+    directory.path().join("app.jsonl")
+}
+
+fn read(path: &Path) -> String {
+    String::from_utf8(fs::read(path).unwrap()).unwrap()
+}
+
+/// Lines with their number and a length that varies, to be compared byte by byte.
+fn numbered(from: usize, count: usize) -> Vec<u8> {
+    (from..from + count)
+        .flat_map(|n| format!("{{\"n\":{n},\"pad\":\"{}\"}}\n", "x".repeat(n % 97)).into_bytes())
+        .collect()
+}
+
+/// Says why a test could not look at what it is about.
+fn eprint_skipped(reason: &str) {
+    // The harness shows this with `--nocapture`; a lost message is no failure.
+    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
+}

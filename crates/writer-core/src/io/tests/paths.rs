@@ -1,0 +1,263 @@
+//! Which paths are accepted, and what is made there.
+
+#![cfg(unix)]
+
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::process::Command;
+
+use super::*;
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// A folder that everybody may write to, as `/tmp`.
+fn sticky(directory: &TempDir) -> PathBuf {
+    let folder = directory.path().join("sticky");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
+    folder
+}
+
+fn fifo(path: &Path) {
+    let made = Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
+#[test]
+fn paths_that_name_no_file_are_refused_before_anything_is_made() {
+    let dir = directory();
+    let long = dir.path().join("missing").join("x".repeat(256));
+    for path in [
+        PathBuf::new(),
+        dir.path().join("missing/"),
+        dir.path().join("missing/a\0b"),
+        dir.path().join("missing").join("x".repeat(300)),
+        long,
+        dir.path().join("missing").join("a/".repeat(2100)).join("b"),
+    ] {
+        let error = refusal(&config(&path, Strategy::LineBuffered));
+        assert!(matches!(error, BuildError::InvalidPath { .. }), "{error}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+    let longest = dir.path().join("x".repeat(255));
+    assert!(build(&longest, Strategy::LineBuffered).is_ok());
+}
+
+#[test]
+fn a_directory_is_refused() {
+    let dir = directory();
+    for &strategy in Strategy::ALL {
+        let error = refusal(&config(dir.path(), strategy));
+        assert!(matches!(error, BuildError::SpecialFile { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_path_through_a_file_is_an_error_of_the_system() {
+    let dir = directory();
+    fs::write(file(&dir), "").unwrap();
+    let error = refusal(&config(file(&dir).join("below"), Strategy::LineBuffered));
+    assert!(matches!(error, BuildError::Io { .. }), "{error}");
+}
+
+#[test]
+fn missing_folders_are_made_for_owner_and_group() {
+    let dir = directory();
+    let path = dir.path().join("a/b/app.jsonl");
+    build(&path, Strategy::BlockBuffered).unwrap();
+    assert!(path.is_file());
+    assert_eq!(mode(&dir.path().join("a")) & !0o750, 0);
+    assert_eq!(mode(&dir.path().join("a/b")) & !0o750, 0);
+}
+
+#[test]
+fn missing_folders_are_an_error_without_create_dirs() {
+    let dir = directory();
+    let path = dir.path().join("a/app.jsonl");
+    let settings = Config { create_dirs: false, ..config(&path, Strategy::BlockBuffered) };
+    let error = refusal(&settings);
+    assert!(matches!(error, BuildError::Io { operation: "open", .. }), "{error}");
+    assert!(!dir.path().join("a").exists());
+}
+
+#[test]
+fn a_fifo_without_a_reader_is_refused_without_waiting() {
+    let dir = directory();
+    fifo(&file(&dir));
+    let mut settings = config(file(&dir), Strategy::LineBuffered);
+    assert!(matches!(refusal(&settings), BuildError::SpecialFile { .. }));
+    settings.allow_special = true;
+    assert!(matches!(refusal(&settings), BuildError::Io { .. }), "no reader: ENXIO");
+}
+
+#[test]
+fn a_fifo_with_a_reader_takes_lines_when_special_files_are_allowed() {
+    let dir = directory();
+    fifo(&file(&dir));
+    let reader =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file(&dir)).unwrap();
+    let settings = Config { allow_special: true, ..config(file(&dir), Strategy::LineBuffered) };
+    let mut sink = open(&settings).unwrap().sink;
+    write_all(&mut *sink, b"through the pipe\n");
+    assert_eq!(sink.sync().unwrap_err().kind(), std::io::ErrorKind::Unsupported);
+    sink.close().unwrap();
+    drop(sink);
+    assert_eq!(std::io::read_to_string(reader).unwrap(), "through the pipe\n");
+}
+
+#[test]
+fn devices_need_allow_special() {
+    let mut settings = config("/dev/null", Strategy::BlockBuffered);
+    assert!(matches!(refusal(&settings), BuildError::SpecialFile { .. }));
+    settings.allow_special = true;
+    write_all(&mut *open(&settings).unwrap().sink, b"gone\n");
+    settings.truncate = true;
+    assert!(matches!(refusal(&settings), BuildError::SpecialFile { .. }));
+    settings.truncate = false;
+    settings.strategy = Strategy::MemoryMapped;
+    assert!(matches!(refusal(&settings), BuildError::SpecialFile { .. }));
+}
+
+#[test]
+fn a_full_device_is_an_error_of_each_write() {
+    for strategy in [Strategy::LineBuffered, Strategy::BlockBuffered] {
+        let settings = Config { allow_special: true, ..config("/dev/full", strategy) };
+        let mut sink = open(&settings).unwrap().sink;
+        for _ in 0..3 {
+            let error = sink.write(b"no room\n", false).unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::StorageFull);
+        }
+    }
+}
+
+#[test]
+fn the_standard_streams_and_descriptors_are_always_accepted() {
+    for path in ["/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2"] {
+        let mut settings = config(path, Strategy::LineBuffered);
+        assert!(open(&settings).is_ok(), "{path}");
+        settings.truncate = true;
+        assert!(matches!(refusal(&settings), BuildError::SpecialFile { .. }), "{path}");
+        settings.truncate = false;
+        settings.strategy = Strategy::MemoryMapped;
+        assert!(matches!(refusal(&settings), BuildError::SpecialFile { .. }), "{path}");
+    }
+    let dir = directory();
+    let other = File::create(file(&dir)).unwrap();
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&other));
+    write_all(&mut *sink(Path::new(&path), Strategy::LineBuffered), b"by number\n");
+    assert_eq!(read(&file(&dir)), "by number\n");
+}
+
+#[test]
+fn links_are_followed_in_folders_of_ones_own() {
+    let dir = directory();
+    let link = dir.path().join("link");
+    symlink(file(&dir), &link).unwrap();
+    write_all(&mut *sink(&link, Strategy::LineBuffered), b"one\n");
+    write_all(&mut *sink(&link, Strategy::LineBuffered), b"two\n");
+    fs::hard_link(file(&dir), dir.path().join("backup")).unwrap();
+    write_all(&mut *sink(&link, Strategy::LineBuffered), b"three\n");
+    assert_eq!(read(&file(&dir)), "one\ntwo\nthree\n");
+}
+
+#[test]
+fn links_in_a_world_writable_folder_are_refused_and_their_targets_untouched() {
+    let dir = directory();
+    let folder = sticky(&dir);
+    let victim = dir.path().join("victim");
+    fs::write(&victim, "torn").unwrap();
+    symlink(&victim, folder.join("soft")).unwrap();
+    symlink(dir.path().join("absent"), folder.join("dangling")).unwrap();
+    fs::hard_link(&victim, folder.join("hard")).unwrap();
+    for name in ["soft", "dangling", "hard"] {
+        for &strategy in Strategy::ALL {
+            for truncate in [false, true] {
+                let settings = Config { truncate, ..config(folder.join(name), strategy) };
+                let error = refusal(&settings);
+                assert!(matches!(error, BuildError::SpecialFile { .. }), "{name}: {error}");
+            }
+        }
+    }
+    assert_eq!(read(&victim), "torn");
+    assert!(!dir.path().join("absent").exists());
+}
+
+#[test]
+fn a_file_of_ones_own_in_a_world_writable_folder_is_made_and_found_again() {
+    let dir = directory();
+    let path = sticky(&dir).join("app.jsonl");
+    for &strategy in Strategy::ALL {
+        let mut sink = sink(&path, strategy);
+        write_all(&mut *sink, b"line\n");
+        sink.close().unwrap();
+    }
+    assert_eq!(read(&path), "line\nline\nline\n");
+}
+
+#[test]
+fn a_file_of_somebody_else_in_a_world_writable_folder_is_refused() {
+    let dir = directory();
+    let path = sticky(&dir).join("app.jsonl");
+    fs::write(&path, "").unwrap();
+    if std::os::unix::fs::chown(&path, Some(65534), None).is_err() {
+        eprint_skipped("changing the owner needs root");
+        return;
+    }
+    assert!(matches!(
+        refusal(&config(&path, Strategy::LineBuffered)),
+        BuildError::SpecialFile { .. }
+    ));
+}
+
+#[test]
+fn an_existing_file_keeps_its_permissions() {
+    let dir = directory();
+    for bits in [0o600, 0o666] {
+        fs::write(file(&dir), "").unwrap();
+        fs::set_permissions(file(&dir), Permissions::from_mode(bits)).unwrap();
+        build(&file(&dir), Strategy::BlockBuffered).unwrap();
+        assert_eq!(mode(&file(&dir)), bits);
+    }
+}
+
+/// The umask belongs to the process: each one gets a process of its own, which runs this test again.
+#[test]
+fn a_new_file_has_the_permissions_of_the_settings_less_the_umask() {
+    const FOLDER: &str = "WRITER_TEST_UMASK_FOLDER";
+    if let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) {
+        for permissions in [0o640, 0o600, 0o666] {
+            let path = folder.join(format!("{permissions:o}"));
+            open(&Config { permissions, ..config(path, Strategy::LineBuffered) }).unwrap();
+        }
+        return;
+    }
+    for umask in [0o000, 0o022, 0o077] {
+        let dir = directory();
+        let name =
+            "io::tests::paths::a_new_file_has_the_permissions_of_the_settings_less_the_umask";
+        let status = Command::new("sh")
+            .args(["-c", "umask \"$1\" && exec \"$2\" --exact \"$3\" >&2", "sh"])
+            .arg(format!("{umask:o}"))
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(FOLDER, dir.path())
+            .status()
+            .unwrap();
+        assert!(status.success());
+        for permissions in [0o640, 0o600, 0o666] {
+            let made = mode(&dir.path().join(format!("{permissions:o}")));
+            assert_eq!(made, permissions & !umask, "{permissions:o} under {umask:o}");
+        }
+    }
+}
+
+#[test]
+fn the_descriptor_is_closed_in_other_programs() {
+    let dir = directory();
+    let _sink = sink(&file(&dir), Strategy::MemoryMapped);
+    let seen = Command::new("ls").args(["-l", "/proc/self/fd"]).output().unwrap();
+    let listing = String::from_utf8_lossy(&seen.stdout).into_owned();
+    assert!(!listing.contains("app.jsonl"), "{listing}");
+}

@@ -1,0 +1,97 @@
+//! What an earlier writer left at the end of a file, and appending behind it.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// Opens a file with this content under each strategy; says what it holds then, and what was found.
+fn reopened(content: &[u8]) -> (Vec<u8>, u64, u64) {
+    let mut results = Vec::new();
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        fs::write(file(&dir), content).unwrap();
+        let mut opened = build(&file(&dir), strategy).unwrap();
+        let repaired = fs::read(file(&dir)).unwrap();
+        write_all(&mut *opened.sink, b"next\n");
+        opened.sink.close().unwrap();
+        assert_eq!(fs::read(file(&dir)).unwrap(), [&repaired[..], b"next\n"].concat());
+        results.push((repaired, opened.recovered_nul_bytes, opened.torn_lines));
+    }
+    assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "the strategies differ");
+    results.swap_remove(0)
+}
+
+#[test]
+fn a_sound_file_is_left_alone() {
+    assert_eq!(reopened(b""), (b"".to_vec(), 0, 0));
+    assert_eq!(reopened(b"one\ntwo\n"), (b"one\ntwo\n".to_vec(), 0, 0));
+}
+
+#[test]
+fn a_tail_of_nuls_is_cut_off() {
+    for nuls in [1, 1000, (128 << 10) - 4, 128 << 10, 300 << 10] {
+        let content = [&b"one\n"[..], &vec![0; nuls]].concat();
+        assert_eq!(reopened(&content), (b"one\n".to_vec(), nuls as u64, 0), "{nuls} NULs");
+    }
+}
+
+#[test]
+fn a_torn_line_is_closed() {
+    assert_eq!(reopened(b"one\ntw"), (b"one\ntw\n".to_vec(), 0, 1));
+    assert_eq!(reopened(b"o"), (b"o\n".to_vec(), 0, 1));
+}
+
+#[test]
+fn a_torn_line_in_front_of_nuls_is_closed() {
+    assert_eq!(reopened(b"one\ntw\0\0\0"), (b"one\ntw\n".to_vec(), 3, 1));
+}
+
+#[test]
+fn a_file_of_nuls_becomes_empty() {
+    assert_eq!(reopened(&[0; 5000]), (Vec::new(), 5000, 0));
+}
+
+#[test]
+fn nuls_in_front_of_a_line_are_kept() {
+    let content = b"one\n\0\0\0two\n\0\0";
+    assert_eq!(reopened(content), (b"one\n\0\0\0two\n".to_vec(), 2, 0));
+}
+
+#[test]
+fn a_tail_as_long_as_a_chunk_is_cut_within_a_second() {
+    let dir = directory();
+    fs::write(file(&dir), [&b"one\ntw"[..], &vec![0; 32 << 20]].concat()).unwrap();
+    let start = Instant::now();
+    let opened = build(&file(&dir), Strategy::MemoryMapped).unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1));
+    assert_eq!((opened.recovered_nul_bytes, opened.torn_lines), (32 << 20, 1));
+    assert_eq!(read(&file(&dir)), "one\ntw\n");
+}
+
+#[test]
+fn truncate_empties_the_file_and_append_keeps_it() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        for (truncate, expected) in [(false, "line\n"), (false, "line\nline\n"), (true, "line\n")] {
+            let settings = Config { truncate, ..config(file(&dir), strategy) };
+            let mut sink = open(&settings).unwrap().sink;
+            write_all(&mut *sink, b"line\n");
+            sink.close().unwrap();
+            assert_eq!(read(&file(&dir)), expected, "{strategy}");
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_mapping_writer_leaves_is_repaired_by_every_strategy() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let mut killed = sink(&file(&dir), Strategy::MemoryMapped);
+        write_all(&mut *killed, b"one\n");
+        drop(killed);
+        assert_eq!(fs::metadata(file(&dir)).unwrap().len(), 16 << 10, "reserved space is left");
+        let opened = build_after_drop(&file(&dir), strategy);
+        assert_eq!(opened.recovered_nul_bytes, (16 << 10) - 4);
+        assert_eq!(read(&file(&dir)), "one\n");
+    }
+}
