@@ -24,12 +24,14 @@ pub(crate) fn survives(code: impl FnOnce()) -> bool {
     }
 }
 
+type OnError = Box<dyn Fn(&WriteError) + Send + Sync>;
+
 /// The callbacks of a writer. They run with no lock held, and a panic in one is caught and counted.
 #[derive(Default)]
 pub(crate) struct Callbacks {
     pub(crate) on_write: Option<Box<dyn Fn(usize) + Send + Sync>>,
     pub(crate) on_flush: Option<Box<dyn Fn() + Send + Sync>>,
-    pub(crate) on_error: Option<Box<dyn Fn(&WriteError) + Send + Sync>>,
+    pub(crate) on_error: Option<OnError>,
     pub(crate) on_drop: Option<Box<dyn Fn(u64) + Send + Sync>>,
     /// Whether drops are reported on stderr when there is no callback.
     pub(crate) warn: bool,

@@ -226,7 +226,7 @@ impl Writer {
         if ended {
             let thread = shared.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
             // The worker has nothing left to do but to return; its panics are caught.
-            thread.map(|thread| drop(thread.join()));
+            drop(thread.map(std::thread::JoinHandle::join));
         }
         result
     }

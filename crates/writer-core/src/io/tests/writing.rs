@@ -99,9 +99,6 @@ fn the_mapping_step_is_rounded_up_to_pages() {
     assert_eq!(round_chunk(page), page);
     assert_eq!(round_chunk(page + 1), 2 * page);
     assert_eq!(round_chunk(usize::MAX) % page, 0);
-    let dir = directory();
-    let settings = Config { mmap_chunk: page + 1, ..config(file(&dir), Strategy::MemoryMapped) };
-    assert_eq!(open(&settings).unwrap().mmap_chunk, 2 * page);
 }
 
 #[test]
