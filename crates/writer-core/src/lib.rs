@@ -4,6 +4,7 @@ mod axes;
 mod config;
 mod error;
 mod io;
+pub mod json;
 mod severity;
 
 pub use axes::{Mode, ParseAxisError, QueuePolicy, Strategy};
