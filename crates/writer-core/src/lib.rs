@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod guard;
 mod io;
+pub mod json;
 mod line_writer;
 mod metrics;
 mod mode;

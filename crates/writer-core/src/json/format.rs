@@ -1,0 +1,290 @@
+//! What a line looks like, and the way of a record through the encoder.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread;
+use std::time::SystemTime;
+
+use super::build::FormatBuilder;
+use super::members::Members;
+use super::out::Out;
+use super::record::Record;
+use super::schema::Rules;
+use super::scratch;
+use super::site::Site;
+use super::time::{self, Precision, TimeStyle};
+use super::value::discard_payload;
+use crate::Severity;
+
+/// What is known of a record besides its message and its fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Meta<'a> {
+    pub(super) severity: Severity,
+    pub(super) target: &'a str,
+    pub(super) module: Option<&'a str>,
+    pub(super) file: Option<&'a str>,
+    pub(super) line: Option<u32>,
+    pub(super) time: Option<SystemTime>,
+}
+
+impl<'a> Meta<'a> {
+    /// Starts with severity and target; the rest is absent.
+    pub const fn new(severity: Severity, target: &'a str) -> Self {
+        Meta { severity, target, module: None, file: None, line: None, time: None }
+    }
+
+    /// Sets the path of the module.
+    pub const fn module(mut self, module: Option<&'a str>) -> Self {
+        self.module = module;
+        self
+    }
+
+    /// Sets the source file.
+    pub const fn file(mut self, file: Option<&'a str>) -> Self {
+        self.file = file;
+        self
+    }
+
+    /// Sets the line in the source file.
+    pub const fn line(mut self, line: Option<u32>) -> Self {
+        self.line = line;
+        self
+    }
+
+    /// Sets the time of the record. The default is the system's time when encoding begins.
+    pub const fn time(mut self, time: SystemTime) -> Self {
+        self.time = Some(time);
+        self
+    }
+}
+
+/// How the encoding of a record went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encoded<R> {
+    /// What the closure that took the line returned.
+    pub result: R,
+    /// How many values failed or panicked while formatting; a panic of the closure that fills the
+    /// record counts as one.
+    pub format_errors: u32,
+    /// Something was cut or left out because of the cap on the size.
+    pub truncated: bool,
+}
+
+/// What a line looks like: schema, options, static fields. A cheap handle to share.
+#[derive(Debug, Clone)]
+pub struct Format {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    /// `{`, or `{"timestamp":`.
+    pub(super) open: Box<[u8]>,
+    pub(super) time: Option<(TimeStyle, Precision)>,
+    /// `"level":"INFO",` for each severity; empty where hidden. Static fields follow.
+    pub(super) levels: [Box<[u8]>; 5],
+    /// `"target":`, and so on; `None` where hidden.
+    pub(super) target: Option<Box<[u8]>>,
+    pub(super) module: Option<Box<[u8]>>,
+    pub(super) file: Option<Box<[u8]>>,
+    pub(super) line: Option<Box<[u8]>>,
+    pub(super) line_as_string: bool,
+    /// `"sourceLocation":{`
+    pub(super) source_group: Option<Box<[u8]>>,
+    /// Constants, static fields and the process id, each with a comma after it.
+    pub(super) fixed: Box<[u8]>,
+    pub(super) thread_name: Option<Box<[u8]>>,
+    pub(super) thread_id: Option<Box<[u8]>>,
+    pub(super) thread_id_as_debug: bool,
+    pub(super) message_hidden: bool,
+    pub(super) span: Option<Box<[u8]>>,
+    pub(super) spans: Option<Box<[u8]>>,
+    /// For the fields of a record.
+    pub(super) rules: Rules,
+    /// For the fields of a span.
+    pub(super) span_rules: Rules,
+    /// The length that what can be cut may reach, in bytes.
+    pub(super) limit: usize,
+}
+
+impl Default for Format {
+    /// The format of [`Format::builder`] without a change.
+    fn default() -> Self {
+        Format { inner: Arc::new(FormatBuilder::default().defaults()) }
+    }
+}
+
+impl Format {
+    /// Starts with [`Schema::Default`](super::Schema::Default).
+    pub fn builder() -> FormatBuilder {
+        FormatBuilder::default()
+    }
+
+    /// Encodes one record and hands the line, which ends in `\n`, to `done`.
+    ///
+    /// Both closures run in the calling thread before this returns, `done` after all user code.
+    /// A panic of `fill` is caught, counted in [`Encoded::format_errors`], and what was filled in
+    /// before is kept; a panic of `done` goes on to the caller. In the steady state nothing is
+    /// allocated.
+    ///
+    /// Returns `None`, and calls neither, when eight records are already under way in this thread,
+    /// each logged by a `Display` of the one before: the next would be one of an endless chain.
+    #[inline]
+    pub fn encode<R>(
+        &self,
+        meta: &Meta<'_>,
+        fill: impl FnOnce(&mut Record<'_>),
+        done: impl FnOnce(Severity, &[u8]) -> R,
+    ) -> Option<Encoded<R>> {
+        let head = |members: &mut Members| {
+            members.cut |= self.inner.static_head(&mut members.out, meta);
+        };
+        self.inner.run(meta.severity, meta.time, None, head, fill, done)
+    }
+}
+
+impl Inner {
+    /// The way of every record.
+    #[inline]
+    pub(super) fn run<R>(
+        &self,
+        severity: Severity,
+        time: Option<SystemTime>,
+        site: Option<&Site>,
+        head: impl FnOnce(&mut Members),
+        fill: impl FnOnce(&mut Record<'_>),
+        done: impl FnOnce(Severity, &[u8]) -> R,
+    ) -> Option<Encoded<R>> {
+        scratch::with(|members| {
+            members.reset(self.limit);
+            let buf = &mut members.out.buf;
+            buf.extend_from_slice(&self.open);
+            if let Some((style, precision)) = self.time {
+                time::write(buf, time.unwrap_or_else(SystemTime::now), style, precision);
+                buf.push(b',');
+            }
+            head(members);
+            self.thread(members);
+            members.begin_fields();
+            let mut record = Record { members, inner: self, site };
+            // Unwind safety: members are whole after every value, and a value that panics takes
+            // back what it wrote.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| fill(&mut record))) {
+                discard_payload(payload);
+                members.errors += 1;
+            }
+            let truncated = self.finish(members);
+            let result = done(severity, &members.out.buf);
+            Encoded { result, format_errors: members.errors, truncated }
+        })
+    }
+
+    /// Writes what does not change between two records of one call site. Returns whether a string
+    /// was cut.
+    pub(super) fn static_head(&self, out: &mut Out, meta: &Meta<'_>) -> bool {
+        let mut cut = false;
+        out.raw(&self.levels[meta.severity as usize]);
+        if let Some(key) = &self.target {
+            cut |= self.text(out, key, meta.target);
+        }
+        let source = out.buf.len();
+        if let Some(group) = &self.source_group {
+            out.raw(group);
+        }
+        let inside = out.buf.len();
+        for (key, text) in [(&self.module, meta.module), (&self.file, meta.file)] {
+            if let (Some(key), Some(text)) = (key, text) {
+                cut |= self.text(out, key, text);
+            }
+        }
+        if let (Some(key), Some(line)) = (&self.line, meta.line) {
+            let mark: &[u8] = if self.line_as_string { b"\"" } else { b"" };
+            out.raw(key);
+            out.raw(mark);
+            out.raw(itoa::Buffer::new().format(line).as_bytes());
+            out.raw(mark);
+            out.raw(b",");
+        }
+        if self.source_group.is_some() {
+            if out.buf.len() == inside {
+                out.buf.truncate(source);
+            } else {
+                out.buf.pop();
+                out.raw(b"},");
+            }
+        }
+        out.raw(&self.fixed);
+        cut
+    }
+
+    /// Writes a metadata string. Each may fill an eighth of the line, so that a hostile one leaves
+    /// room for the others and for the message. Returns whether it was cut.
+    fn text(&self, out: &mut Out, key: &[u8], text: &str) -> bool {
+        out.raw(key);
+        let limit = out.limit;
+        out.limit = out.buf.len() + limit / 8;
+        out.string(text);
+        out.limit = limit;
+        let cut = std::mem::replace(&mut out.full, false);
+        out.raw(b",");
+        cut
+    }
+
+    #[inline]
+    fn thread(&self, members: &mut Members) {
+        if self.thread_name.is_some() || self.thread_id.is_some() {
+            self.thread_parts(members);
+        }
+    }
+
+    #[cold]
+    fn thread_parts(&self, members: &mut Members) {
+        if let Some(key) = &self.thread_name
+            && let Some(name) = thread::current().name()
+        {
+            members.cut |= self.text(&mut members.out, key, name);
+        }
+        if let Some(key) = &self.thread_id {
+            let out = &mut members.out;
+            let (open, close): (&[u8], &[u8]) =
+                if self.thread_id_as_debug { (b"\"ThreadId(", b")\",") } else { (b"", b",") };
+            out.raw(key);
+            out.raw(open);
+            out.raw(itoa::Buffer::new().format(thread_number()).as_bytes());
+            out.raw(close);
+        }
+    }
+
+    /// Ends the line. Returns whether anything of it was cut.
+    fn finish(&self, members: &mut Members) -> bool {
+        members.end_fields(&self.rules);
+        let out = &mut members.out;
+        let truncated = out.full || members.cut || out.skipped > 0;
+        if truncated {
+            // The last comma becomes the brace, the line end is one more.
+            let original = out.buf.len() as u64 + out.skipped + 1;
+            out.full = false;
+            out.raw(b"\"truncated\":true,\"original_bytes\":");
+            out.raw(itoa::Buffer::new().format(original).as_bytes());
+            out.raw(b",");
+        }
+        members.end_object(b'}');
+        members.out.buf.push(b'\n');
+        truncated
+    }
+}
+
+/// The number that `ThreadId` prints; std offers it in no other way yet. Read once per thread.
+fn thread_number() -> u64 {
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(0) };
+    }
+    if NUMBER.get() == 0 {
+        let text = format!("{:?}", thread::current().id());
+        let digits = text.trim_matches(|c: char| !c.is_ascii_digit());
+        NUMBER.set(digits.parse().unwrap_or(0));
+    }
+    NUMBER.get()
+}

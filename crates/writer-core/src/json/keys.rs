@@ -1,0 +1,178 @@
+//! Which keys stand at one level of an object, so that none stands twice.
+
+/// Up to this many keys a scan over their hashes is cheaper than a table.
+const SCANNED: usize = 32;
+
+/// A key in the buffer, in its escaped form, without quotes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key {
+    hash: u32,
+    pub(super) start: u32,
+    len: u32,
+    /// Who wrote it: see [`Keys::position`].
+    pub(super) id: u32,
+}
+
+impl Key {
+    pub(super) fn end(self) -> usize {
+        (self.start + self.len) as usize
+    }
+
+    pub(super) fn bytes(self, buf: &[u8]) -> &[u8] {
+        &buf[self.start as usize..self.end()]
+    }
+}
+
+/// The keys written so far, as ranges of the buffer they were written to.
+#[derive(Debug, Default)]
+pub(super) struct Keys {
+    list: Vec<Key>,
+    /// Open addressing with linear probing over positions in `list` plus one; empty while the list
+    /// is short. At most half full.
+    table: Vec<u32>,
+}
+
+impl Keys {
+    pub(super) fn clear(&mut self) {
+        self.list.clear();
+        self.table.clear();
+    }
+
+    /// Gives up memory beyond what common records need.
+    pub(super) fn shrink(&mut self) {
+        self.clear();
+        self.list.shrink_to(1024);
+        self.table.shrink_to(4096);
+    }
+
+    pub(super) fn list(&self) -> &[Key] {
+        &self.list
+    }
+
+    /// The position of the key that was inserted with this id.
+    pub(super) fn position(&self, id: u32) -> Option<usize> {
+        self.list.iter().position(|key| key.id == id)
+    }
+
+    /// Says whether the key `buf[start..]` is among those written before.
+    #[inline]
+    pub(super) fn contains(&self, hash: u32, buf: &[u8], start: usize) -> bool {
+        let (before, key) = buf.split_at(start);
+        let same = |known: &Key| {
+            known.hash == hash && known.len as usize == key.len() && known.bytes(before) == key
+        };
+        if self.table.is_empty() {
+            return self.list.iter().any(same);
+        }
+        let mask = self.table.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.table[at] != 0 {
+            if same(&self.list[self.table[at] as usize - 1]) {
+                return true;
+            }
+            at = (at + 1) & mask;
+        }
+        false
+    }
+
+    /// Adds the key that [`Keys::contains`] did not find.
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u32, range: std::ops::Range<usize>, id: u32) {
+        // The cap of a record keeps every position below 2^31.
+        self.list.push(Key { hash, start: range.start as u32, len: range.len() as u32, id });
+        if self.list.len() > SCANNED {
+            self.index();
+        }
+    }
+
+    /// Takes the last key out again.
+    pub(super) fn pop(&mut self) {
+        self.list.pop();
+        // A stale entry would break the probing; the table is rebuilt by the next insertion.
+        self.table.clear();
+        if self.list.len() > SCANNED {
+            self.index();
+        }
+    }
+
+    /// Tells that the bytes from `from` on have moved by `by`.
+    pub(super) fn shift(&mut self, from: usize, by: isize) {
+        for key in &mut self.list {
+            if key.start as usize >= from {
+                key.start = (key.start as isize + by) as u32;
+            }
+        }
+    }
+
+    #[cold]
+    fn index(&mut self) {
+        let first = if self.list.len() * 2 > self.table.len() {
+            let size = (self.list.len() * 4).next_power_of_two();
+            self.table.clear();
+            self.table.resize(size, 0);
+            0
+        } else {
+            self.list.len() - 1
+        };
+        let mask = self.table.len() - 1;
+        for (position, key) in self.list.iter().enumerate().skip(first) {
+            let mut at = key.hash as usize & mask;
+            while self.table[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            self.table[at] = position as u32 + 1;
+        }
+    }
+}
+
+/// Keys that belong to the format, in their escaped form.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reserved {
+    keys: Vec<Box<[u8]>>,
+    /// One bit per possible value of eight bits of the hash: most lookups end here.
+    filter: [u64; 4],
+}
+
+impl Reserved {
+    /// Adds a key; false if it was there already.
+    pub(super) fn insert(&mut self, key: &[u8]) -> bool {
+        let hash = hash(key);
+        if self.contains(hash, key) {
+            return false;
+        }
+        self.filter[(hash >> 6) as usize & 3] |= 1 << (hash & 63);
+        self.keys.push(key.into());
+        true
+    }
+
+    #[inline]
+    pub(super) fn contains(&self, hash: u32, key: &[u8]) -> bool {
+        self.filter[(hash >> 6) as usize & 3] & (1 << (hash & 63)) != 0
+            && self.keys.iter().any(|known| **known == *key)
+    }
+}
+
+/// Mixes the length and up to sixteen bytes of a key, its first and its last eight.
+///
+/// Keys that differ only in the middle collide and cost a comparison; constant cost matters more,
+/// since names are short. The multiplier is the one of Fibonacci hashing (Knuth, The Art of
+/// Computer Programming, volume 3, section 6.4).
+#[inline]
+pub(super) fn hash(key: &[u8]) -> u32 {
+    let (head, tail) =
+        if let (Some(head), Some(tail)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (u64::from_le_bytes(*head), u64::from_le_bytes(*tail))
+        } else if let (Some(head), Some(tail)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+            (u64::from(u32::from_le_bytes(*head)), u64::from(u32::from_le_bytes(*tail)))
+        } else {
+            match *key {
+                [a, b, c] => (u64::from(a), u64::from(b) << 8 | u64::from(c)),
+                [a, b] => (u64::from(a), u64::from(b)),
+                [a] => (u64::from(a), 0),
+                _ => (0, 0),
+            }
+        };
+    let mixed = (head ^ tail.rotate_left(29) ^ (key.len() as u64) << 56)
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (mixed >> 32) as u32
+}

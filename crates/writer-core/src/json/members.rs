@@ -1,0 +1,236 @@
+//! The members of one object while it is written: keys, the message's place, the cap.
+
+use super::escape;
+use super::keys::{self, Keys, Reserved};
+use super::out::{Mark, Out};
+use super::schema::Rules;
+
+/// How a member gets its key.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Name<'a> {
+    /// A name given by the user: subject to the clash rule. The number is kept with the key.
+    User(&'a str, u32),
+    /// `"key":`, known to clash with nothing.
+    Ready(&'a [u8]),
+    /// The message, which goes to its place before the fields whenever it comes.
+    Message,
+    /// Another value for the key at this position.
+    Again(usize),
+    /// No key: a bare value.
+    Bare,
+    /// The schema leaves this member out.
+    Hidden,
+}
+
+/// An object being written. Every member ends in a comma; the last one becomes the closing brace.
+#[derive(Debug, Default)]
+pub(super) struct Members {
+    pub(super) out: Out,
+    pub(super) keys: Keys,
+    /// Values that failed or panicked while formatting.
+    pub(super) errors: u32,
+    /// A metadata string was cut although there is room for more.
+    pub(super) cut: bool,
+    /// Where the message belongs.
+    message_at: usize,
+    message_done: bool,
+    nested: Nested,
+    /// Bit per prepared key of the call site: it has been written.
+    pub(super) used: u64,
+}
+
+/// Where the writing stands with respect to the object for the user's fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Nested {
+    #[default]
+    Before,
+    Inside,
+    After,
+}
+
+/// A member that has its key and waits for its value.
+#[derive(Debug)]
+pub(super) struct Open {
+    mark: Mark,
+    added: bool,
+    target: Target,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    End,
+    Message,
+    Key(usize),
+}
+
+impl Members {
+    pub(super) fn reset(&mut self, limit: usize) {
+        self.out.reset(limit);
+        self.keys.clear();
+        self.errors = 0;
+        self.cut = false;
+        self.message_at = 0;
+        self.message_done = false;
+        self.nested = Nested::Before;
+        self.used = 0;
+    }
+
+    /// Ends the metadata: what follows are message and fields.
+    #[inline]
+    pub(super) fn begin_fields(&mut self) {
+        self.message_at = self.out.buf.len();
+    }
+
+    /// Writes the key of a member.
+    #[inline]
+    pub(super) fn open(&mut self, name: Name<'_>, rules: &Rules, site: Option<&Reserved>) -> Open {
+        if rules.nest.is_some() && self.nested == Nested::Before {
+            self.nest_for(name, rules);
+        }
+        let mut mark = self.out.mark();
+        let mut target = Target::End;
+        let mut added = false;
+        match name {
+            Name::User(name, id) => added = self.user_key(name, id, rules, site),
+            Name::Ready(key) => self.out.raw(key),
+            Name::Message if self.message_done => {
+                added = self.user_key(&rules.message.name, u32::MAX, rules, site);
+            }
+            Name::Message => {
+                self.message_done = true;
+                target = Target::Message;
+                self.out.raw(&rules.message.key);
+            }
+            Name::Again(position) => target = Target::Key(position),
+            Name::Bare | Name::Hidden => {}
+        }
+        if self.out.full {
+            mark = self.out.mark();
+        }
+        Open { mark, added, target }
+    }
+
+    /// Opens the object for the user's fields if this member belongs inside.
+    #[cold]
+    fn nest_for(&mut self, name: Name<'_>, rules: &Rules) {
+        let message = matches!(name, Name::Message) && !self.message_done;
+        if message && !rules.message.nested {
+            return;
+        }
+        if let Some(nest) = &rules.nest {
+            // The metadata leaves room for this: its strings are cut long before the limit.
+            self.out.raw(nest);
+            self.nested = Nested::Inside;
+            if rules.message.nested {
+                self.message_at = self.out.buf.len();
+            }
+        }
+    }
+
+    /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
+    #[inline]
+    fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
+        let room = self.out.limit.saturating_sub(self.out.buf.len());
+        if self.out.full || name.len() > room / escape::WORST {
+            let len = escape::len(name) + 3;
+            if self.out.full || len > room {
+                self.out.full = true;
+                self.out.skipped += len as u64;
+                return false;
+            }
+        }
+        let reserved = if self.nested == Nested::After { &rules.top } else { &rules.reserved };
+        let buf = &mut self.out.buf;
+        buf.push(b'"');
+        let start = buf.len();
+        escape::push(buf, name);
+        let mut hash = keys::hash(&buf[start..]);
+        while reserved.contains(hash, &buf[start..])
+            || site.is_some_and(|site| site.contains(hash, &buf[start..]))
+            || self.keys.contains(hash, buf, start)
+        {
+            buf.push(b'_');
+            hash = keys::hash(&buf[start..]);
+        }
+        self.keys.insert(hash, start..buf.len(), id);
+        buf.extend_from_slice(b"\":");
+        true
+    }
+
+    /// Ends a member after its value.
+    #[inline]
+    pub(super) fn close(&mut self, open: Open) {
+        self.out.close(open.mark, b',');
+        if !open.mark.stored() {
+            return;
+        }
+        if self.out.over() && !self.out.full {
+            self.out.discard(open.mark);
+            if open.added {
+                self.keys.pop();
+            }
+            return;
+        }
+        match open.target {
+            Target::End => {}
+            Target::Message => {
+                if open.mark.len() != self.message_at {
+                    self.message_to_its_place(open.mark);
+                }
+            }
+            Target::Key(position) => self.replace(position, open.mark),
+        }
+    }
+
+    /// Moves the member just written before the fields.
+    #[cold]
+    fn message_to_its_place(&mut self, mark: Mark) {
+        let len = self.out.buf.len() - mark.len();
+        self.out.buf[self.message_at..].rotate_right(len);
+        self.keys.shift(self.message_at, len as isize);
+    }
+
+    /// Puts the value just written in the place of an older one.
+    fn replace(&mut self, position: usize, mark: Mark) {
+        let keys = self.keys.list();
+        let start = keys[position].end() + 2;
+        let end = keys.get(position + 1).map_or(mark.len(), |next| next.start as usize - 1);
+        let new = self.out.buf.len() - mark.len();
+        self.out.buf[start..].rotate_right(new);
+        self.out.buf.drain(start + new..end + new);
+        self.keys.shift(end, new as isize - (end - start) as isize);
+    }
+
+    /// The value of the key at a position, as JSON.
+    pub(super) fn value(&self, position: usize) -> &[u8] {
+        let keys = self.keys.list();
+        let start = keys[position].end() + 2;
+        let end = keys.get(position + 1).map_or(self.out.buf.len(), |next| next.start as usize - 1);
+        &self.out.buf[start..end - 1]
+    }
+
+    /// Closes the object for the user's fields; true if fields were still open until now.
+    pub(super) fn end_fields(&mut self, rules: &Rules) -> bool {
+        if self.nested == Nested::After {
+            return false;
+        }
+        if rules.nest.is_some() {
+            if self.nested == Nested::Before {
+                self.nest_for(Name::Bare, rules);
+            }
+            self.end_object(b'}');
+            self.out.buf.push(b',');
+        }
+        self.nested = Nested::After;
+        true
+    }
+
+    /// Turns the last comma into a closing bracket, or appends the bracket if there is no member.
+    #[inline]
+    pub(super) fn end_object(&mut self, bracket: u8) {
+        match self.out.buf.last_mut() {
+            Some(last) if *last == b',' => *last = bracket,
+            _ => self.out.buf.push(bracket),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The encoder: one record in, one line of JSON out.
+//!
+//! A [`Format`] says what a line looks like. It is built once and shared. For each record an adapter
+//! calls [`Format::encode`], or [`CallSite::encode`] where the keys of a call site are known ahead,
+//! with two closures: one fills in message, fields and spans, the other takes the finished line.
+//!
+//! ```
+//! use writer_core::Severity;
+//! use writer_core::json::{Format, Meta};
+//!
+//! let format = Format::default();
+//! let meta = Meta::new(Severity::Info, "shop::orders");
+//! let encoded = format.encode(
+//!     &meta,
+//!     |record| {
+//!         record.message().str("request handled");
+//!         record.field("user_id").u64(42);
+//!     },
+//!     |_severity, line| line.ends_with(b"\"message\":\"request handled\",\"user_id\":42}\n"),
+//! );
+//! assert!(encoded.is_some_and(|encoded| encoded.result));
+//! ```
+//!
+//! # Promises
+//!
+//! * Every line is one object as [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259) defines it, ends
+//!   in the only `\n` it holds, and holds no control character, whatever the input.
+//! * No key stands twice at one level and no value is lost: metadata keeps its key, and a field whose
+//!   key is taken gets `_` appended until it is free.
+//! * Code of the user (`Display`, `Debug`, `Error`) runs in the calling thread while nothing is locked
+//!   or borrowed. It may fail, panic, or log.
+//! * A line never grows beyond [`FormatBuilder::max_record_bytes`], nor does the memory for it.
+//! * In the steady state a record allocates nothing.
+
+mod build;
+mod escape;
+mod format;
+mod keys;
+mod members;
+mod out;
+mod record;
+mod schema;
+mod scratch;
+mod site;
+mod span;
+mod time;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use build::{FormatBuilder, WideIntegers};
+pub use format::{Encoded, Format, Meta};
+pub use record::Record;
+pub use schema::{Part, Schema};
+pub use site::CallSite;
+pub use span::{EncodedSpan, SpanList};
+pub use time::{Precision, TimeStyle};
+pub use value::{FORMAT_ERROR, FORMAT_PANIC, Value};

@@ -1,0 +1,178 @@
+//! The bytes of a line, with a cap on how many are kept.
+
+use std::fmt;
+
+use super::escape;
+
+/// A buffer that keeps bytes up to a limit and from then on only counts them.
+///
+/// Pieces of bounded length are appended without a look at the limit while there is room; whoever
+/// appends one checks [`Out::over`] afterwards. Strings are cut at the limit on the spot, because
+/// their length has no bound.
+#[derive(Debug, Default)]
+pub(super) struct Out {
+    /// What is kept.
+    pub(super) buf: Vec<u8>,
+    /// The length at which `buf` is full.
+    pub(super) limit: usize,
+    /// How many bytes were counted and not kept.
+    pub(super) skipped: u64,
+    /// Once true, nothing but the closing marks of what is open is kept.
+    pub(super) full: bool,
+}
+
+/// A state of an [`Out`] to roll back to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    len: usize,
+    skipped: u64,
+    full: bool,
+}
+
+impl Mark {
+    /// Whether what follows the mark is kept.
+    pub(super) fn stored(self) -> bool {
+        !self.full
+    }
+
+    pub(super) fn len(self) -> usize {
+        self.len
+    }
+}
+
+impl Out {
+    pub(super) fn with_limit(limit: usize) -> Self {
+        Out { limit, ..Out::default() }
+    }
+
+    pub(super) fn reset(&mut self, limit: usize) {
+        self.buf.clear();
+        self.limit = limit;
+        self.skipped = 0;
+        self.full = false;
+    }
+
+    #[inline]
+    pub(super) fn mark(&self) -> Mark {
+        Mark { len: self.buf.len(), skipped: self.skipped, full: self.full }
+    }
+
+    pub(super) fn roll_back(&mut self, mark: Mark) {
+        self.buf.truncate(mark.len);
+        self.skipped = mark.skipped;
+        self.full = mark.full;
+    }
+
+    /// Whether the buffer holds more than it may; only bounded pieces can lead here.
+    #[inline]
+    pub(super) fn over(&self) -> bool {
+        self.buf.len() > self.limit
+    }
+
+    /// Takes everything since the mark out again and counts it instead.
+    #[cold]
+    pub(super) fn discard(&mut self, mark: Mark) {
+        self.skipped += (self.buf.len() - mark.len) as u64;
+        self.buf.truncate(mark.len);
+        self.full = true;
+    }
+
+    /// Appends a piece of bounded length that needs no escaping.
+    #[inline]
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        if self.full {
+            self.skipped += bytes.len() as u64;
+        } else {
+            self.buf.extend_from_slice(bytes);
+        }
+    }
+
+    /// Appends a closing mark for something that was opened at `mark`.
+    #[inline]
+    pub(super) fn close(&mut self, mark: Mark, byte: u8) {
+        if mark.stored() {
+            self.buf.push(byte);
+        } else {
+            self.skipped += 1;
+        }
+    }
+
+    /// Appends a piece of any length that needs no escaping, cut at the limit at a multiple of
+    /// `unit` bytes.
+    pub(super) fn bounded(&mut self, bytes: &[u8], unit: usize) {
+        let room = if self.full { 0 } else { self.limit.saturating_sub(self.buf.len()) };
+        let kept = bytes.len().min(room / unit * unit);
+        self.buf.extend_from_slice(&bytes[..kept]);
+        if kept < bytes.len() {
+            self.full = true;
+            self.skipped += (bytes.len() - kept) as u64;
+        }
+    }
+
+    /// Appends the escaped form of a text, cut between two characters at the limit.
+    #[inline]
+    pub(super) fn escaped(&mut self, text: &str) {
+        let room = self.limit.saturating_sub(self.buf.len());
+        if !self.full && text.len() <= room / escape::WORST {
+            escape::push(&mut self.buf, text);
+        } else {
+            self.escaped_slow(text);
+        }
+    }
+
+    #[cold]
+    fn escaped_slow(&mut self, mut text: &str) {
+        while !self.full && !text.is_empty() {
+            let room = self.limit.saturating_sub(self.buf.len());
+            // A part that fits in the worst case needs no look at each character.
+            let (mut part, mut rest) = split(text, room / escape::WORST);
+            if part.is_empty() {
+                let first = text.chars().next().map_or(0, char::len_utf8);
+                (part, rest) = text.split_at(first);
+                if escape::len(part) > room {
+                    self.full = true;
+                    break;
+                }
+            }
+            escape::push(&mut self.buf, part);
+            text = rest;
+        }
+        self.skipped += escape::len(text) as u64;
+    }
+
+    /// Appends a JSON string.
+    #[inline]
+    pub(super) fn string(&mut self, text: &str) {
+        let mark = self.mark();
+        self.raw(b"\"");
+        self.escaped(text);
+        self.close(mark, b'"');
+    }
+
+    /// Appends a JSON string of what the arguments print.
+    pub(super) fn format(&mut self, args: fmt::Arguments<'_>) -> fmt::Result {
+        let mark = self.mark();
+        self.raw(b"\"");
+        fmt::Write::write_fmt(self, args)?;
+        self.close(mark, b'"');
+        Ok(())
+    }
+}
+
+/// Escapes whatever user code prints, on the fly.
+impl fmt::Write for Out {
+    #[inline]
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.escaped(text);
+        Ok(())
+    }
+}
+
+/// Splits before the character that holds the byte at `at`.
+fn split(text: &str, at: usize) -> (&str, &str) {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    text.split_at(at)
+}

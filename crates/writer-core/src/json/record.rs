@@ -1,0 +1,133 @@
+//! A record being filled in.
+
+use super::format::Inner;
+use super::members::{Members, Name};
+use super::site::Site;
+use super::span::{EncodedSpan, SpanList};
+use super::value::Value;
+
+/// A record that takes its message, its fields and its spans.
+///
+/// They come in any order but are best given in this one: a message that comes after fields is
+/// moved before them, and a field that comes after the spans is written after them.
+#[derive(Debug)]
+pub struct Record<'a> {
+    pub(super) members: &'a mut Members,
+    pub(super) inner: &'a Inner,
+    pub(super) site: Option<&'a Site>,
+}
+
+impl Record<'_> {
+    /// Begins the message. A second one becomes a field under the same name, by the clash rule.
+    #[inline]
+    pub fn message(&mut self) -> Value<'_> {
+        let name = if self.inner.message_hidden { Name::Hidden } else { Name::Message };
+        self.value(name)
+    }
+
+    /// Begins a field. If its key is taken, `_` is appended until it is free.
+    #[inline]
+    pub fn field<'r>(&'r mut self, name: &'r str) -> Value<'r> {
+        self.value(Name::User(name, 0))
+    }
+
+    /// Begins a field of the [`CallSite`](super::CallSite) by its position in the list that the call
+    /// site was made with: cheaper than [`Record::field`], because its key is ready. `name` is used
+    /// where it is not: in a record without call site, the second time, and from position 64 on.
+    #[inline]
+    pub fn site_field<'r>(&'r mut self, position: usize, name: &'r str) -> Value<'r> {
+        let Some(site) = self.site else { return self.field(name) };
+        let bit = 1u64.checked_shl(position as u32).unwrap_or(0);
+        match site.keys.get(position) {
+            Some(key) if bit & !self.members.used != 0 => {
+                self.members.used |= bit;
+                self.value(Name::Ready(key))
+            }
+            _ => self.field(name),
+        }
+    }
+
+    /// Writes the spans, root first, the innermost last; nothing where there are none. A second
+    /// list is ignored. A list that does not fit into the line is left out as a whole.
+    pub fn spans<'s>(&mut self, spans: impl IntoIterator<Item = &'s EncodedSpan>) {
+        let mut cut = false;
+        let objects = spans.into_iter().map(|span| {
+            cut |= span.truncated();
+            span.object()
+        });
+        write_spans(self.members, self.inner, objects);
+        self.members.cut |= cut;
+    }
+
+    /// Writes a list of spans that was put together before; otherwise like [`Record::spans`].
+    #[inline]
+    pub fn span_list(&mut self, spans: &SpanList) {
+        if spans.is_empty() || !self.members.end_fields(&self.inner.rules) {
+            return;
+        }
+        self.members.cut |= spans.cut;
+        if let Some(key) = &self.inner.span {
+            write_piece(self.members, key, spans.innermost(), b"},");
+        }
+        if let Some(key) = &self.inner.spans {
+            write_piece(self.members, key, &spans.bytes, b"],");
+        }
+    }
+
+    #[inline]
+    fn value<'r>(&'r mut self, name: Name<'r>) -> Value<'r> {
+        Value {
+            members: self.members,
+            rules: &self.inner.rules,
+            site: self.site.map(|site| &site.reserved),
+            name,
+        }
+    }
+}
+
+/// Writes one object after the other, each given without its closing brace, with a comma at its end.
+fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<Item = &'s [u8]>) {
+    let mut spans = spans.peekable();
+    if spans.peek().is_none() || !members.end_fields(&inner.rules) {
+        return;
+    }
+    let mut last: &[u8] = b"";
+    let mark = members.out.mark();
+    if let Some(key) = &inner.spans {
+        members.out.raw(key);
+    }
+    for span in spans {
+        last = span;
+        if inner.spans.is_some() {
+            if !members.out.full && members.out.buf.len() + span.len() > members.out.limit {
+                members.out.discard(mark);
+            }
+            members.out.raw(&span[..span.len() - 1]);
+            members.out.raw(b"},");
+        }
+    }
+    if inner.spans.is_some() {
+        if members.out.full {
+            members.out.skipped += 1;
+        } else {
+            members.end_object(b']');
+            members.out.buf.push(b',');
+        }
+    }
+    if let Some(key) = &inner.span {
+        write_piece(members, key, last, b"},");
+    }
+}
+
+/// Writes a key, a piece that ends in a comma, and instead of the comma what closes the member;
+/// nothing if that does not fit.
+fn write_piece(members: &mut Members, key: &[u8], piece: &[u8], close: &[u8]) {
+    let out = &mut members.out;
+    let len = key.len() + piece.len() + close.len() - 1;
+    if !out.full && out.buf.len() + len > out.limit {
+        out.full = true;
+    }
+    out.raw(key);
+    out.raw(&piece[..piece.len() - 1]);
+    out.raw(close);
+}

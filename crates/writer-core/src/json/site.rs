@@ -1,0 +1,101 @@
+//! What can be prepared once per call site.
+
+use std::time::SystemTime;
+
+use super::escape;
+use super::format::{Encoded, Format, Meta};
+use super::keys::{self, Reserved};
+use super::out::Out;
+use super::record::Record;
+use crate::Severity;
+
+/// How many keys are prepared: one bit each says which have been written.
+const PREPARED: usize = 64;
+
+/// The parts of a line that are the same for every record of a call site: level, target, place in
+/// the source, static fields, and the keys of the fields.
+///
+/// It belongs to the [`Format`] that made it and holds it.
+#[derive(Debug)]
+pub struct CallSite {
+    format: Format,
+    severity: Severity,
+    /// Members, each with a comma after it.
+    head: Box<[u8]>,
+    head_skipped: u64,
+    head_cut: bool,
+    site: Site,
+}
+
+/// The keys of a call site.
+#[derive(Debug)]
+pub(super) struct Site {
+    /// `"user_id":` by position, free of clashes.
+    pub(super) keys: Vec<Box<[u8]>>,
+    /// The same keys, for fields that come under names of their own besides.
+    pub(super) reserved: Reserved,
+}
+
+impl Format {
+    /// Prepares a call site. `names` are the fields of its records, in the order that
+    /// [`Record::site_field`] counts them; the time in `meta` is not used. Clashes among the names,
+    /// and with the metadata, are settled here once.
+    pub fn call_site<'n>(
+        &self,
+        meta: &Meta<'_>,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> CallSite {
+        let mut out = Out::with_limit(self.inner.limit);
+        let head_cut = self.inner.static_head(&mut out, meta);
+        let mut site = Site { keys: Vec::new(), reserved: Reserved::default() };
+        for name in names.into_iter().take(PREPARED) {
+            let mut key = vec![b'"'];
+            escape::push(&mut key, name);
+            while self.inner.rules.reserved.contains(keys::hash(&key[1..]), &key[1..])
+                || !site.reserved.insert(&key[1..])
+            {
+                key.push(b'_');
+            }
+            key.extend_from_slice(b"\":");
+            site.keys.push(key.into());
+        }
+        CallSite {
+            format: self.clone(),
+            severity: meta.severity,
+            head: out.buf.into(),
+            head_skipped: out.skipped,
+            head_cut,
+            site,
+        }
+    }
+}
+
+impl CallSite {
+    /// Encodes one record of this call site; otherwise like [`Format::encode`]. Without a time, the
+    /// system's time when encoding begins is taken.
+    #[inline]
+    pub fn encode<R>(
+        &self,
+        time: Option<SystemTime>,
+        fill: impl FnOnce(&mut Record<'_>),
+        done: impl FnOnce(Severity, &[u8]) -> R,
+    ) -> Option<Encoded<R>> {
+        self.format.inner.run(
+            self.severity,
+            time,
+            Some(&self.site),
+            |members| {
+                members.out.raw(&self.head);
+                members.out.skipped = self.head_skipped;
+                members.cut = self.head_cut;
+            },
+            fill,
+            done,
+        )
+    }
+
+    /// The format that made it.
+    pub fn format(&self) -> &Format {
+        &self.format
+    }
+}

@@ -1,0 +1,136 @@
+//! The cap on the size of a line.
+
+use std::fmt;
+
+use super::encode;
+use crate::Severity;
+use crate::json::{Format, Meta, Record};
+use serde_json::json;
+
+fn capped(bytes: usize) -> Format {
+    Format::builder().max_record_bytes(bytes).build().unwrap()
+}
+
+#[test]
+fn a_line_is_cut_at_every_size_around_the_cap_and_stays_valid() {
+    let text = "aé\n—\u{1b}😀\"".repeat(600);
+    let start = |len: usize| {
+        let at = (0..=len).rev().find(|&at| text.is_char_boundary(at)).unwrap();
+        &text[..at]
+    };
+    for size in 2000..3000 {
+        let fill = |record: &mut Record<'_>| {
+            record.message().str(start(size / 2));
+            record.field("number").u64(7);
+            record.field("display").display(&start(size / 3));
+            record.field("bytes").bytes(start(size / 8).as_bytes());
+            record.field("last").bool(true);
+        };
+        let cut = encode(&capped(4096), fill);
+        let whole = encode(&capped(1 << 20), fill);
+        assert!(cut.result.len() <= 4096 && !whole.truncated);
+        let json = super::reader::check_line(&cut.result);
+        if cut.truncated {
+            assert_eq!(json["truncated"], true);
+            assert_eq!(json["original_bytes"], whole.result.len() as u64);
+        } else {
+            assert_eq!(json["last"], true);
+        }
+    }
+}
+
+#[test]
+fn the_value_that_crosses_is_cut_and_later_fields_are_left_out() {
+    let encoded = encode(&capped(4096), |record| {
+        record.message().str("kept");
+        record.field("long").str(&"x".repeat(5000));
+        record.field("later").u64(1);
+    });
+    let json = super::reader::check_line(&encoded.result);
+    assert!(encoded.truncated && json["long"].as_str().unwrap().len() > 3000);
+    assert_eq!((&json["message"], json.get("later")), (&json!("kept"), None));
+}
+
+#[test]
+fn numbers_are_left_out_whole() {
+    for fields in 100..300 {
+        let encoded = encode(&capped(4096), |record| {
+            for field in 0..fields {
+                record.field(&format!("f{field}")).u64(u64::MAX);
+            }
+        });
+        let json = super::reader::check_line(&encoded.result);
+        let object = json.as_object().unwrap();
+        let numbers = object.iter().filter(|(key, _)| key.starts_with('f'));
+        assert!(numbers.clone().all(|(_, value)| *value == u64::MAX));
+        assert_eq!(numbers.count() == fields, !encoded.truncated);
+    }
+}
+
+struct Huge;
+
+impl fmt::Display for Huge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let part = "0123456789abcdef".repeat(1 << 12);
+        (0..1024).try_for_each(|_| f.write_str(&part))
+    }
+}
+
+#[test]
+fn a_huge_display_is_counted_and_not_stored() {
+    let meta = Meta::new(Severity::Info, "t");
+    let encoded = Format::default()
+        .encode(&meta, |record| record.field("huge").display(&Huge), |_, line| line.to_vec())
+        .unwrap();
+    assert!(encoded.truncated && encoded.result.len() <= 1 << 20);
+    let json = super::reader::check_line(&encoded.result);
+    assert!(json["original_bytes"].as_u64().unwrap() > 64 << 20);
+}
+
+#[test]
+fn hostile_metadata_and_keys_leave_a_valid_line() {
+    let long = "\u{1}é".repeat(10_000);
+    let meta = Meta::new(Severity::Info, &long).time(std::time::UNIX_EPOCH);
+    let fill = |record: &mut Record<'_>| {
+        record.message().str("still there");
+        record.field(&long).u64(1);
+        record.field("k").u64(1);
+    };
+    let encoded = capped(4096).encode(&meta, fill, |_, line| line.to_vec()).unwrap();
+    let json = super::reader::check_line(&encoded.result);
+    assert!(encoded.truncated);
+    assert_eq!((&json["message"], json.get("k")), (&json!("still there"), None));
+}
+
+#[test]
+fn spans_that_do_not_fit_are_left_out_whole() {
+    let format = capped(4096);
+    let mut span = format.span("s");
+    span.record(0, "a").str(&"x".repeat(800));
+    let fits = encode(&format, |record| record.spans([&span; 4]));
+    assert!(!fits.truncated);
+    let cut = encode(&format, |record| record.spans([&span; 5]));
+    assert!(cut.truncated);
+    assert_eq!(super::reader::check_line(&cut.result).get("spans"), None);
+    span.record(1, "b").str(&"x".repeat(800));
+    let cut = encode(&format, |record| record.spans([&span]));
+    assert!(cut.truncated);
+    assert_eq!(super::reader::check_line(&cut.result)["spans"][0]["name"], "s");
+}
+
+#[test]
+fn a_failing_display_at_the_cap_is_rolled_back() {
+    struct Fails;
+    impl fmt::Display for Fails {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&"x".repeat(10_000))?;
+            Err(fmt::Error)
+        }
+    }
+    let encoded = encode(&capped(4096), |record| {
+        record.field("a").display(&Fails);
+        record.field("b").u64(1);
+    });
+    assert_eq!((encoded.truncated, encoded.format_errors), (false, 1));
+    assert_eq!(super::reader::check_line(&encoded.result)["b"], 1);
+}

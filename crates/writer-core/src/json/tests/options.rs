@@ -1,0 +1,83 @@
+//! Options of the format.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::json::{Format, FormatBuilder, Meta, Part, Precision, TimeStyle};
+use crate::{BuildError, Severity};
+
+fn line(builder: FormatBuilder) -> String {
+    let meta = Meta::new(Severity::Warn, "shop")
+        .module(Some("shop::orders"))
+        .file(Some("src/orders.rs"))
+        .line(Some(42))
+        .time(UNIX_EPOCH + Duration::from_millis(1500));
+    let encoded = builder.build().unwrap().encode(
+        &meta,
+        |record| {
+            record.message().str("m");
+            record.field("a").u64(1);
+        },
+        |severity, line| {
+            assert_eq!(severity, Severity::Warn);
+            super::reader::check_line(line);
+            String::from_utf8(line.to_vec()).unwrap()
+        },
+    );
+    encoded.unwrap().result
+}
+
+#[test]
+fn all_parts_are_written_in_one_order() {
+    let builder = [Part::Module, Part::File, Part::Line, Part::ThreadName, Part::ProcessId]
+        .into_iter()
+        .fold(Format::builder(), FormatBuilder::show)
+        .precision(Precision::Millis)
+        .static_field("service", |value| value.str("shop"));
+    let name = std::thread::current().name().unwrap().to_owned();
+    let pid = std::process::id();
+    assert_eq!(
+        line(builder),
+        format!(
+            "{{\"timestamp\":\"1970-01-01T00:00:01.500Z\",\"level\":\"WARN\",\"target\":\"shop\",\
+             \"module\":\"shop::orders\",\"file\":\"src/orders.rs\",\"line\":42,\
+             \"process_id\":{pid},\"service\":\"shop\",\"thread\":\"{name}\",\
+             \"message\":\"m\",\"a\":1}}\n"
+        )
+    );
+}
+
+#[test]
+fn parts_can_be_renamed_and_hidden() {
+    let builder = Format::builder()
+        .time_style(TimeStyle::Unix)
+        .rename(Part::Timestamp, "ts")
+        .rename(Part::Message, "a")
+        .hide(Part::Level)
+        .hide(Part::Target);
+    assert_eq!(line(builder.clone()), "{\"ts\":1.500000,\"a\":\"m\",\"a_\":1}\n");
+    let builder = builder.hide(Part::Timestamp).hide(Part::Message);
+    assert_eq!(line(builder), "{\"a\":1}\n");
+}
+
+#[test]
+fn the_number_of_the_thread_is_that_of_std() {
+    let line = line(Format::builder().show(Part::ThreadId));
+    let id = format!("{:?}", std::thread::current().id());
+    let id = id.trim_start_matches("ThreadId(").trim_end_matches(')');
+    assert!(line.contains(&format!("\"thread_id\":{id},")), "{line}");
+}
+
+#[test]
+fn a_key_used_twice_is_an_error_that_names_the_option() {
+    for (builder, expected) in [
+        (Format::builder().rename(Part::Level, "target"), "rename"),
+        (Format::builder().static_field("level", |v| v.null()), "static_field"),
+        (Format::builder().nest_fields("spans"), "nest_fields"),
+        (Format::builder().max_record_bytes(100), "max_record_bytes"),
+    ] {
+        match builder.build() {
+            Err(BuildError::InvalidOption { option, .. }) => assert_eq!(option, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+}

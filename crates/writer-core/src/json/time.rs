@@ -1,0 +1,206 @@
+//! Timestamps: the calendar, and a cache of the part that changes once a second.
+
+use std::cell::Cell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many decimals of a second a timestamp shows. The default is [`Precision::Micros`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Precision {
+    /// Whole seconds.
+    Seconds,
+    /// Three decimals.
+    Millis,
+    /// Six decimals; the default.
+    #[default]
+    Micros,
+    /// Nine decimals.
+    Nanos,
+}
+
+impl Precision {
+    const fn digits(self) -> usize {
+        match self {
+            Precision::Seconds => 0,
+            Precision::Millis => 3,
+            Precision::Micros => 6,
+            Precision::Nanos => 9,
+        }
+    }
+}
+
+/// How a timestamp is written. Fractions are cut, not rounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum TimeStyle {
+    /// A string such as `"2026-11-23T08:15:42.123456Z"` as in
+    /// [RFC 3339](https://www.rfc-editor.org/rfc/rfc3339), in UTC; the default. Years outside 0 to
+    /// 9999 are written with a sign, as in the expanded form of ISO 8601.
+    #[default]
+    Rfc3339,
+    /// A number of seconds since 1970, such as `1770563890.786117`.
+    Unix,
+}
+
+/// The longest text that [`write`] makes, in bytes: sign, 12 digits of year, 15 bytes from month to
+/// second, point, 9 digits, zone and two quotes.
+const LONGEST: usize = 48;
+
+/// The text `2026-11-23T08:15:42` of a second.
+#[derive(Clone, Copy)]
+struct Prefix {
+    second: i64,
+    text: [u8; 29],
+    /// Zero while nothing is cached.
+    len: u8,
+}
+
+thread_local! {
+    // Without a destructor the cache also works while the thread's other values are torn down.
+    static PREFIX: Cell<Prefix> = const { Cell::new(Prefix { second: 0, text: [0; 29], len: 0 }) };
+}
+
+/// Seconds since 1970, rounded down, and the nanoseconds since that second.
+pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => (i64::try_from(after.as_secs()).unwrap_or(i64::MAX), after.subsec_nanos()),
+        Err(error) => {
+            let before = error.duration();
+            let second = 0i64.saturating_sub_unsigned(before.as_secs());
+            match before.subsec_nanos() {
+                0 => (second, 0),
+                nanos => (second.saturating_sub(1), 1_000_000_000 - nanos),
+            }
+        }
+    }
+}
+
+/// Appends a timestamp.
+///
+/// A zone other than UTC has its place in `rfc3339`: the offset is added to the second before the
+/// prefix is looked up, and written instead of the `Z`.
+#[inline]
+pub(super) fn write(buf: &mut Vec<u8>, time: SystemTime, style: TimeStyle, precision: Precision) {
+    let (second, nanos) = since_epoch(time);
+    match style {
+        TimeStyle::Rfc3339 => rfc3339(buf, second, nanos, precision),
+        TimeStyle::Unix => unix(buf, second, nanos, precision),
+    }
+}
+
+#[inline]
+fn rfc3339(buf: &mut Vec<u8>, second: i64, nanos: u32, precision: Precision) {
+    let mut prefix = PREFIX.get();
+    if prefix.second != second || prefix.len == 0 {
+        prefix = prefix_of(second);
+        PREFIX.set(prefix);
+    }
+    if prefix.len == 19 && precision == Precision::Micros {
+        // The common case as one copy of constant length.
+        let mut text = [0; 29];
+        text[0] = b'"';
+        text[1..20].copy_from_slice(&prefix.text[..19]);
+        text[20] = b'.';
+        put_digits(&mut text[21..27], nanos / 1000);
+        text[27] = b'Z';
+        text[28] = b'"';
+        buf.extend_from_slice(&text);
+        return;
+    }
+    let mut text = [0; LONGEST];
+    let mut len = 1 + prefix.len as usize;
+    text[0] = b'"';
+    text[1..len].copy_from_slice(&prefix.text[..prefix.len as usize]);
+    len += fraction(&mut text[len..], nanos, precision);
+    text[len] = b'Z';
+    text[len + 1] = b'"';
+    buf.extend_from_slice(&text[..len + 2]);
+}
+
+fn unix(buf: &mut Vec<u8>, second: i64, nanos: u32, precision: Precision) {
+    let mut text = [0; 10];
+    let (whole, nanos) = if second < 0 && nanos > 0 {
+        // -1 s and 0.75 s make -0.25 s: sign and size are written apart.
+        (second + 1, 1_000_000_000 - nanos)
+    } else {
+        (second, nanos)
+    };
+    if whole == 0 && second < 0 {
+        buf.push(b'-');
+    }
+    buf.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
+    let len = fraction(&mut text, nanos, precision);
+    buf.extend_from_slice(&text[..len]);
+}
+
+/// Writes the point and the decimals; returns how many bytes.
+fn fraction(text: &mut [u8], nanos: u32, precision: Precision) -> usize {
+    let digits = precision.digits();
+    if digits == 0 {
+        return 0;
+    }
+    text[0] = b'.';
+    put_digits(&mut text[1..=digits], nanos / 10u32.pow(9 - digits as u32));
+    digits + 1
+}
+
+/// Fills the slice with the last decimal digits of a number.
+#[inline]
+fn put_digits(text: &mut [u8], mut number: u32) {
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+#[cold]
+fn prefix_of(second: i64) -> Prefix {
+    let (year, month, day) = civil_from_days(second.div_euclid(86_400));
+    let time = second.rem_euclid(86_400) as u32;
+    let mut text = [0; 29];
+    let mut len = 0;
+    let mut number = itoa::Buffer::new();
+    if (0..=9999).contains(&year) {
+        put_digits(&mut text[..4], year as u32);
+        len += 4;
+    } else {
+        text[0] = if year < 0 { b'-' } else { b'+' };
+        let digits = number.format(year.unsigned_abs()).as_bytes();
+        // The sign is followed by at least four digits.
+        let width = digits.len().max(4);
+        text[1..=width].fill(b'0');
+        text[1 + width - digits.len()..=width].copy_from_slice(digits);
+        len += 1 + width;
+    }
+    let parts = [
+        (b'-', month),
+        (b'-', day),
+        (b'T', time / 3600),
+        (b':', time / 60 % 60),
+        (b':', time % 60),
+    ];
+    for (mark, value) in parts {
+        text[len] = mark;
+        put_digits(&mut text[len + 1..len + 3], value);
+        len += 3;
+    }
+    Prefix { second, text, len: len as u8 }
+}
+
+/// Year, month and day of a number of days since 1970 in the proleptic Gregorian calendar.
+///
+/// The algorithm is Howard Hinnant's `civil_from_days`,
+/// <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>: it counts in eras of 400
+/// years that begin on the first of March, so that the leap day is the last of its year.
+fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let day_of_era = days.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u32, day as u32)
+}

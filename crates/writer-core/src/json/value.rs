@@ -1,0 +1,245 @@
+//! One value, in every type that a record can carry.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::escape;
+use super::keys::Reserved;
+use super::members::{Members, Name};
+use super::out::Out;
+use super::schema::{Options, Rules};
+
+/// Stands in the place of a value whose `Display` or `Debug` returned an error.
+pub const FORMAT_ERROR: &str = "<format_error>";
+
+/// Stands in the place of a value whose `Display` or `Debug` panicked.
+pub const FORMAT_PANIC: &str = "<format_error: panic>";
+
+/// How many sources of an error are written.
+const CHAIN: usize = 16;
+
+/// A member that waits for its value. Dropped without one, it leaves no trace.
+///
+/// User code (`Display`, `Debug`, `Error`) runs in the calling thread while no lock and no
+/// thread-local is held, so it may itself log. If it fails or panics, what it wrote is taken back
+/// and [`FORMAT_ERROR`] or [`FORMAT_PANIC`] stands in its place; the panic goes no further, though
+/// the panic hook has run.
+#[derive(Debug)]
+#[must_use = "the member is written together with its value"]
+pub struct Value<'a> {
+    pub(super) members: &'a mut Members,
+    pub(super) rules: &'a Rules,
+    pub(super) site: Option<&'a Reserved>,
+    pub(super) name: Name<'a>,
+}
+
+impl Value<'_> {
+    /// Writes `null`.
+    pub fn null(self) {
+        self.plain(|out, _| out.raw(b"null"));
+    }
+
+    /// Writes `true` or `false`.
+    #[inline]
+    pub fn bool(self, value: bool) {
+        self.plain(|out, _| out.raw(if value { b"true" } else { b"false" }));
+    }
+
+    /// Writes all digits.
+    #[inline]
+    pub fn u64(self, value: u64) {
+        self.plain(|out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
+    }
+
+    /// Writes all digits.
+    #[inline]
+    pub fn i64(self, value: i64) {
+        self.plain(|out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
+    }
+
+    /// Writes digits while the value fits 64 bits, else the digits as a string, because most readers
+    /// round or refuse larger numbers; see
+    /// [`FormatBuilder::wide_integers`](super::FormatBuilder::wide_integers).
+    pub fn u128(self, value: u128) {
+        let fits = u64::try_from(value).is_ok();
+        self.plain(|out, options| {
+            wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
+        });
+    }
+
+    /// Writes like [`Value::u128`].
+    pub fn i128(self, value: i128) {
+        let fits = i64::try_from(value).is_ok() || u64::try_from(value).is_ok();
+        self.plain(|out, options| {
+            wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
+        });
+    }
+
+    /// Writes the shortest digits that read back as the same value. NaN and the infinities become
+    /// the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, or `null` where the schema says so.
+    #[inline]
+    pub fn f64(self, value: f64) {
+        self.plain(|out, options| {
+            if value.is_finite() {
+                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+            } else {
+                non_finite(out, value, options);
+            }
+        });
+    }
+
+    /// Writes the shortest digits that read back as the same `f32`: `0.1`, not
+    /// `0.10000000149011612`. Otherwise like [`Value::f64`].
+    pub fn f32(self, value: f32) {
+        self.plain(|out, options| {
+            if value.is_finite() {
+                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+            } else {
+                non_finite(out, f64::from(value), options);
+            }
+        });
+    }
+
+    /// Writes a string.
+    #[inline]
+    pub fn str(self, value: &str) {
+        self.plain(|out, _| out.string(value));
+    }
+
+    /// Writes a string of one character.
+    pub fn char(self, value: char) {
+        self.str(value.encode_utf8(&mut [0; 4]));
+    }
+
+    /// Writes a string of lower-case hexadecimal digits, two per byte.
+    pub fn bytes(self, value: &[u8]) {
+        self.plain(|out, _| {
+            let mark = out.mark();
+            out.raw(b"\"");
+            for chunk in value.chunks(32) {
+                let mut digits = [0; 64];
+                for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
+                    pair.copy_from_slice(&escape::hex(*byte));
+                }
+                out.bounded(&digits[..2 * chunk.len()], 2);
+            }
+            out.close(mark, b'"');
+        });
+    }
+
+    /// Writes a string of what `Display` prints.
+    pub fn display(self, value: &dyn fmt::Display) {
+        self.user(|out, _| out.format(format_args!("{value}")));
+    }
+
+    /// Writes a string of what `Debug` prints.
+    pub fn debug(self, value: &dyn fmt::Debug) {
+        self.user(|out, _| out.format(format_args!("{value:?}")));
+    }
+
+    /// Writes a string of what the arguments print; a literal without arguments is copied.
+    #[inline]
+    pub fn args(self, value: fmt::Arguments<'_>) {
+        match value.as_str() {
+            Some(text) => self.str(text),
+            None => self.user(|out, _| out.format(value)),
+        }
+    }
+
+    /// Writes an error: its message as a string, or, if it has sources and the schema shows them,
+    /// `{"message":…,"chain":[…]}` with at most 16 sources, nearest first.
+    pub fn error(self, value: &(dyn Error + 'static)) {
+        self.user(|out, options| match value.source() {
+            Some(source) if options.error_chain => chain(out, value, source),
+            _ => out.format(format_args!("{value}")),
+        });
+    }
+
+    /// Writes a value that runs no user code.
+    #[inline]
+    fn plain(self, write: impl FnOnce(&mut Out, Options)) {
+        if let Name::Hidden = self.name {
+            return;
+        }
+        let open = self.members.open(self.name, self.rules, self.site);
+        write(&mut self.members.out, self.rules.options);
+        self.members.close(open);
+    }
+
+    /// Writes a value by user code, which may fail or panic.
+    fn user(self, write: impl FnOnce(&mut Out, Options) -> fmt::Result) {
+        if let Name::Hidden = self.name {
+            return;
+        }
+        let open = self.members.open(self.name, self.rules, self.site);
+        let out = &mut self.members.out;
+        let mark = out.mark();
+        let options = self.rules.options;
+        // Unwind safety: all that a panic can leave half done is taken back below.
+        let marker = match catch_unwind(AssertUnwindSafe(|| write(out, options))) {
+            Ok(Ok(())) => None,
+            Ok(Err(fmt::Error)) => Some(FORMAT_ERROR),
+            Err(payload) => {
+                discard_payload(payload);
+                Some(FORMAT_PANIC)
+            }
+        };
+        if let Some(marker) = marker {
+            self.members.out.roll_back(mark);
+            self.members.out.string(marker);
+            self.members.errors += 1;
+        }
+        self.members.close(open);
+    }
+}
+
+/// Drops what a panic carried. Its destructor is user code too and may panic once more.
+pub(super) fn discard_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // A third panic is not waited for: the memory is given up.
+        std::mem::forget(second);
+    }
+}
+
+fn wide(out: &mut Out, digits: bool, text: &str) {
+    if digits {
+        out.raw(text.as_bytes());
+    } else {
+        out.string(text);
+    }
+}
+
+#[cold]
+fn non_finite(out: &mut Out, value: f64, options: Options) {
+    out.raw(if options.non_finite_null {
+        b"null"
+    } else if value.is_nan() {
+        b"\"NaN\""
+    } else if value > 0.0 {
+        b"\"Infinity\""
+    } else {
+        b"\"-Infinity\""
+    });
+}
+
+fn chain(out: &mut Out, error: &dyn Error, source: &(dyn Error + 'static)) -> fmt::Result {
+    let object = out.mark();
+    out.raw(b"{\"message\":");
+    out.format(format_args!("{error}"))?;
+    let array = out.mark();
+    out.raw(b",\"chain\":[");
+    let mut next = Some(source);
+    for place in 0..CHAIN {
+        let Some(error) = next else { break };
+        if place > 0 {
+            out.raw(b",");
+        }
+        out.format(format_args!("{error}"))?;
+        next = error.source();
+    }
+    out.close(array, b']');
+    out.close(object, b'}');
+    Ok(())
+}
