@@ -37,6 +37,7 @@ mod escape;
 mod format;
 mod keys;
 mod members;
+mod options;
 mod out;
 mod record;
 mod schema;

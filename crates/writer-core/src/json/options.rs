@@ -1,0 +1,32 @@
+//! The options of a format as methods of the adapters' builders.
+
+/// Gives a builder that holds a [`FormatBuilder`](super::FormatBuilder) in a field its options as
+/// methods of its own.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __format_options {
+    ($field:ident) => {
+        $crate::__format_options! { @each $field
+            schema(schema: $crate::json::Schema),
+            show(part: $crate::json::Part),
+            hide(part: $crate::json::Part),
+            rename(part: $crate::json::Part, key: &str),
+            time_style(style: $crate::json::TimeStyle),
+            precision(precision: $crate::json::Precision),
+            nest_fields(key: &str),
+            static_field(key: &str, value: impl FnOnce($crate::json::Value<'_>)),
+            wide_integers(style: $crate::json::WideIntegers),
+            max_record_bytes(bytes: usize),
+        }
+    };
+    (@each $field:ident $($name:ident($($arg:ident: $type:ty),*),)+) => {
+        $(
+            #[doc = concat!("As [`FormatBuilder::", stringify!($name),
+                "`](writer_core::json::FormatBuilder::", stringify!($name), ").")]
+            pub fn $name(mut self, $($arg: $type),*) -> Self {
+                self.$field = self.$field.$name($($arg),*);
+                self
+            }
+        )+
+    };
+}
