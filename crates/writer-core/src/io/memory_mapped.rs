@@ -21,7 +21,9 @@ const POPULATE_STEP: u64 = 256 << 10;
 ///
 /// A fault while storing would end the process (`SIGBUS`), so each write first compares the length
 /// of the file, reserves space and has the pages made ready, which all fail as errors. What remains
-/// is a file cut by somebody between that and the copy, a few microseconds later.
+/// is a file cut by somebody between that look and the end of the copy: the danger of each cut is
+/// the share of its time that the worker spends copying, small for a quiet writer and near
+/// certain over many cuts for a saturated one. Files that are cut while in use need another strategy.
 ///
 /// There is no `Drop` that trims: after a fork the child would drop the sink too and cut off what
 /// the parent has written since. A sink dropped without [`close`](Sink::close) leaves reserved

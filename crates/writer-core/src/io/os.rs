@@ -55,10 +55,13 @@ pub(super) fn open(path: &Path, how: OpenHow) -> io::Result<File> {
     options.open(path)
 }
 
-/// Rounds a mapping step up to a whole number of pages; at least one.
+/// The largest mapping step, in bytes. A file system that cannot give a whole step may hand out all
+/// it has before it says so, so that a step of any size could fill a disk for a moment.
+const LARGEST_STEP: usize = 1 << 30;
+
+/// Rounds a mapping step up to a whole number of pages; at least one, at most [`LARGEST_STEP`].
 pub(super) fn round_to_pages(bytes: usize) -> usize {
-    let page = page_size();
-    bytes.max(1).checked_next_multiple_of(page).unwrap_or(usize::MAX - usize::MAX % page)
+    bytes.clamp(1, LARGEST_STEP).next_multiple_of(page_size())
 }
 
 pub(super) use system::{

@@ -225,7 +225,7 @@ fn a_full_disk_is_an_error_and_writing_resumes_when_space_is_free() {
 fn the_last_free_pages_are_used_before_a_disk_counts_as_full() {
     let Some(disk) = Mounted::tmpfs("64k") else { return };
     let path = disk.0.path().join("app.jsonl");
-    let settings = Config { mmap_chunk: 1 << 20, ..config(&path, MemoryMapped) };
+    let settings = Config { mmap_chunk: usize::MAX, ..config(&path, MemoryMapped) };
     let mut sink = open(&settings).unwrap().sink;
     let mut written = Vec::new();
     let error = loop {
