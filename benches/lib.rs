@@ -1,0 +1,1 @@
+//! Benchmarks of the writer; see `throughput.rs` and `send.rs` beside this file.

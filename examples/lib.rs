@@ -1,0 +1,1 @@
+//! Examples of the writer, one file per task; run one with `cargo run --example NAME`.
