@@ -88,9 +88,32 @@ const fn short(code: u16) -> Option<u8> {
 pub(super) fn push(buf: &mut Vec<u8>, text: &str) {
     let bytes = text.as_bytes();
     if is_plain(bytes) {
-        buf.extend_from_slice(bytes);
+        copy(buf, bytes);
     } else {
         push_runs(buf, bytes);
+    }
+}
+
+/// Appends bytes; short ones as two pieces of constant length that overlap, which compile to moves
+/// where a length known only at run time is a call.
+#[inline]
+pub(super) fn copy(buf: &mut Vec<u8>, bytes: &[u8]) {
+    match bytes.len() {
+        4..8 => overlap::<4>(buf, bytes),
+        8..=16 => overlap::<8>(buf, bytes),
+        17..=32 => overlap::<16>(buf, bytes),
+        _ => buf.extend_from_slice(bytes),
+    }
+}
+
+#[inline]
+fn overlap<const N: usize>(buf: &mut Vec<u8>, bytes: &[u8]) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        let end = buf.len() + bytes.len();
+        buf.reserve(2 * N);
+        buf.extend_from_slice(first);
+        buf.truncate(end - N);
+        buf.extend_from_slice(last);
     }
 }
 

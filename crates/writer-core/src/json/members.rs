@@ -3,7 +3,7 @@
 use super::escape;
 use super::keys::{self, Keys, Reserved};
 use super::out::{Mark, Out};
-use super::schema::Rules;
+use super::schema::{Options, Rules};
 
 /// How a member gets its key.
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +81,42 @@ impl Members {
         self.message_at = self.out.buf.len();
     }
 
-    /// Writes the key of a member.
+    /// Writes a member whose key is known to be free, the common case in few steps. Returns false,
+    /// with nothing written, where [`Members::open`] has more to decide.
     #[inline]
+    pub(super) fn write_ready(
+        &mut self,
+        name: Name<'_>,
+        rules: &Rules,
+        write: &impl Fn(&mut Out, Options),
+    ) -> bool {
+        let key = match name {
+            Name::Ready(key) if rules.nest.is_none() || self.nested == Nested::Inside => key,
+            Name::Message
+                if rules.nest.is_none()
+                    && !self.message_done
+                    && self.out.buf.len() == self.message_at =>
+            {
+                &rules.message.key
+            }
+            _ => return false,
+        };
+        if self.out.full {
+            return false;
+        }
+        let mark = self.out.mark();
+        self.out.raw(key);
+        write(&mut self.out, rules.options);
+        if self.out.full || self.out.over() {
+            self.out.roll_back(mark);
+            return false;
+        }
+        self.out.buf.push(b',');
+        self.message_done |= matches!(name, Name::Message);
+        true
+    }
+
+    /// Writes the key of a member.
     pub(super) fn open(&mut self, name: Name<'_>, rules: &Rules, site: Option<&Reserved>) -> Open {
         if rules.nest.is_some() && self.nested == Nested::Before {
             self.nest_for(name, rules);

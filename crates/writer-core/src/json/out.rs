@@ -83,7 +83,7 @@ impl Out {
         if self.full {
             self.skipped += bytes.len() as u64;
         } else {
-            self.buf.extend_from_slice(bytes);
+            escape::copy(&mut self.buf, bytes);
         }
     }
 
