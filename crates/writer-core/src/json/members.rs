@@ -81,39 +81,54 @@ impl Members {
         self.message_at = self.out.buf.len();
     }
 
-    /// Writes a member whose key is known to be free, the common case in few steps. Returns false,
-    /// with nothing written, where [`Members::open`] has more to decide.
-    #[inline]
-    pub(super) fn write_ready(
+    /// Writes a member in few steps where nothing stands in the way. Returns false, with nothing
+    /// written, where [`Members::open`] and [`Members::close`] have more to decide.
+    #[inline(always)]
+    pub(super) fn write_simple(
         &mut self,
         name: Name<'_>,
         rules: &Rules,
+        site: Option<&Reserved>,
         write: &impl Fn(&mut Out, Options),
     ) -> bool {
-        let key = match name {
-            Name::Ready(key) if rules.nest.is_none() || self.nested == Nested::Inside => key,
-            Name::Message
-                if rules.nest.is_none()
-                    && !self.message_done
-                    && self.out.buf.len() == self.message_at =>
-            {
-                &rules.message.key
-            }
-            _ => return false,
-        };
-        if self.out.full {
+        if self.out.full || (rules.nest.is_some() && self.nested != Nested::Inside) {
             return false;
         }
         let mark = self.out.mark();
-        self.out.raw(key);
+        let mut added = false;
+        match name {
+            Name::Ready(key) => self.out.buf.extend_from_slice(key),
+            Name::User(name, id) => {
+                added = self.user_key(name, id, rules, site);
+                if !added {
+                    self.out.roll_back(mark);
+                    return false;
+                }
+            }
+            Name::Message if !self.message_done && mark.len() == self.message_at => {
+                self.message_done = true;
+                self.out.buf.extend_from_slice(&rules.message.key);
+            }
+            _ => return false,
+        }
         write(&mut self.out, rules.options);
         if self.out.full || self.out.over() {
-            self.out.roll_back(mark);
+            self.undo(name, mark, added);
             return false;
         }
         self.out.buf.push(b',');
-        self.message_done |= matches!(name, Name::Message);
         true
+    }
+
+    #[cold]
+    fn undo(&mut self, name: Name<'_>, mark: Mark, added: bool) {
+        self.out.roll_back(mark);
+        if added {
+            self.keys.pop();
+        }
+        if let Name::Message = name {
+            self.message_done = false;
+        }
     }
 
     /// Writes the key of a member.
@@ -162,7 +177,6 @@ impl Members {
     }
 
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
-    #[inline]
     fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
         let room = self.out.limit.saturating_sub(self.out.buf.len());
         if self.out.full || name.len() > room / escape::WORST {
@@ -231,7 +245,7 @@ impl Members {
         let end = keys.get(position + 1).map_or(mark.len(), |next| next.start as usize - 1);
         let new = self.out.buf.len() - mark.len();
         self.out.buf[start..].rotate_right(new);
-        self.out.buf.drain(start + new..end + new);
+        self.out.buf.remove(start + new..end + new);
         self.keys.shift(end, new as isize - (end - start) as isize);
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::buf::Buf;
 use super::escape;
 
 /// A buffer that keeps bytes up to a limit and from then on only counts them.
@@ -12,7 +13,7 @@ use super::escape;
 #[derive(Debug, Default)]
 pub(super) struct Out {
     /// What is kept.
-    pub(super) buf: Vec<u8>,
+    pub(super) buf: Buf,
     /// The length at which `buf` is full.
     pub(super) limit: usize,
     /// How many bytes were counted and not kept.
@@ -46,7 +47,7 @@ impl Out {
     }
 
     pub(super) fn reset(&mut self, limit: usize) {
-        self.buf.clear();
+        self.buf.truncate(0);
         self.limit = limit;
         self.skipped = 0;
         self.full = false;
@@ -78,12 +79,12 @@ impl Out {
     }
 
     /// Appends a piece of bounded length that needs no escaping.
-    #[inline]
+    #[inline(always)]
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         if self.full {
             self.skipped += bytes.len() as u64;
         } else {
-            escape::copy(&mut self.buf, bytes);
+            self.buf.extend_from_slice(bytes);
         }
     }
 

@@ -158,13 +158,14 @@ impl Value<'_> {
     }
 
     /// Writes a value that runs no user code.
-    #[inline]
+    #[inline(always)]
     fn plain(self, write: impl Fn(&mut Out, Options)) {
-        if !self.members.write_ready(self.name, self.rules, &write) {
+        if !self.members.write_simple(self.name, self.rules, self.site, &write) {
             self.plain_slow(&write);
         }
     }
 
+    #[cold]
     #[inline(never)]
     fn plain_slow(self, write: &impl Fn(&mut Out, Options)) {
         if let Name::Hidden = self.name {
