@@ -22,12 +22,18 @@ impl Buf {
 
     #[inline(always)]
     pub(super) fn extend_from_slice(&mut self, bytes: &[u8]) {
-        let space = self.space(bytes.len());
-        match bytes.len() {
-            4..8 => overlap::<4>(space, bytes),
-            8..=16 => overlap::<8>(space, bytes),
-            17..=32 => overlap::<16>(space, bytes),
-            _ => space.copy_from_slice(bytes),
+        copy(self.space(bytes.len()), bytes);
+    }
+
+    /// Appends a quote, the bytes, and what closes them.
+    #[inline]
+    pub(super) fn extend_quoted<const N: usize>(&mut self, bytes: &[u8], close: &[u8; N]) {
+        let (open, rest) = self.space(1 + bytes.len() + N).split_at_mut(1);
+        let (space, end) = rest.split_at_mut(bytes.len());
+        open[0] = b'"';
+        copy(space, bytes);
+        if let Some(end) = end.first_chunk_mut::<N>() {
+            *end = *close;
         }
     }
 
@@ -73,6 +79,17 @@ impl Buf {
             self.store.truncate(kept);
             self.store.shrink_to(kept);
         }
+    }
+}
+
+/// Copies between slices of one length.
+#[inline(always)]
+fn copy(space: &mut [u8], bytes: &[u8]) {
+    match bytes.len() {
+        4..8 => overlap::<4>(space, bytes),
+        8..=16 => overlap::<8>(space, bytes),
+        17..=32 => overlap::<16>(space, bytes),
+        _ => space.copy_from_slice(bytes),
     }
 }
 

@@ -178,7 +178,7 @@ impl Members {
 
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
     fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
-        let room = self.out.limit.saturating_sub(self.out.buf.len());
+        let room = self.out.room();
         if self.out.full || name.len() > room / escape::WORST {
             let len = escape::len(name) + 3;
             if self.out.full || len > room {
@@ -188,15 +188,26 @@ impl Members {
             }
         }
         let reserved = if self.nested == Nested::After { &rules.top } else { &rules.reserved };
+        let taken = |keys: &Keys, hash, before: &[u8], key: &[u8]| {
+            reserved.contains(hash, key)
+                || site.is_some_and(|site| site.contains(hash, key))
+                || keys.contains(hash, before, key)
+        };
         let buf = &mut self.out.buf;
+        let start = buf.len() + 1;
+        if escape::is_plain(name.as_bytes()) {
+            // Nearly every name: its escaped form is itself, so the lookup comes before the copy.
+            let hash = keys::hash(name.as_bytes());
+            if !taken(&self.keys, hash, buf, name.as_bytes()) {
+                self.keys.insert(hash, start..start + name.len(), id);
+                buf.extend_quoted(name.as_bytes(), b"\":");
+                return true;
+            }
+        }
         buf.push(b'"');
-        let start = buf.len();
         escape::push(buf, name);
         let mut hash = keys::hash(&buf[start..]);
-        while reserved.contains(hash, &buf[start..])
-            || site.is_some_and(|site| site.contains(hash, &buf[start..]))
-            || self.keys.contains(hash, buf, start)
-        {
+        while taken(&self.keys, hash, &buf[..start], &buf[start..]) {
             buf.push(b'_');
             hash = keys::hash(&buf[start..]);
         }

@@ -134,3 +134,14 @@ fn a_failing_display_at_the_cap_is_rolled_back() {
     assert_eq!((encoded.truncated, encoded.format_errors), (false, 1));
     assert_eq!(super::reader::check_line(&encoded.result)["b"], 1);
 }
+
+#[test]
+fn a_field_without_a_name_is_left_out_of_a_full_line() {
+    let encoded = encode(&capped(4096), |record| {
+        record.message().str(&"x".repeat(5000));
+        record.field("").str("");
+        record.field("").u64(1);
+    });
+    assert!(encoded.truncated);
+    assert_eq!(super::reader::check_line(&encoded.result).get(""), None);
+}
