@@ -159,7 +159,7 @@ impl Value<'_> {
 
     /// Writes a value that runs no user code.
     #[inline(always)]
-    fn plain(self, write: impl Fn(&mut Out, Options)) {
+    pub(super) fn plain(self, write: impl Fn(&mut Out, Options)) {
         if !self.members.write_simple(self.name, self.rules, self.site, &write) {
             self.plain_slow(&write);
         }
