@@ -60,7 +60,10 @@ impl Shared {
             self.accept(inner, line);
             return Ok(true);
         }
-        self.note_no_room(&mut inner);
+        // A line that never fits says nothing about the room.
+        if !never_fits {
+            self.note_no_room(&mut inner);
+        }
         match self.config.queue_policy {
             QueuePolicy::Block if own_thread => {
                 self.unmark_echo(&mut inner);
@@ -112,13 +115,14 @@ impl Shared {
             } {
                 break Ok(true);
             }
-            let in_vain = inner.state == State::Failed;
-            if in_vain || until.is_some_and(|until| self.clock.now() >= until) {
-                break Ok(false);
-            }
+            // Also for a sender that gives up at once: a full queue is written in every mode.
             if !inner.room_wanted {
                 inner.room_wanted = true;
                 self.work.notify_one();
+            }
+            let in_vain = inner.state == State::Failed;
+            if in_vain || until.is_some_and(|until| self.clock.now() >= until) {
+                break Ok(false);
             }
             inner = self.clock.wait(&self.room, inner, until);
         };
@@ -172,8 +176,14 @@ impl Shared {
         if !self.callbacks.hears_drops() {
             return None;
         }
+        let first = inner.unreported == 0;
         inner.unreported += lines;
-        inner.drops_to_report(self.clock.now())
+        let report = inner.drops_to_report(self.clock.now());
+        if first && report.is_none() && !inner.no_room {
+            // No take will follow to remind the worker of them.
+            self.work.notify_one();
+        }
+        report
     }
 
     pub(crate) fn report_drops(&self, lines: Option<u64>) {

@@ -89,12 +89,16 @@ impl Chunk {
         u32::from_ne_bytes(entry)
     }
 
-    /// The length in bytes of the first line that is not completely out.
-    fn front_len(&self) -> usize {
-        match self.entry(self.out) & WHOLE_CHUNK {
+    fn len_of(&self, index: usize) -> usize {
+        match self.entry(index) & WHOLE_CHUNK {
             WHOLE_CHUNK => self.end,
             len => len as usize,
         }
+    }
+
+    /// The length in bytes of the first line that is not completely out.
+    fn front_len(&self) -> usize {
+        self.len_of(self.out)
     }
 
     /// Lines not completely out.
@@ -134,6 +138,16 @@ impl Chunk {
         let len = self.front_len();
         self.advance(len);
         len
+    }
+
+    /// Takes the last line out if nothing of it is out; returns whether it did.
+    pub(crate) fn take_back(&mut self) -> bool {
+        if self.lines() == 0 || (self.lines() == 1 && self.inside_line()) {
+            return false;
+        }
+        self.put -= 1;
+        self.end -= self.len_of(self.put);
+        true
     }
 
     /// Moves lines from the front of `next` behind the own ones while there is room; returns

@@ -11,7 +11,7 @@ pub(crate) enum Clock {
     /// The monotonic clock of the system.
     System,
     /// Stands still until a test moves it; whoever moves it wakes all waiters.
-    #[cfg(any(test, loom))]
+    #[cfg(test)]
     Manual(std::sync::Arc<ManualClock>),
 }
 
@@ -19,7 +19,7 @@ impl Clock {
     pub(crate) fn now(&self) -> Instant {
         match self {
             Clock::System => Instant::now(),
-            #[cfg(any(test, loom))]
+            #[cfg(test)]
             Clock::Manual(clock) => clock.now(),
         }
     }
@@ -31,7 +31,7 @@ impl Clock {
         guard: MutexGuard<'a, T>,
         until: Option<Instant>,
     ) -> MutexGuard<'a, T> {
-        #[cfg(any(test, loom))]
+        #[cfg(test)]
         let until = match self {
             Clock::System => until,
             // Whoever moves the clock notifies.
@@ -58,14 +58,14 @@ pub(crate) fn deadline(now: Instant, timeout: Duration) -> Option<Instant> {
 }
 
 /// A clock that a test sets.
-#[cfg(any(test, loom))]
+#[cfg(test)]
 #[derive(Debug)]
 pub(crate) struct ManualClock {
     base: Instant,
     nanos: std::sync::atomic::AtomicU64,
 }
 
-#[cfg(any(test, loom))]
+#[cfg(test)]
 impl ManualClock {
     pub(crate) fn new() -> std::sync::Arc<Self> {
         std::sync::Arc::new(ManualClock { base: Instant::now(), nanos: 0.into() })
@@ -76,6 +76,7 @@ impl ManualClock {
         self.base + Duration::from_nanos(nanos)
     }
 
+    #[cfg(not(loom))]
     pub(crate) fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         self.nanos.fetch_add(nanos, std::sync::atomic::Ordering::SeqCst);

@@ -39,6 +39,8 @@ pub(crate) enum RoundEnd {
 pub(crate) struct Round {
     /// Lines now written.
     pub(crate) lines: usize,
+    /// The sink took something.
+    pub(crate) progress: bool,
     /// It completed a flush: something was written, and nothing is held back any more.
     pub(crate) flushed: bool,
     pub(crate) end: RoundEnd,
@@ -83,7 +85,13 @@ impl Delivery {
     /// remainder back, or fails. The sink may hold back only while `may_hold` says so.
     pub(crate) fn round(&mut self, shared: &Shared, may_hold: impl Fn(&Inner) -> bool) -> Round {
         let taken = self.take(shared);
-        let mut round = Round { lines: 0, flushed: false, end: RoundEnd::Clean, panicked: false };
+        let mut round = Round {
+            lines: 0,
+            progress: false,
+            flushed: false,
+            end: RoundEnd::Clean,
+            panicked: false,
+        };
         let mut force = taken == 0;
         while !self.hand.is_empty() {
             let more = !force && (self.hand.has_more() || may_hold(&shared.lock()));
@@ -94,7 +102,10 @@ impl Delivery {
                     return round;
                 }
                 Some(Ok(0)) if more => force = !self.hand.lengthen_front(&shared.pool),
-                Some(Ok(bytes)) => round.lines += self.advance(shared, bytes),
+                Some(Ok(bytes)) => {
+                    round.lines += self.advance(shared, bytes);
+                    round.progress = true;
+                }
                 Some(Err(error)) => {
                     round.end = RoundEnd::Failed(Operation::Write, error);
                     return round;
@@ -206,12 +217,17 @@ impl Delivery {
         shared.notify_progress(&inner);
     }
 
+    /// Whether the sink wants to tidy up when nothing comes.
+    pub(crate) fn wants_idle(&self) -> bool {
+        guarded(|| self.sink.wants_idle()).unwrap_or(false)
+    }
+
     /// Lets the sink tidy up.
     pub(crate) fn idle(&mut self) -> io::Result<()> {
         guarded(|| self.sink.idle()).unwrap_or_else(|| Err(panic_error()))
     }
 
-    /// Takes the last line back if nothing of it is out; it must be in a chunk of its own.
+    /// Takes the last line back if nothing of it is out.
     pub(crate) fn take_back_last(&mut self, shared: &Shared) -> bool {
         self.hand.take_back_last(&shared.pool)
     }

@@ -80,6 +80,17 @@ mod thread_mark;
 mod worker;
 mod writer;
 
+#[cfg(all(test, not(loom)))]
+mod failure_tests;
+#[cfg(all(loom, test))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod synchronous_tests;
+#[cfg(all(test, not(loom)))]
+mod testing;
+#[cfg(all(test, not(loom)))]
+mod worker_tests;
+
 pub use axes::{Mode, ParseAxisError, QueuePolicy, Strategy};
 pub use builder::WriterBuilder;
 pub use config::Config;

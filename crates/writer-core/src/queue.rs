@@ -190,18 +190,19 @@ impl Hand {
         done
     }
 
-    /// Takes the last line back if it is alone in its chunk and nothing of it is out.
+    /// Takes the last line back if nothing of it is out.
     pub(crate) fn take_back_last(&mut self, pool: &ChunkPool) -> bool {
-        match self.chunks.back() {
-            Some(last) if last.lines() == 1 && !last.inside_line() => {
-                self.lines -= 1;
-                if let Some(last) = self.chunks.pop_back() {
-                    pool.put(last);
-                }
-                true
-            }
-            _ => false,
+        let Some(last) = self.chunks.back_mut() else { return false };
+        if !last.take_back() {
+            return false;
         }
+        self.lines -= 1;
+        if last.lines() == 0
+            && let Some(empty) = self.chunks.pop_back()
+        {
+            pool.put(empty);
+        }
+        true
     }
 
     /// Throws the front piece away and returns how many lines went with it, and whether the first

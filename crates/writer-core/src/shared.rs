@@ -99,6 +99,9 @@ pub(crate) struct Inner {
     /// `on_error` has heard of since the sink last worked.
     pub(crate) untold: usize,
     pub(crate) reported: State,
+    /// While the worker sleeps: when it wakes by itself.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) asleep: Option<Option<Instant>>,
 }
 
 /// Requests to sync. Each has a ticket; the worker serves all that are there with one call.
@@ -160,6 +163,8 @@ impl Inner {
             reported_at: None,
             untold: 0,
             reported: State::Healthy,
+            #[cfg(all(test, not(loom)))]
+            asleep: None,
         }
     }
 
@@ -250,8 +255,16 @@ impl Shared {
         until: Option<Instant>,
     ) -> MutexGuard<'a, Inner> {
         inner.alarm = alarm;
+        #[cfg(all(test, not(loom)))]
+        {
+            inner.asleep = Some(until);
+        }
         let mut inner = self.clock.wait(&self.work, inner, until);
         inner.alarm = Alarm::NEVER;
+        #[cfg(all(test, not(loom)))]
+        {
+            inner.asleep = None;
+        }
         inner.count.wake_count += 1;
         inner
     }

@@ -90,11 +90,11 @@ impl Shared {
             let since = *delivery.failing_since.get_or_insert(now);
             let failed = now.saturating_duration_since(since) >= self.config.fail_after;
             self.count_failure(if failed { State::Failed } else { State::Retrying });
-            if until.is_some_and(|until| now >= until) || !go_on(&self.lock()) {
-                return round;
-            }
             let next = clock::deadline(now, pause);
             let mut inner = self.lock();
+            if until.is_some_and(|until| now >= until) || !go_on(&inner) {
+                return round;
+            }
             inner.room_waiters += 1;
             inner = self.clock.wait(&self.room, inner, next.min(until.or(next)));
             inner.room_waiters -= 1;

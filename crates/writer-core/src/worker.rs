@@ -43,17 +43,18 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
 /// Gives up what may be left, closes the sink, and lets everyone go who waits.
 fn end(shared: &Shared) {
     let mut delivery = lock(&shared.delivery);
-    let left = !shared.lock().queue.is_empty() || delivery.lines_in_hand() > 0;
+    let left = {
+        let mut inner = shared.lock();
+        // Already so, unless the worker broke off: nothing may come in behind what is given up.
+        inner.closed = true;
+        !inner.queue.is_empty() || delivery.lines_in_hand() > 0
+    };
     if left {
         delivery.give_up(shared);
     }
     let closed = delivery.close();
     drop(delivery);
-    let report = {
-        let mut inner = shared.lock();
-        inner.closed = true;
-        std::mem::take(&mut inner.unreported)
-    };
+    let report = std::mem::take(&mut shared.lock().unreported);
     shared.report_drops((report > 0).then_some(report));
     let mut inner = shared.lock();
     inner.close_error = closed.err();
@@ -136,6 +137,13 @@ impl Worker<'_> {
                 Err(Sleep { alarm: Alarm::NEVER, until: Some(retry.at) })
             };
         }
+        // Before the next write: under continuous load there is always one more.
+        if inner.syncs.requested > inner.syncs.served && inner.flushed >= inner.syncs.upto {
+            return Ok(Task::Sync);
+        }
+        if let Some(lines) = self.drops_to_report(inner, now) {
+            return Ok(Task::ReportDrops(lines));
+        }
         let pending = !inner.queue.is_empty();
         let arrived = std::mem::replace(&mut self.seen, inner.arrivals()) != inner.arrivals();
         inner.triggered &= pending;
@@ -147,13 +155,15 @@ impl Worker<'_> {
         if pending && inner.room_wanted {
             return Ok(Task::Write { forced: !self.rhythm.writes_when_full() });
         }
-        if inner.syncs.requested > inner.syncs.served && inner.flushed >= inner.syncs.upto {
-            return Ok(Task::Sync);
-        }
         if inner.closed {
             return Ok(Task::End);
         }
         self.look_around(inner, now, verdict)
+    }
+
+    /// The dropped lines that are due to be reported, now that there is room again.
+    fn drops_to_report(&self, inner: &mut Inner, now: Instant) -> Option<u64> {
+        if inner.no_room { None } else { inner.drops_to_report(now) }
     }
 
     /// The things that are done in no hurry, or else the sleep that the mode asks for.
@@ -172,9 +182,6 @@ impl Worker<'_> {
             until = until.into_iter().chain(at).min();
         };
         if inner.unreported > 0 && !inner.no_room {
-            if let Some(lines) = inner.drops_to_report(now) {
-                return Ok(Task::ReportDrops(lines));
-            }
             also_at(inner.reported_at.map(|last| last + DROP_REPORT_EVERY));
         }
         if self.idle_at.is_some_and(|at| now >= at) {
@@ -221,28 +228,35 @@ impl Worker<'_> {
                 && !rhythm.interval_over(now)
                 && rhythm.decide(&look_at(inner, false), now) == Verdict::Write
         });
-        let wants_idle = delivery.sink.wants_idle();
+        let wants_idle = delivery.wants_idle();
         drop(delivery);
         self.idle_at = if wants_idle { clock::deadline(shared.clock.now(), IDLE) } else { None };
-        self.settle(round);
+        self.settle(round, now);
     }
 
-    /// Draws the conclusions from a round: state, callbacks, when to try again.
-    fn settle(&mut self, round: Round) {
+    /// Draws the conclusions from a round that began at `began`: state, callbacks, when to try
+    /// again.
+    fn settle(&mut self, round: Round, began: Instant) {
         let shared = self.shared;
         let now = shared.clock.now();
         self.held = matches!(round.end, RoundEnd::Held);
         if !matches!(round.end, RoundEnd::Failed(..)) {
             if self.retry.take().is_some() {
-                shared.lock().state = State::Healthy;
+                let mut inner = shared.lock();
+                inner.state = State::Healthy;
+                // Meant for the episode that is over; the next one has not had its time yet.
+                inner.give_up = false;
             }
             if !self.held {
-                self.rhythm.flushed(now);
+                // Lines that came during a slow round wait since then, not since its end.
+                self.rhythm.flushed(began);
             }
         }
         shared.after_round(&round);
         if let RoundEnd::Failed(operation, error) = round.end {
-            self.fail(operation, error, round.lines > 0, now);
+            // What a target takes and cannot flush is no progress.
+            let progress = round.progress && operation == Operation::Write;
+            self.fail(operation, error, progress, now);
         }
     }
 

@@ -1,0 +1,62 @@
+//! The fallback without a worker, over a sink that fails.
+
+use std::time::Duration;
+
+use crate::testing::{MS, Rig, SEC, send};
+use crate::{QueuePolicy, State};
+
+fn rig(policy: QueuePolicy) -> Rig {
+    Rig::without_worker(|c| {
+        c.synchronous = true;
+        c.queue_policy = policy;
+    })
+}
+
+#[test]
+fn a_line_behind_a_broken_one_is_refused_and_not_kept() {
+    let rig = rig(QueuePolicy::DropNewest);
+    rig.probe.script(|script| {
+        script.block = 1 << 20;
+        script.room = Some(2);
+    });
+    assert_eq!(rig.send("abc"), Ok(true), "it went out in part, so it stays");
+    for _ in 0..100 {
+        assert_eq!(rig.send("def"), Ok(false));
+    }
+    let m = rig.metrics();
+    assert_eq!((m.pending, m.refused, m.state), (1, 100, State::Retrying));
+    rig.probe.script(|script| script.room = None);
+    assert_eq!(rig.send("ghi"), Ok(true));
+    assert_eq!(rig.probe.text(), "abc\nghi\n");
+    assert_eq!(rig.metrics().state, State::Healthy);
+}
+
+#[test]
+fn under_block_a_line_is_tried_again_until_the_time_is_over() {
+    let rig = Rig::without_worker(|c| {
+        c.synchronous = true;
+        c.block_timeout = Some(25 * MS);
+    });
+    rig.probe.script(|script| script.room = Some(0));
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    for (after, errors) in [(0, 1), (10, 2), (15, 3)] {
+        rig.shared.advance(after * MS);
+        rig.until(|inner| inner.count.errors == errors);
+        rig.until(|inner| inner.room_waiters == 1 || errors == 3);
+    }
+    assert_eq!(sender.join().unwrap(), Ok(false));
+    assert_eq!(rig.metrics().refused, 1);
+}
+
+#[test]
+fn a_shutdown_releases_a_sender_that_tries_again() {
+    let rig = rig(QueuePolicy::Block);
+    rig.probe.script(|script| script.room = Some(0));
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    rig.until(|inner| inner.room_waiters == 1);
+    let shutdown = rig.spawn(|shared| shared.shutdown_now(Duration::MAX));
+    assert!(sender.join().unwrap().is_err());
+    shutdown.join().unwrap().unwrap();
+    assert_eq!(rig.metrics().rejected, 1);
+    rig.shared.flush_now(SEC).unwrap();
+}

@@ -1,0 +1,300 @@
+//! When the worker wakes, writes and rests, by a clock that only the test moves.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use crate::testing::{MS, Rig, SEC, send};
+use crate::{Mode, QueuePolicy, SendError};
+
+fn trigger() -> Rig {
+    Rig::new(|_| {})
+}
+
+#[test]
+fn trigger_writes_at_once_after_a_quiet_time_and_then_one_interval_later() {
+    let rig = trigger();
+    rig.advance(SEC);
+    rig.send("a").unwrap();
+    rig.quiet();
+    assert_eq!(rig.probe.text(), "a\n");
+    rig.advance(30 * MS);
+    rig.send("b").unwrap();
+    for _ in 0..3 {
+        rig.advance(20 * MS);
+        rig.send("c").unwrap();
+    }
+    assert_eq!(rig.probe.text(), "a\n");
+    rig.advance(9 * MS);
+    assert_eq!(rig.probe.text(), "a\n");
+    rig.advance(MS);
+    assert_eq!(rig.probe.text(), "a\nb\nc\nc\nc\n");
+    assert_eq!(rig.metrics().flush_count, 2);
+}
+
+#[test]
+fn a_line_sent_during_a_slow_write_is_due_one_interval_after_it_was_sent() {
+    let rig = trigger();
+    rig.advance(SEC);
+    rig.probe.script(|script| script.gate = true);
+    rig.send("a").unwrap();
+    rig.until_call(1);
+    rig.send("b").unwrap();
+    rig.shared.advance(60 * MS);
+    rig.probe.script(|script| script.gate = false);
+    rig.until(|inner| inner.count.flush_count == 1);
+    rig.quiet();
+    rig.advance(39 * MS);
+    assert_eq!(rig.probe.text(), "a\n");
+    rig.advance(MS);
+    assert_eq!(rig.probe.text(), "a\nb\n");
+}
+
+#[test]
+fn a_full_batch_is_written_without_the_clock() {
+    let rig = Rig::new(|c| c.batch_size = 3);
+    for text in ["a", "b"] {
+        rig.send(text).unwrap();
+    }
+    rig.quiet();
+    rig.quiet();
+    assert_eq!(rig.probe.text(), "");
+    rig.send("c").unwrap();
+    rig.until(|inner| inner.count.written == 3);
+}
+
+#[test]
+fn a_worker_that_is_parked_is_never_woken_by_the_clock() {
+    for mode in [Mode::Trigger, Mode::Manual] {
+        let rig = Rig::new(|c| c.mode = mode);
+        rig.send("a").unwrap();
+        rig.shared.flush(Duration::MAX).unwrap();
+        rig.quiet();
+        assert_eq!(rig.quiet(), None, "{mode}");
+        let before = rig.metrics().wake_count;
+        // The one notification of the test itself.
+        rig.shared.advance(1000 * SEC);
+        rig.until(|inner| inner.count.wake_count == before + 1 && inner.asleep == Some(None));
+    }
+}
+
+#[test]
+fn a_loop_writes_at_ticks_only() {
+    let rig = Rig::new(|c| {
+        c.mode = Mode::Loop;
+        c.tick = 10 * MS;
+        c.flush_interval = Some(25 * MS);
+        c.batch_size = 2;
+        c.max_queue_size = 4;
+    });
+    rig.send("a").unwrap();
+    assert_eq!(rig.quiet(), Some(10 * MS));
+    rig.advance(20 * MS);
+    assert_eq!(rig.probe.text(), "", "neither interval nor batch");
+    rig.advance(5 * MS);
+    assert_eq!(rig.probe.text(), "", "between ticks");
+    rig.advance(5 * MS);
+    assert_eq!(rig.probe.text(), "a\n");
+    for text in ["b", "c", "d", "e"] {
+        rig.send(text).unwrap();
+    }
+    assert_eq!(rig.quiet(), Some(10 * MS));
+    assert_eq!(rig.probe.text(), "a\n", "full, but between ticks");
+    rig.advance(10 * MS);
+    assert_eq!(rig.probe.text(), "a\nb\nc\nd\ne\n");
+    rig.advance(57 * MS);
+    assert_eq!(rig.quiet(), Some(3 * MS), "missed ticks are skipped");
+}
+
+#[test]
+fn a_blocked_sender_has_a_full_queue_written_in_every_mode() {
+    for mode in [Mode::Trigger, Mode::Loop, Mode::Manual] {
+        let rig = Rig::new(|c| {
+            c.mode = mode;
+            c.max_queue_size = 2;
+            c.batch_size = 0;
+        });
+        let sender = rig.spawn(|shared| (0..7).all(|_| send(shared, "x") == Ok(true)));
+        assert!(sender.join().unwrap(), "{mode}");
+        assert_eq!(rig.metrics().forced_flushes > 0, mode != Mode::Trigger, "{mode}");
+    }
+}
+
+#[test]
+fn a_sender_that_gives_up_at_once_still_has_the_queue_written() {
+    let rig = Rig::new(|c| {
+        c.mode = Mode::Manual;
+        c.max_queue_size = 1;
+        c.block_timeout = Some(Duration::ZERO);
+    });
+    assert_eq!(rig.send("a"), Ok(true));
+    assert_eq!(rig.send("b"), Ok(false));
+    rig.quiet();
+    assert_eq!(rig.send("c"), Ok(true));
+    assert_eq!(rig.probe.text(), "a\n");
+}
+
+#[test]
+fn a_sender_waits_no_longer_than_block_timeout() {
+    let rig = Rig::new(|c| {
+        c.max_queue_size = 1;
+        c.block_timeout = Some(50 * MS);
+    });
+    rig.probe.script(|script| script.gate = true);
+    rig.send("a").unwrap();
+    rig.until_call(1);
+    rig.send("b").unwrap();
+    let sender = rig.spawn(|shared| send(shared, "c"));
+    rig.until(|inner| inner.room_waiters == 1);
+    rig.shared.advance(49 * MS);
+    assert_eq!(rig.metrics().refused, 0);
+    rig.shared.advance(MS);
+    assert_eq!(sender.join().unwrap(), Ok(false));
+    assert_eq!(rig.metrics().refused, 1);
+}
+
+fn echo(rig: &Rig) {
+    let shared: Weak<_> = Arc::downgrade(&rig.shared);
+    let echo = move || assert_eq!(send(&shared.upgrade().unwrap(), "echo"), Ok(true));
+    *rig.on_write.lock().unwrap() = Some(Box::new(echo));
+}
+
+#[test]
+fn lines_of_a_callback_wait_one_interval_and_make_no_loop() {
+    for batch in [1, 100] {
+        let rig = Rig::new(|c| c.batch_size = batch);
+        echo(&rig);
+        rig.advance(SEC);
+        rig.send("a").unwrap();
+        assert_eq!(rig.quiet(), Some(100 * MS));
+        assert_eq!(rig.probe.text(), "a\n");
+        rig.advance(99 * MS);
+        assert_eq!(rig.probe.text(), "a\n");
+        rig.advance(MS);
+        assert_eq!(rig.probe.text(), "a\necho\n");
+        assert_eq!(rig.metrics().flush_count, 2);
+    }
+}
+
+#[test]
+fn an_echo_goes_out_with_a_line_that_is_due() {
+    let rig = Rig::new(|c| c.batch_size = 2);
+    echo(&rig);
+    rig.advance(SEC);
+    rig.send("a").unwrap();
+    rig.quiet();
+    for text in ["b", "c"] {
+        rig.send(text).unwrap();
+    }
+    rig.advance(MS);
+    rig.advance(MS);
+    assert_eq!(rig.probe.text(), "a\necho\nb\nc\n");
+}
+
+#[test]
+fn a_callback_never_waits_for_room() {
+    let rig = Rig::new(|c| c.max_queue_size = 1);
+    let shared = Arc::downgrade(&rig.shared);
+    let callback = move || {
+        let shared = shared.upgrade().unwrap();
+        assert_eq!(send(&shared, "first"), Ok(true));
+        assert_eq!(send(&shared, "second"), Err(SendError::WouldBlock));
+    };
+    *rig.on_write.lock().unwrap() = Some(Box::new(callback));
+    rig.send("a").unwrap();
+    rig.until(|inner| inner.count.rejected == 1);
+    assert_eq!(rig.metrics().callback_panics, 0);
+}
+
+#[test]
+fn an_idle_sink_tidies_up_once() {
+    for mode in [Mode::Trigger, Mode::Loop, Mode::Manual] {
+        let rig = Rig::new(|c| c.mode = mode);
+        rig.probe.script(|script| script.wants_idle = true);
+        rig.send("a").unwrap();
+        rig.shared.flush(Duration::MAX).unwrap();
+        rig.advance(999 * MS);
+        assert_eq!(rig.probe.script(|script| script.idles), 0, "{mode}");
+        rig.advance(MS);
+        rig.advance(1000 * SEC);
+        assert_eq!(rig.probe.script(|script| script.idles), 1, "{mode}");
+    }
+}
+
+#[test]
+fn a_remainder_is_held_back_only_while_a_batch_waits() {
+    let rig = Rig::new(|c| c.batch_size = 1);
+    rig.probe.script(|script| {
+        script.block = 1 << 20;
+        script.gate = true;
+    });
+    rig.send("a").unwrap();
+    rig.until_call(1);
+    rig.send("b").unwrap();
+    rig.probe.script(|script| script.gate = false);
+    rig.until(|inner| inner.count.written == 2);
+    assert_eq!(rig.quiet(), None);
+}
+
+#[test]
+fn sync_ends_under_continuous_load() {
+    let rig = Rig::new(|c| c.batch_size = 1);
+    // Whenever a write ends, the next batch is there.
+    let shared = Arc::downgrade(&rig.shared);
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    let callback = move || {
+        let shared = shared.upgrade().unwrap();
+        std::thread::spawn(move || send(&shared, "more")).join().unwrap().unwrap();
+        tell.send(()).unwrap();
+    };
+    *rig.on_write.lock().unwrap() = Some(Box::new(callback));
+    let sync = rig.spawn(|shared| {
+        send(shared, "first").unwrap();
+        shared.sync(SEC)
+    });
+    for _ in 0..1000 {
+        told.recv().unwrap();
+    }
+    rig.shared.advance(SEC);
+    let result = sync.join().unwrap();
+    *rig.on_write.lock().unwrap() = None;
+    result.unwrap();
+}
+
+#[test]
+fn a_line_over_the_byte_bound_goes_in_alone() {
+    let rig = Rig::new(|c| {
+        c.mode = Mode::Manual;
+        c.max_queue_bytes = 10;
+    });
+    rig.send("abc").unwrap();
+    assert_eq!(rig.send(&"x".repeat(100)), Ok(true));
+    assert_eq!(rig.metrics().queue_len, 1);
+    assert_eq!(rig.send("def"), Ok(true));
+    rig.shared.flush(Duration::MAX).unwrap();
+    assert_eq!(rig.probe.text(), format!("abc\n{}\ndef\n", "x".repeat(100)));
+}
+
+#[test]
+fn a_trigger_during_a_write_is_served_after_it() {
+    let rig = Rig::new(|c| {
+        c.mode = Mode::Manual;
+        c.queue_policy = QueuePolicy::DropNewest;
+    });
+    let trigger = || {
+        let mut inner = rig.shared.lock();
+        inner.triggered = true;
+        rig.shared.work.notify_one();
+    };
+    rig.probe.script(|script| script.gate = true);
+    rig.send("a").unwrap();
+    trigger();
+    rig.until_call(1);
+    rig.send("b").unwrap();
+    trigger();
+    rig.send("c").unwrap();
+    rig.probe.script(|script| script.gate = false);
+    rig.until(|inner| inner.count.written == 3);
+    rig.send("d").unwrap();
+    assert_eq!(rig.quiet(), None);
+    assert_eq!(rig.metrics().pending, 1);
+}
