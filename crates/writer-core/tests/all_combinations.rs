@@ -1,0 +1,199 @@
+//! The same behaviour with every strategy, mode and queue policy.
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use common::{
+    Combination, LIMIT, NEVER, Target, assert_ended, assert_identity, assert_subsequence,
+    combinations, for_each, numbered, of_thread, send_from_threads, send_numbered,
+};
+use writer_core::{Mode, QueuePolicy};
+
+#[test]
+fn the_table_has_36_different_rows() {
+    let labels: std::collections::HashSet<_> = combinations().map(|c| c.to_string()).collect();
+    assert_eq!(labels.len(), 36);
+}
+
+#[test]
+fn sends_and_a_shutdown_leave_exactly_these_lines() {
+    for_each(combinations(), |c| {
+        let target = Target::new();
+        let (writer, guard) = c.builder(&target).build().unwrap();
+        send_numbered(&writer, 0..250);
+        guard.shutdown(LIMIT).unwrap();
+        assert_eq!(target.lines(), numbered(0..250));
+        let m = writer.metrics();
+        assert_ended(&m);
+        assert_eq!((m.sent, m.enqueued, m.written), (250, 250, 250));
+        assert_eq!((m.errors, m.lost, m.dropped), (0, 0, 0));
+        assert_eq!(m.bytes_written, target.len());
+        assert!(!writer.is_running());
+    });
+}
+
+#[test]
+fn each_thread_keeps_its_order() {
+    for_each(combinations(), |c| {
+        let target = Target::new();
+        let (writer, guard) = c.builder(&target).build().unwrap();
+        let accepted = send_from_threads(&writer, 4, 150);
+        guard.shutdown(LIMIT).unwrap();
+        let lines = target.lines();
+        assert_eq!(lines.len(), 600);
+        for (t, accepted) in accepted.iter().enumerate() {
+            assert_eq!(accepted.len(), 150);
+            assert_eq!(&of_thread(&lines, t), accepted);
+        }
+        let m = writer.metrics();
+        assert_ended(&m);
+        assert_eq!((m.sent, m.written), (600, 600));
+    });
+}
+
+#[test]
+fn a_queue_that_overflows_keeps_what_its_policy_promises() {
+    for_each(combinations(), |c| {
+        let target = Target::new();
+        let reported = Arc::new(AtomicU64::new(0));
+        let adds_up = Arc::clone(&reported);
+        let (writer, guard) = c
+            .builder(&target)
+            .max_queue_size(7)
+            .batch_size(3)
+            .on_drop(move |lines| {
+                adds_up.fetch_add(lines, Ordering::Relaxed);
+            })
+            .build()
+            .unwrap();
+        let accepted = send_from_threads(&writer, 4, 200);
+        guard.shutdown(LIMIT).unwrap();
+
+        let lines = target.lines();
+        let m = writer.metrics();
+        assert_ended(&m);
+        assert_eq!((m.sent, m.rejected, m.lost, m.errors), (800, 0, 0, 0));
+        assert_eq!(m.written, lines.len() as u64);
+        assert_eq!(m.bytes_written, target.len());
+        assert_eq!(reported.load(Ordering::Relaxed), m.dropped);
+        assert!(m.high_water <= 7, "{}", m.high_water);
+        for (t, accepted) in accepted.iter().enumerate() {
+            let written = of_thread(&lines, t);
+            if c.policy == QueuePolicy::DropOldest {
+                assert_eq!(accepted.len(), 200);
+                assert_subsequence(&written, accepted);
+            } else {
+                assert_eq!(&written, accepted);
+            }
+        }
+        match c.policy {
+            QueuePolicy::Block => assert_eq!((m.written, m.dropped), (800, 0)),
+            QueuePolicy::DropOldest => assert_eq!((m.enqueued, m.refused), (800, 0)),
+            _ => assert_eq!(m.evicted, 0),
+        }
+        if c.mode == Mode::Manual && c.policy != QueuePolicy::Block {
+            assert_eq!(lines.len(), 7, "nobody triggered: one queue is what is left");
+        }
+    });
+}
+
+#[test]
+fn a_flush_under_load_means_written() {
+    for_each(combinations(), |c| {
+        let target = Target::new();
+        let (writer, guard) =
+            c.builder(&target).max_queue_size(50).on_drop(|_| {}).build().unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let load = {
+            let (writer, stop) = (writer.clone(), Arc::clone(&stop));
+            thread::spawn(move || {
+                while !stop.load(Ordering::Relaxed) {
+                    writer.send("load").unwrap();
+                }
+            })
+        };
+        let mut seen = 0;
+        for i in 0..5 {
+            let marker = format!("marker {i}");
+            let evicted = writer.metrics().evicted;
+            let accepted = writer.send(&marker).unwrap();
+            writer.flush(LIMIT).unwrap();
+            let bytes = target.bytes_so_far();
+            let news = std::str::from_utf8(&bytes[seen..]).unwrap();
+            let found = news.split_terminator('\n').any(|line| line == marker);
+            let may_be_evicted =
+                c.policy == QueuePolicy::DropOldest && writer.metrics().evicted > evicted;
+            assert!(found == accepted || may_be_evicted, "{marker}, accepted: {accepted}");
+            seen = bytes.len();
+            assert_identity(&writer.metrics());
+        }
+        stop.store(true, Ordering::Relaxed);
+        load.join().unwrap();
+        guard.shutdown(LIMIT).unwrap();
+        assert_ended(&writer.metrics());
+        assert_eq!(target.lines().len() as u64, writer.metrics().written);
+    });
+}
+
+#[test]
+fn a_dropped_guard_writes_everything_without_a_trigger() {
+    for_each(combinations(), |c| {
+        let target = Target::new();
+        let (writer, guard) = c.builder(&target).batch_size(0).no_flush_interval().build().unwrap();
+        send_numbered(&writer, 0..30);
+        drop(guard);
+        assert_eq!(target.lines(), numbered(0..30));
+        assert_ended(&writer.metrics());
+    });
+}
+
+#[test]
+fn lines_after_a_trigger_or_without_one_arrive_while_the_writer_runs() {
+    for_each(combinations(), |c| {
+        let target = Target::new();
+        let (writer, guard) = c.builder(&target).build().unwrap();
+        send_numbered(&writer, 0..5);
+        writer.trigger();
+        common::eventually("5 lines in the file", || target.count_so_far() == 5);
+        eventually_counted(&writer, 5);
+        drop(guard);
+        assert_eq!(target.lines(), numbered(0..5));
+    });
+}
+
+fn eventually_counted(writer: &writer_core::Writer, lines: u64) {
+    common::eventually("written counted", || writer.metrics().written == lines);
+}
+
+#[test]
+fn manual_with_five_places_and_twenty_sends_keeps_the_right_five() {
+    let manual = |c: &Combination| c.mode == Mode::Manual;
+    for_each(combinations().filter(manual), |c| {
+        let target = Target::new();
+        let (writer, guard) = c
+            .builder(&target)
+            .max_queue_size(5)
+            .flush_interval(NEVER)
+            .on_drop(|_| {})
+            .build()
+            .unwrap();
+        let accepted: Vec<bool> =
+            (0..20).map(|i| writer.send(format!("line {i}")).unwrap()).collect();
+        drop(guard);
+        let m = writer.metrics();
+        assert_ended(&m);
+        let kept = match c.policy {
+            QueuePolicy::Block => 0..20,
+            QueuePolicy::DropOldest => 15..20,
+            _ => 0..5,
+        };
+        assert_eq!(target.lines(), numbered(kept.clone()));
+        let all_taken = matches!(c.policy, QueuePolicy::Block | QueuePolicy::DropOldest);
+        assert!((0..20).all(|i| accepted[i] == (all_taken || i < 5)), "{accepted:?}");
+        assert_eq!(m.dropped, 20 - kept.len() as u64);
+    });
+}
