@@ -1,5 +1,6 @@
 //! Setting up the logger.
 
+use std::env::VarError;
 use std::error::Error;
 use std::fmt;
 
@@ -12,6 +13,9 @@ use crate::{filter, install};
 
 /// The variable that directives come from where the program gives none.
 const DEFAULT_ENV: &str = "RUST_LOG";
+
+/// The directives where the variable has none either.
+const DEFAULT: &str = "info";
 
 /// Installs a logger that appends to the file at a path, or to what a prepared
 /// [`WriterBuilder`] says, for the whole program. Levels come from `RUST_LOG`, else Info.
@@ -48,6 +52,8 @@ pub enum InitError {
     Filter {
         /// The directives as given.
         directives: String,
+        /// The environment variable that they come from, if they do.
+        variable: Option<String>,
         /// What is wrong with them.
         reason: String,
     },
@@ -59,8 +65,11 @@ impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             InitError::Build(_) => f.write_str("the log writer could not be built"),
-            InitError::Filter { directives, reason } => {
+            InitError::Filter { directives, variable: None, reason } => {
                 write!(f, "filter {directives:?} cannot be read: {reason}")
+            }
+            InitError::Filter { directives, variable: Some(variable), reason } => {
+                write!(f, "filter {directives:?} in {variable} cannot be read: {reason}")
             }
             InitError::AlreadyInstalled => f.write_str("the program has a logger already"),
         }
@@ -97,14 +106,26 @@ impl Default for FilterSource {
 
 impl FilterSource {
     fn read(self) -> Result<env_filter::Filter, InitError> {
-        let directives = match self {
-            FilterSource::Given(directives) => directives,
-            FilterSource::Env(name) => match std::env::var(name) {
-                Ok(directives) if !directives.trim().is_empty() => directives,
-                _ => LevelFilter::Info.to_string(),
+        let (directives, variable) = match self {
+            FilterSource::Given(directives) => (directives, None),
+            FilterSource::Env(name) => match std::env::var(&name) {
+                Ok(directives) if directives.trim().is_empty() => (DEFAULT.to_owned(), None),
+                Ok(directives) => (directives, Some(name)),
+                Err(VarError::NotPresent) => (DEFAULT.to_owned(), None),
+                Err(VarError::NotUnicode(text)) => {
+                    return Err(InitError::Filter {
+                        directives: text.to_string_lossy().into_owned(),
+                        variable: Some(name),
+                        reason: String::from("it is not UTF-8"),
+                    });
+                }
             },
         };
-        filter::parse(&directives).map_err(|reason| InitError::Filter { directives, reason })
+        filter::parse(&directives).map_err(|reason| InitError::Filter {
+            directives,
+            variable,
+            reason,
+        })
     }
 }
 
@@ -113,13 +134,18 @@ macro_rules! filter_options {
     () => {
         /// Lets pass what these directives say, in the form of `RUST_LOG`: `info,my_crate=debug`.
         /// The environment is not read then.
+        ///
+        /// What no directive covers does not pass: `my_crate=debug` alone stops everything else. A
+        /// text without directives lets errors pass. A filter on the text of messages
+        /// (`info/text`) is an error. Of this method, [`level`](Self::level) and
+        /// [`filter_env`](Self::filter_env), the last call counts.
         pub fn filter(mut self, directives: impl Into<String>) -> Self {
             self.filter = FilterSource::Given(directives.into());
             self
         }
 
-        /// Reads the directives from this variable, and takes Info where it is not set. Default:
-        /// `RUST_LOG`.
+        /// Reads the directives from this variable, and takes Info where it is not set or blank.
+        /// Default: `RUST_LOG`.
         pub fn filter_env(mut self, variable: impl Into<String>) -> Self {
             self.filter = FilterSource::Env(variable.into());
             self

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use env_filter::Filter;
-use log::{LevelFilter, Metadata, Record};
+use log::{LevelFilter, Metadata};
 
 /// A filter that can be exchanged while others use it.
 ///
@@ -29,7 +29,13 @@ thread_local! {
 }
 
 /// Reads directives such as `info,my_crate=debug`; the text of the error says what is wrong.
+///
+/// A filter on the text of messages is refused: to ask it, the arguments of every record would be
+/// formatted once more, by code of the user that may panic, and `enabled` could not know the answer.
 pub(crate) fn parse(directives: &str) -> Result<Filter, String> {
+    if directives.contains('/') {
+        return Err(String::from("a filter on the text of messages is not supported"));
+    }
     let mut builder = env_filter::Builder::new();
     builder.try_parse(directives).map_err(|error| error.to_string())?;
     Ok(builder.build())
@@ -40,14 +46,20 @@ impl FilterCell {
         FilterCell { number: next_number().into(), filter: RwLock::new(Arc::new(filter)) }
     }
 
-    /// Exchanges the filter and returns the most verbose level that can pass it.
-    pub(crate) fn set(&self, filter: Filter) -> LevelFilter {
+    /// Exchanges the filter and tells `publish` the most verbose level that can pass it: under the
+    /// lock, so that of two exchanges at once the level last told is the one of the filter that stays.
+    pub(crate) fn set(&self, filter: Filter, publish: impl FnOnce(LevelFilter)) {
         let level = filter.filter();
         let mut current = self.filter.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(filter);
         // Under the lock, so that the number of a filter never belongs to an older one.
         self.number.store(next_number(), Ordering::Release);
-        level
+        publish(level);
+    }
+
+    /// Tells `publish` the most verbose level that can pass, in turn with [`set`](Self::set).
+    pub(crate) fn publish(&self, publish: impl FnOnce(LevelFilter)) {
+        publish(self.filter.read().unwrap_or_else(PoisonError::into_inner).filter());
     }
 
     pub(crate) fn max_level(&self) -> LevelFilter {
@@ -58,17 +70,12 @@ impl FilterCell {
         self.with(|filter| filter.enabled(metadata))
     }
 
-    pub(crate) fn matches(&self, record: &Record<'_>) -> bool {
-        self.with(|filter| filter.matches(record))
-    }
-
     fn current(&self) -> (u64, Arc<Filter>) {
         let filter = self.filter.read().unwrap_or_else(PoisonError::into_inner);
         (self.number.load(Ordering::Acquire), Arc::clone(&filter))
     }
 
-    /// A filter runs no code of the user, unless a record's arguments are matched against a
-    /// regular expression, a feature that is off: the thread-local may stay borrowed meanwhile.
+    /// A filter runs no code of the user, so the thread-local may stay borrowed meanwhile.
     fn with<R>(&self, ask: impl Fn(&Filter) -> R) -> R {
         let number = self.number.load(Ordering::Acquire);
         let cached = LAST.try_with(|last| {
@@ -98,7 +105,7 @@ mod tests {
         let other = FilterCell::new(parse("trace").unwrap());
         assert!(!cell.enabled(&metadata(Level::Info)));
         assert!(other.enabled(&metadata(Level::Trace)));
-        assert_eq!(cell.set(parse("off,shop=debug").unwrap()), LevelFilter::Debug);
+        cell.set(parse("off,shop=debug").unwrap(), |level| assert_eq!(level, LevelFilter::Debug));
         assert!(cell.enabled(&metadata(Level::Debug)));
         std::thread::scope(|scope| {
             scope.spawn(|| assert!(!cell.enabled(&metadata(Level::Trace))));

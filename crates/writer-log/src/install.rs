@@ -56,10 +56,8 @@ pub(crate) fn install<T>(
     }
     let (logger, guard) = build()?;
     hold()?;
-    let level = logger.max_level();
     // Nobody else fills the slot while this turn lasts.
-    drop(SLOT.0.set(logger));
-    log::set_max_level(level);
+    SLOT.0.get_or_init(|| logger).publish_max_level();
     Ok(guard)
 }
 

@@ -54,14 +54,23 @@ impl Logger {
     ///
     /// [`InitError::Filter`] if the directives cannot be read; then the old filter stays.
     pub fn set_filter(&self, directives: &str) -> Result<(), InitError> {
-        let filter = filter::parse(directives)
-            .map_err(|reason| InitError::Filter { directives: directives.to_owned(), reason })?;
-        let level = self.filter.set(filter);
-        let installed = Logger::installed();
-        if installed.is_some_and(|installed| Arc::ptr_eq(&installed.filter, &self.filter)) {
-            log::set_max_level(level);
-        }
+        let filter = filter::parse(directives).map_err(|reason| InitError::Filter {
+            directives: directives.to_owned(),
+            variable: None,
+            reason,
+        })?;
+        self.filter.set(filter, |level| {
+            let installed = Logger::installed();
+            if installed.is_some_and(|installed| Arc::ptr_eq(&installed.filter, &self.filter)) {
+                log::set_max_level(level);
+            }
+        });
         Ok(())
+    }
+
+    /// Makes the filter decide on [`log::max_level`]; for the installed logger.
+    pub(crate) fn publish_max_level(&self) {
+        self.filter.publish(log::set_max_level);
     }
 }
 
@@ -72,7 +81,7 @@ impl Log for Logger {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.filter.matches(record) {
+        if self.filter.enabled(record.metadata()) {
             record::write(&self.writer, &self.format, record);
         }
     }

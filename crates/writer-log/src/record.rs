@@ -13,17 +13,21 @@ pub(crate) fn write(writer: &Writer, format: &Format, record: &Record<'_>) {
         .module(record.module_path())
         .file(record.file())
         .line(record.line());
+    let mut whole = true;
     let fill = |line: &mut json::Record<'_>| {
         match record.args().as_str() {
             Some(message) => line.message().str(message),
             None => line.message().args(*record.args()),
         }
         // A source that fails midway has said what it could; the rest of the record is kept.
-        drop(record.key_values().visit(&mut Fields(line)));
+        whole = record.key_values().visit(&mut Fields(line)).is_ok();
     };
     let send = |severity, line: &[u8]| writer.send_record(severity, line);
     match format.encode(&meta, fill, send) {
-        Some(encoded) => writer.note_record(u64::from(encoded.format_errors), encoded.truncated),
+        Some(encoded) => {
+            let errors = u64::from(encoded.format_errors) + u64::from(!whole);
+            writer.note_record(errors, encoded.truncated);
+        }
         // One link of an endless chain of values that log while they are formatted.
         None => writer.note_record(1, false),
     }
@@ -83,5 +87,7 @@ impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
         visit_str(&str) => str,
         visit_char(char) => char,
         visit_error(&(dyn Error + 'static)) => error,
+        // Left to its default, this one would come as text, without the sources.
+        visit_borrowed_error(&'v (dyn Error + 'static)) => error,
     }
 }
