@@ -14,6 +14,7 @@ use writer_core::Writer;
 use writer_core::json::{Format, Record, SpanList};
 
 use crate::cache::Slots;
+use crate::log_record::{self, LogFields};
 use crate::site::{Site, Sites, plain_name};
 use crate::span::{Node, Nodes};
 use crate::visit::{EventFields, SpanFields};
@@ -65,24 +66,30 @@ impl JsonLayer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let (mut errors, mut cut) = (0, false);
-        let fill = |record: &mut Record<'_>| {
-            event.record(&mut EventFields { record, site });
-            self.spans(event, record, ctx);
+        let send = |severity, line: &[u8]| self.writer.send_record(severity, line, 0, false);
+        let encoded = if site.from_log {
+            log_record::with_origin(event, |origin| {
+                let fill = |record: &mut Record<'_>| {
+                    event.record(&mut LogFields(record));
+                    self.spans(event, record, ctx);
+                };
+                self.format.encode(&origin.meta(*event.metadata().level()), fill, send)
+            })
+        } else {
+            let fill = |record: &mut Record<'_>| {
+                event.record(&mut EventFields { record, site });
+                self.spans(event, record, ctx);
+            };
+            site.prepared.encode(None, fill, send)
         };
-        // The line goes out before the counts are known; they follow at once.
-        let encoded = site.prepared.encode(None, fill, |severity, line| {
-            self.writer.send_record(severity, line, 0, false);
-        });
         match encoded {
+            // What went wrong is known only when the line has gone.
             Some(encoded) => {
-                errors += u64::from(encoded.format_errors);
-                cut |= encoded.truncated;
+                self.writer.note_record(u64::from(encoded.format_errors), encoded.truncated);
             }
             // A `Display` that logs itself without end.
-            None => errors += 1,
+            None => self.writer.note_record(1, false),
         }
-        self.writer.note_record(errors, cut);
     }
 
     /// Gives the record the spans around its event. Runs no code of the user.
