@@ -40,9 +40,9 @@ struct Recent {
 /// through. Encoding happens in the thread of the event; the line is then given to the writer,
 /// which may block as its queue policy says. No method panics.
 ///
-/// An event that is logged outside every span that this layer may see has no span list. That is
-/// also so where a filter of this layer hides the event's explicit parent, whatever spans may be
-/// around that one.
+/// Spans that a filter of this layer hides are left out of the list. If the filter hides the parent
+/// that an event names, the event has no list at all; if it hides the current span, the list is that
+/// of the innermost entered span that the layer may see, which a parent never entered is not.
 pub struct JsonLayer {
     id: u64,
     writer: Writer,
@@ -89,6 +89,19 @@ impl JsonLayer {
             }
             // A `Display` that logs itself without end.
             None => self.writer.note_record(1, false),
+        }
+    }
+
+    /// Keeps a panic from the program that only wanted to log. What the user's code panics with, the
+    /// encoder has caught before; this is for the registry, which may be gone in the destructors of
+    /// a thread.
+    #[inline]
+    fn contain(&self, call: impl FnOnce()) {
+        // Unwind safety: what is shared is behind locks and whole after every step.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+            // The destructor of what the panic carries could panic again.
+            std::mem::forget(payload);
+            self.writer.note_record(1, false);
         }
     }
 
@@ -186,7 +199,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        contain(|| {
+        self.contain(|| {
             // The user's code runs here, before anything is locked.
             let mut encoded = self.format.span(attributes.metadata().name());
             attributes.record(&mut SpanFields(&mut encoded));
@@ -199,7 +212,7 @@ where
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, ctx: Context<'_, S>) {
-        contain(|| {
+        self.contain(|| {
             let Some(span) = ctx.span(id) else { return };
             // As above: encoded apart, then taken over.
             let mut newer = self.format.span("");
@@ -212,22 +225,10 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        contain(|| {
+        self.contain(|| {
             self.sites.with(self.id, &self.format, event.metadata(), |site| {
                 self.event(event, site, &ctx);
             });
         });
-    }
-}
-
-/// Keeps a panic from the program that only wanted to log. What the user's code panics with, the
-/// encoder has caught before; this is for the registry, which may be gone in the destructors of a
-/// thread.
-#[inline]
-fn contain(call: impl FnOnce()) {
-    // Unwind safety: what is shared is behind locks and whole after every step.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        // The destructor of what the panic carries could panic again.
-        std::mem::forget(payload);
     }
 }

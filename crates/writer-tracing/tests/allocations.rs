@@ -65,6 +65,9 @@ fn an_event_in_the_steady_state_allocates_nothing() {
         .build()
         .unwrap();
     let writer = guard.writer();
+    let before = COUNT.get();
+    drop(std::hint::black_box(Box::new(1)));
+    assert_eq!(COUNT.get() - before, 1, "allocations are counted at all");
     with_default(Registry::default().with(layer), || {
         assert_eq!(count(writer), 0, "outside spans");
         let _one = info_span!("one", id = 1, name = "first").entered();

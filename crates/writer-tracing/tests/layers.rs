@@ -92,7 +92,8 @@ fn a_filter_of_the_layer_hides_events_and_spans() {
 
 #[test]
 fn the_layer_works_in_option_box_vec_and_reload() {
-    let wraps: [fn(JsonLayer) -> Box<dyn Layer<Registry> + Send + Sync>; 5] = [
+    type Wrap = fn(JsonLayer) -> Box<dyn Layer<Registry> + Send + Sync>;
+    let wraps: [Wrap; 5] = [
         |layer| Some(layer).boxed(),
         |layer| layer.boxed(),
         |layer| vec![layer].boxed(),

@@ -8,8 +8,9 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use support::{Log, read, spans};
-use tracing::{info, info_span, subscriber::with_default};
+use tracing::{Level, debug, info, info_span, subscriber::with_default, trace, warn};
 use tracing_subscriber::Registry;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 use writer_tracing::{Mode, Strategy};
 
@@ -97,4 +98,54 @@ fn events_after_the_shutdown_are_counted_and_nothing_panics() {
     let metrics = writer.metrics();
     assert_eq!((metrics.sent, metrics.written, metrics.rejected), (3, 1, 2));
     assert_eq!(read(&log.path()).len(), 1);
+}
+
+#[test]
+fn an_event_in_a_destructor_while_unwinding_is_written() {
+    struct LogsWhenDropped;
+    impl Drop for LogsWhenDropped {
+        fn drop(&mut self) {
+            info!("unwinding");
+        }
+    }
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let unwound = with_default(Registry::default().with(layer), || {
+        std::panic::catch_unwind(|| {
+            let _span = info_span!("s").entered();
+            let _logs = LogsWhenDropped;
+            panic!("unwinds");
+        })
+    });
+    assert!(unwound.is_err());
+    drop(guard);
+    let lines = read(&log.path());
+    assert_eq!(lines.len(), 1);
+    assert_eq!(spans(&lines[0]), r#"[{"name":"s"}]"#);
+}
+
+#[test]
+fn levels_targets_and_child_spans_all_reach_the_one_file() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let filter = Targets::new().with_target("shop", Level::DEBUG).with_default(Level::WARN);
+    with_default(Registry::default().with(layer.with_filter(filter)), || {
+        let _request = info_span!(target: "shop::web", "request").entered();
+        debug!(target: "shop::orders", "1");
+        trace!(target: "shop::orders", "not");
+        let _query = info_span!(target: "shop::db", "query").entered();
+        info!(target: "other", "not");
+        warn!(target: "other", "2");
+    });
+    drop(guard);
+    let lines = read(&log.path());
+    let seen: Vec<_> =
+        lines.iter().map(|line| (line["target"].as_str().unwrap(), spans(line))).collect();
+    assert_eq!(
+        seen,
+        [
+            ("shop::orders", r#"[{"name":"request"}]"#.to_owned()),
+            ("other", r#"[{"name":"request"},{"name":"query"}]"#.to_owned()),
+        ]
+    );
 }
