@@ -14,6 +14,7 @@ use writer_core::Writer;
 use writer_core::json::{Format, Record, SpanList};
 
 use crate::cache::Slots;
+use crate::log_record::{self, LogFields};
 use crate::site::{Site, Sites, plain_name};
 use crate::span::{Node, Nodes};
 use crate::visit::{EventFields, SpanFields};
@@ -39,9 +40,9 @@ struct Recent {
 /// through. Encoding happens in the thread of the event; the line is then given to the writer,
 /// which may block as its queue policy says. No method panics.
 ///
-/// An event that is logged outside every span that this layer may see has no span list. That is
-/// also so where a filter of this layer hides the event's explicit parent, whatever spans may be
-/// around that one.
+/// Spans that a filter of this layer hides are left out of the list. If the filter hides the parent
+/// that an event names, the event has no list at all; if it hides the current span, the list is that
+/// of the innermost entered span that the layer may see, which a parent never entered is not.
 pub struct JsonLayer {
     id: u64,
     writer: Writer,
@@ -65,24 +66,43 @@ impl JsonLayer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let (mut errors, mut cut) = (0, false);
-        let fill = |record: &mut Record<'_>| {
-            event.record(&mut EventFields { record, site });
-            self.spans(event, record, ctx);
+        let send = |severity, line: &[u8]| self.writer.send_record(severity, line);
+        let encoded = if site.from_log {
+            log_record::with_origin(event, |origin| {
+                let fill = |record: &mut Record<'_>| {
+                    event.record(&mut LogFields(record));
+                    self.spans(event, record, ctx);
+                };
+                self.format.encode(&origin.meta(*event.metadata().level()), fill, send)
+            })
+        } else {
+            let fill = |record: &mut Record<'_>| {
+                event.record(&mut EventFields { record, site });
+                self.spans(event, record, ctx);
+            };
+            site.prepared.encode(None, fill, send)
         };
-        // The line goes out before the counts are known; they follow at once.
-        let encoded = site.prepared.encode(None, fill, |severity, line| {
-            self.writer.send_record(severity, line);
-        });
         match encoded {
+            // What went wrong is known only when the line has gone.
             Some(encoded) => {
-                errors += u64::from(encoded.format_errors);
-                cut |= encoded.truncated;
+                self.writer.note_record(u64::from(encoded.format_errors), encoded.truncated);
             }
             // A `Display` that logs itself without end.
-            None => errors += 1,
+            None => self.writer.note_record(1, false),
         }
-        self.writer.note_record(errors, cut);
+    }
+
+    /// Keeps a panic from the program that only wanted to log. What the user's code panics with, the
+    /// encoder has caught before; this is for the registry, which may be gone in the destructors of
+    /// a thread.
+    #[inline]
+    fn contain(&self, call: impl FnOnce()) {
+        // Unwind safety: what is shared is behind locks and whole after every step.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+            // The destructor of what the panic carries could panic again.
+            std::mem::forget(payload);
+            self.writer.note_record(1, false);
+        }
     }
 
     /// Gives the record the spans around its event. Runs no code of the user.
@@ -179,7 +199,7 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
-        contain(|| {
+        self.contain(|| {
             // The user's code runs here, before anything is locked.
             let mut encoded = self.format.span(attributes.metadata().name());
             attributes.record(&mut SpanFields(&mut encoded));
@@ -192,7 +212,7 @@ where
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, ctx: Context<'_, S>) {
-        contain(|| {
+        self.contain(|| {
             let Some(span) = ctx.span(id) else { return };
             // As above: encoded apart, then taken over.
             let mut newer = self.format.span("");
@@ -205,22 +225,10 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
-        contain(|| {
+        self.contain(|| {
             self.sites.with(self.id, &self.format, event.metadata(), |site| {
                 self.event(event, site, &ctx);
             });
         });
-    }
-}
-
-/// Keeps a panic from the program that only wanted to log. What the user's code panics with, the
-/// encoder has caught before; this is for the registry, which may be gone in the destructors of a
-/// thread.
-#[inline]
-fn contain(call: impl FnOnce()) {
-    // Unwind safety: what is shared is behind locks and whole after every step.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
-        // The destructor of what the panic carries could panic again.
-        std::mem::forget(payload);
     }
 }

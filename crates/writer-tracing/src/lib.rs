@@ -77,6 +77,12 @@
 //! bound to a bare underscore, as in `let (layer, _) = …` or `let _ = …`, is dropped at once, and
 //! nothing that comes later reaches the file.
 //!
+//! # Records of the `log` crate
+//!
+//! Those that `tracing-log` passes on get the target and the place in the source that they had in
+//! `log`; `tracing-log` 0.2 leaves their key-values behind. A logger of its own beside the layer
+//! keeps them.
+//!
 //! # When not to use this
 //!
 //! Where each event must be on the disk before the program goes on, use
@@ -87,6 +93,7 @@
 mod builder;
 mod cache;
 mod layer;
+mod log_record;
 mod make_writer;
 mod site;
 mod span;

@@ -21,6 +21,8 @@ pub(crate) struct Site {
     pub(crate) message: Option<usize>,
     /// The names of the other fields.
     pub(crate) names: Box<[&'static str]>,
+    /// Its events are records of the `log` crate, passed on by `tracing-log`.
+    pub(crate) from_log: bool,
 }
 
 impl Site {
@@ -36,7 +38,14 @@ impl Site {
             .module(metadata.module_path())
             .file(metadata.file())
             .line(metadata.line());
-        Site { prepared: format.call_site(&meta, names.iter().copied()), message, names }
+        Site {
+            prepared: format.call_site(&meta, names.iter().copied()),
+            message,
+            names,
+            from_log: metadata.target() == "log"
+                && metadata.name() == "log event"
+                && fields.field("log.target").is_some(),
+        }
     }
 }
 
@@ -87,6 +96,7 @@ pub(crate) fn plain_name(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
 }
 
+/// The severity of a level.
 pub(crate) fn severity(level: Level) -> Severity {
     match level {
         Level::ERROR => Severity::Error,

@@ -78,18 +78,19 @@ impl Node {
         {
             return (stamp, Arc::clone(list), true);
         }
-        let mut chain = vec![self];
+        let mut outer = Vec::new();
         let mut node = &self.parent;
         while let Some(parent) = node {
-            chain.push(parent);
+            outer.push(parent);
             node = &parent.parent;
         }
         let mut fresh = SpanList::new();
-        for node in chain.iter().rev() {
+        for node in outer.iter().rev() {
             fresh.push(&lock(&node.encoded));
         }
+        fresh.push(&lock(&self.encoded));
         let fresh = Arc::new(fresh);
-        let keep = chain.len() <= KEPT_DEPTH;
+        let keep = outer.len() < KEPT_DEPTH;
         *list = keep.then(|| (stamp, Arc::clone(&fresh)));
         (stamp, fresh, keep)
     }

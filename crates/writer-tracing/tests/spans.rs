@@ -176,6 +176,34 @@ fn very_deep_spans_are_all_there() {
 }
 
 #[test]
+fn a_span_that_moves_between_threads_takes_its_fields_along() {
+    let lines = all(|| {
+        let dispatch = tracing::dispatcher::get_default(Clone::clone);
+        let span = info_span!("task", step = Empty);
+        for step in 0..3 {
+            let (span, dispatch) = (&span, &dispatch);
+            std::thread::scope(|scope| {
+                scope.spawn(move || {
+                    tracing::dispatcher::with_default(dispatch, || {
+                        span.record("step", step);
+                        span.in_scope(|| info!(step, "elsewhere"));
+                        info!("outside");
+                    });
+                });
+            });
+            span.in_scope(|| info!(step, "here"));
+        }
+    });
+    assert_eq!(lines.len(), 9);
+    for line in lines {
+        match line.get("step") {
+            Some(step) => assert_eq!(&line["spans"][0]["step"], step),
+            None => assert_eq!(spans(&line), ""),
+        }
+    }
+}
+
+#[test]
 fn each_thread_sees_its_own_spans_and_changes_of_others() {
     const THREADS: usize = 8;
     const EVENTS: usize = 200;

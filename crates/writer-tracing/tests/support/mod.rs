@@ -11,26 +11,26 @@ use tracing_subscriber::prelude::*;
 use writer_tracing::LayerBuilder;
 
 /// A folder with the file of one test.
-pub struct Log {
+pub(crate) struct Log {
     folder: TempDir,
 }
 
 impl Log {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Log { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("app.jsonl")
     }
 
-    pub fn other(&self) -> PathBuf {
+    pub(crate) fn other(&self) -> PathBuf {
         self.folder.path().join("other.jsonl")
     }
 }
 
 /// Every line of the file as an object. Each must be one, and no key may stand in it twice.
-pub fn read(path: &Path) -> Vec<Map<String, Value>> {
+pub(crate) fn read(path: &Path) -> Vec<Map<String, Value>> {
     let text = std::fs::read_to_string(path).unwrap();
     assert!(text.is_empty() || text.ends_with('\n'));
     text.lines()
@@ -42,18 +42,18 @@ pub fn read(path: &Path) -> Vec<Map<String, Value>> {
 }
 
 /// The one line that `body` logs.
-pub fn one(body: impl FnOnce()) -> Map<String, Value> {
+pub(crate) fn one(body: impl FnOnce()) -> Map<String, Value> {
     let mut lines = all(body);
     assert_eq!(lines.len(), 1, "{lines:?}");
     lines.remove(0)
 }
 
 /// The lines that `body` logs through one layer.
-pub fn all(body: impl FnOnce()) -> Vec<Map<String, Value>> {
+pub(crate) fn all(body: impl FnOnce()) -> Vec<Map<String, Value>> {
     all_with(|builder| builder, body)
 }
 
-pub fn all_with(
+pub(crate) fn all_with(
     set: impl FnOnce(LayerBuilder) -> LayerBuilder,
     body: impl FnOnce(),
 ) -> Vec<Map<String, Value>> {
@@ -66,6 +66,6 @@ pub fn all_with(
 }
 
 /// The spans of a line, as compact JSON; empty if there are none.
-pub fn spans(line: &Map<String, Value>) -> String {
+pub(crate) fn spans(line: &Map<String, Value>) -> String {
     line.get("spans").map(ToString::to_string).unwrap_or_default()
 }

@@ -151,6 +151,24 @@ fn a_panic_between_fields_keeps_the_fields_before() {
 }
 
 #[test]
+fn a_span_takes_over_values_encoded_apart() {
+    let format = Format::default();
+    let (mut span, mut newer) = (format.span("s"), format.span(""));
+    span.record(0, "a").u64(1);
+    span.record(1, "name").str("old");
+    newer.record(2, "c").bool(true);
+    newer.record(1, "name").display(&Bad::Panics);
+    span.update(&newer, [(0, "a"), (1, "name"), (2, "c"), (3, "never")]);
+    assert_eq!(span.json(), br#"{"name":"s","a":1,"name_":"<format_error: panic>","c":true}"#);
+    assert!(!span.truncated());
+    let mut long = format.span("");
+    long.record(0, "a").str(&"x".repeat(2 << 20));
+    span.update(&long, [(0, "a")]);
+    assert!(span.truncated());
+    assert!(serde_json::from_slice::<serde_json::Value>(&span.json()).is_ok());
+}
+
+#[test]
 fn a_failing_value_of_a_span_is_counted_once() {
     let mut span = Format::default().span("s");
     span.record(0, "a").u64(1);

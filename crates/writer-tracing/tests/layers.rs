@@ -1,0 +1,219 @@
+//! The layer among others: filters, reload, several at once, `fmt`, `tracing-log`.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use serde_json::json;
+use support::{Log, all, all_with, read, spans};
+use tracing::level_filters::LevelFilter;
+use tracing::{Level, debug, info, info_span, subscriber::with_default};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
+use writer_tracing::json::Part;
+use writer_tracing::{JsonLayer, Writer};
+
+#[test]
+fn two_layers_write_the_same_events_in_formats_of_their_own() {
+    let log = Log::new();
+    let (plain, guard) = writer_tracing::layer(log.path()).unwrap();
+    let (other, other_guard) =
+        writer_tracing::builder(log.other()).rename(Part::Message, "msg").build().unwrap();
+    with_default(Registry::default().with(plain).with(other), || {
+        let span = info_span!("s", id = 1);
+        let _entered = span.enter();
+        for _ in 0..3 {
+            info!(a = 1, "x");
+        }
+    });
+    drop((guard, other_guard));
+    for (path, key) in [(log.path(), "message"), (log.other(), "msg")] {
+        let lines = read(&path);
+        assert_eq!(lines.len(), 3);
+        for line in lines {
+            assert_eq!((&line[key], &line["a"]), (&json!("x"), &json!(1)));
+            assert_eq!(spans(&line), r#"[{"id":1,"name":"s"}]"#);
+        }
+    }
+}
+
+#[test]
+fn several_layers_write_into_one_file() {
+    let log = Log::new();
+    let (writer, guard) = Writer::builder(log.path()).build().unwrap();
+    let one = writer_tracing::on(writer.clone()).static_field("from", |v| v.u64(1)).layer();
+    let two = writer_tracing::on(writer).static_field("from", |v| v.u64(2)).try_layer().unwrap();
+    with_default(Registry::default().with(vec![one, two]), || info!("x"));
+    drop(guard);
+    let lines = read(&log.path());
+    assert_eq!((&lines[0]["from"], &lines[1]["from"]), (&json!(1), &json!(2)));
+}
+
+#[test]
+fn a_format_that_cannot_work_is_an_error_and_leaves_no_file() {
+    let log = Log::new();
+    let failed = writer_tracing::builder(log.path()).rename(Part::Level, "target").build();
+    assert!(failed.is_err());
+    assert!(!log.path().exists());
+}
+
+#[test]
+fn a_filter_of_the_layer_hides_events_and_spans() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let (every, every_guard) = writer_tracing::layer(log.other()).unwrap();
+    let filter =
+        filter_fn(|metadata| metadata.name() != "hidden" && *metadata.level() <= Level::INFO);
+    let subscriber = Registry::default().with(layer.with_filter(filter)).with(every);
+    with_default(subscriber, || {
+        let outer = info_span!("outer", id = 1);
+        let _outer = outer.enter();
+        let hidden = info_span!("hidden");
+        let _hidden = hidden.enter();
+        info!("in hidden");
+        debug!("not for the first");
+        let inner = info_span!("inner");
+        inner.in_scope(|| {
+            info!("in inner");
+            info!("in inner");
+        });
+        info!("in hidden");
+    });
+    drop((guard, every_guard));
+    let seen: Vec<_> = read(&log.path()).iter().map(spans).collect();
+    let outer = r#"[{"id":1,"name":"outer"}]"#;
+    let inner = r#"[{"id":1,"name":"outer"},{"name":"inner"}]"#;
+    assert_eq!(seen, [outer, inner, inner, outer]);
+    let lines = read(&log.other());
+    assert_eq!(lines.len(), 5);
+    assert_eq!(spans(&lines[2]), r#"[{"id":1,"name":"outer"},{"name":"hidden"},{"name":"inner"}]"#);
+}
+
+#[test]
+fn the_layer_works_in_option_box_vec_and_reload() {
+    type Wrap = fn(JsonLayer) -> Box<dyn Layer<Registry> + Send + Sync>;
+    let wraps: [Wrap; 5] = [
+        |layer| Some(layer).boxed(),
+        |layer| layer.boxed(),
+        |layer| vec![layer].boxed(),
+        |layer| reload::Layer::new(layer).0.boxed(),
+        |layer| layer.with_filter(LevelFilter::INFO).and_then(None::<JsonLayer>).boxed(),
+    ];
+    for wrap in wraps {
+        let log = Log::new();
+        let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+        with_default(Registry::default().with(wrap(layer)), || {
+            info_span!("s", id = 1).in_scope(|| info!("x"));
+        });
+        drop(guard);
+        let lines = read(&log.path());
+        assert_eq!(lines.len(), 1);
+        assert_eq!(spans(&lines[0]), r#"[{"id":1,"name":"s"}]"#);
+    }
+}
+
+#[test]
+fn spans_from_before_a_reload_have_their_names() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let (reloadable, handle) = reload::Layer::new(None::<JsonLayer>);
+    with_default(Registry::default().with(reloadable), || {
+        let outer = info_span!("outer", id = 1, late = tracing::field::Empty);
+        let _outer = outer.enter();
+        let middle = info_span!("middle");
+        let _middle = middle.enter();
+        handle.reload(Some(layer)).unwrap();
+        info!("x");
+        outer.record("late", 2);
+        info_span!("inner", id = 3).in_scope(|| info!("x"));
+        handle.reload(None).unwrap();
+        info!("not seen");
+    });
+    drop(guard);
+    let lines = read(&log.path());
+    assert_eq!(lines.len(), 2);
+    assert_eq!(spans(&lines[0]), r#"[{"name":"outer"},{"name":"middle"}]"#);
+    assert_eq!(
+        spans(&lines[1]),
+        r#"[{"late":2,"name":"outer"},{"name":"middle"},{"id":3,"name":"inner"}]"#
+    );
+}
+
+#[test]
+fn a_console_layer_beside_it_shares_nothing_with_it() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let (console, console_guard) = Writer::builder(log.other()).build().unwrap();
+    let console = fmt::layer().with_writer(writer_tracing::make_writer(console));
+    with_default(Registry::default().with(console).with(layer), || {
+        info_span!("s", id = 1).in_scope(|| info!("x"));
+    });
+    drop((guard, console_guard));
+    let lines = read(&log.path());
+    assert_eq!(lines.len(), 1);
+    assert_eq!(spans(&lines[0]), r#"[{"id":1,"name":"s"}]"#);
+    let text = std::fs::read_to_string(log.other()).unwrap();
+    assert!(text.ends_with("x\n") && text.contains("s{id=1}"), "{text}");
+}
+
+#[test]
+fn make_writer_carries_whole_json_lines_of_many_threads() {
+    const THREADS: usize = 4;
+    const EVENTS: usize = 250;
+    let log = Log::new();
+    let (writer, guard) = Writer::builder(log.path()).build().unwrap();
+    let subscriber = fmt().json().with_writer(writer_tracing::make_writer(writer.clone())).finish();
+    let dispatch = tracing::Dispatch::new(subscriber);
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let dispatch = &dispatch;
+            scope.spawn(move || {
+                tracing::dispatcher::with_default(dispatch, || {
+                    for event in 0..EVENTS {
+                        info!(thread, event, long = "x".repeat(event * 40), "x");
+                    }
+                });
+            });
+        }
+    });
+    drop(guard);
+    assert_eq!(writer.metrics().sent, (THREADS * EVENTS) as u64);
+    assert_eq!(read(&log.path()).len(), THREADS * EVENTS);
+}
+
+#[test]
+fn records_of_the_log_crate_keep_their_metadata() {
+    let lines = all_with(
+        |builder| builder.show(Part::Module).show(Part::File).show(Part::Line),
+        || {
+            let full = log::Record::builder()
+                .args(format_args!("from log"))
+                .level(log::Level::Warn)
+                .target("shop::orders")
+                .module_path(Some("shop"))
+                .file(Some("src/orders.rs"))
+                .line(Some(7))
+                .build();
+            tracing_log::format_trace(&full).unwrap();
+            let bare = log::Record::builder().args(format_args!("bare")).target("t").build();
+            tracing_log::format_trace(&bare).unwrap();
+        },
+    );
+    let mut full = lines[0].clone();
+    full.remove("timestamp").unwrap();
+    assert_eq!(
+        serde_json::Value::Object(full),
+        json!({"level": "WARN", "target": "shop::orders", "module": "shop",
+            "file": "src/orders.rs", "line": 7, "message": "from log"})
+    );
+    let keys: Vec<_> = lines[1].keys().map(String::as_str).collect();
+    assert_eq!(keys, ["level", "message", "target", "timestamp"]);
+}
+
+#[test]
+fn an_event_that_only_looks_like_one_of_the_log_crate_stays_as_it_is() {
+    let lines = all(|| info!(target: "log", { log.target = "x" }, "y"));
+    assert_eq!(lines[0]["target"], "log");
+    assert_eq!(lines[0]["log.target"], "x");
+}
