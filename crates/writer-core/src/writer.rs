@@ -236,15 +236,22 @@ impl Writer {
         LineWriter::new(self.clone())
     }
 
-    /// Sends an encoded record on behalf of an adapter, and counts what happened to it on the way.
-    /// The first record that is rejected because the writer is closed is reported on stderr.
+    /// Counts what happened while an adapter encoded something.
     #[doc(hidden)]
-    pub fn send_record(&self, severity: Severity, line: &[u8], format_errors: u64, cut: bool) {
+    #[inline]
+    pub fn note_record(&self, format_errors: u64, cut: bool) {
         if (format_errors > 0 || cut)
             && let Some(shared) = self.shared()
         {
             shared.note_record(format_errors, cut);
         }
+    }
+
+    /// Sends an encoded record on behalf of an adapter, and counts what happened to it on the way.
+    /// The first record that is rejected because the writer is closed is reported on stderr.
+    #[doc(hidden)]
+    pub fn send_record(&self, severity: Severity, line: &[u8], format_errors: u64, cut: bool) {
+        self.note_record(format_errors, cut);
         if self.send_with(severity, line) == Err(SendError::Closed) {
             report_closed_once();
         }

@@ -1,1 +1,166 @@
-//! Placeholder until the adapter lands.
+//! A `tracing` layer that writes every event as one line of JSON to a file, asynchronously.
+//!
+//! An event is encoded in the thread that logs it, admitted to a bounded queue by the **queue
+//! policy**, taken in batches by one worker thread when the **mode** says so, and written to the
+//! file by the **strategy**.
+//!
+//! ```
+//! use tracing_subscriber::prelude::*;
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("app.jsonl");
+//! # let path = path.as_path();
+//! let (layer, guard) = writer_tracing::layer(path)?; // "app.jsonl"
+//! tracing_subscriber::registry().with(layer).init();
+//!
+//! tracing::info!(user_id = 42, ok = true, "request handled");
+//!
+//! drop(guard); // at the end of main: waits until everything is in the file
+//! # let text = std::fs::read_to_string(path)?;
+//! # assert!(text.ends_with("\"message\":\"request handled\",\"user_id\":42,\"ok\":true}\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The line:
+//!
+//! ```json
+//! {"timestamp":"2026-11-23T08:15:42.123456Z","level":"INFO","target":"shop","message":"request handled","user_id":42,"ok":true}
+//! ```
+//!
+//! Inside spans it ends in `"spans":[{"name":"server"},{"name":"request","request_id":"7f3a"}]`, root
+//! first. The fields of a span are encoded when they are recorded, not again at each event.
+//!
+//! # Three axes
+//!
+//! | axis | question | choices |
+//! |---|---|---|
+//! | [`Mode`] | when does the worker write? | `Trigger` (default), `Loop`, `Manual` |
+//! | [`Strategy`] | how do bytes reach the file? | `BlockBuffered` (default), `LineBuffered`, `MemoryMapped` |
+//! | [`QueuePolicy`] | what does a full queue do? | `Block` (default), `DropOldest`, `DropNewest`, `Warn` |
+//!
+//! All settings are methods of [`LayerBuilder`], those of the writer and those of the line:
+//!
+//! ```
+//! use tracing_subscriber::filter::LevelFilter;
+//! use tracing_subscriber::prelude::*;
+//! use writer_tracing::json::Part;
+//! use writer_tracing::{Mode, Strategy};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let path = folder.path().join("app.jsonl");
+//! let (layer, _guard) = writer_tracing::builder(&path)
+//!     .strategy(Strategy::LineBuffered)
+//!     .mode(Mode::Loop)
+//!     .show(Part::ThreadName)
+//!     .static_field("service", |value| value.str("shop"))
+//!     .build()?;
+//! // The layer has no filter of its own: any filter of tracing-subscriber goes around it.
+//! tracing_subscriber::registry().with(layer.with_filter(LevelFilter::INFO)).init();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A writer that exists can be shared, with other layers and with the `log` crate: see [`on`]. To
+//! keep the lines of `tracing_subscriber::fmt` and only write them in the background, see
+//! [`make_writer`].
+//!
+//! # What can be lost
+//!
+//! * With [`QueuePolicy::Block`], nothing while the program lives, as long as the file can be
+//!   written; a full queue makes the caller wait. The other policies drop, and count what they drop.
+//! * If the process is killed or aborts, what still waits in the queue: with the defaults, what was
+//!   logged in the last tenth of a second or so. What has been written survives the death of the
+//!   process; the loss of power it survives after [`Writer::sync`].
+//! * What is logged after the guard is dropped. It is counted in [`Metrics::rejected`], and the first
+//!   such event is reported on stderr.
+//!
+//! **Keep the guard**, to the end of `main`, under a name: `let (layer, _guard) = …`. A guard that is
+//! bound to a bare underscore, as in `let (layer, _) = …` or `let _ = …`, is dropped at once, and
+//! nothing that comes later reaches the file.
+//!
+//! # When not to use this
+//!
+//! Where each event must be on the disk before the program goes on, use
+//! [`LayerBuilder::synchronous`] and [`Writer::sync`], or a database.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod cache;
+mod layer;
+mod make_writer;
+mod site;
+mod span;
+mod visit;
+
+pub use builder::{LayerBuilder, LayerOn};
+pub use layer::JsonLayer;
+pub use make_writer::MakeLineWriter;
+#[doc(no_inline)]
+pub use writer_core::{
+    BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard, json,
+};
+
+/// Makes a layer that writes to a file, with the settings of a prepared [`WriterBuilder`] or, for a
+/// path, with all defaults.
+///
+/// Dropping the guard waits until everything is written, at most 5 seconds.
+///
+/// # Errors
+///
+/// As [`WriterBuilder::build`].
+///
+/// ```
+/// use tracing_subscriber::prelude::*;
+/// use writer_tracing::Writer;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.jsonl");
+/// let (layer, _guard) = writer_tracing::layer(Writer::builder(path).batch_size(10))?;
+/// tracing_subscriber::registry().with(layer).init();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn layer(writer: impl Into<WriterBuilder>) -> Result<(JsonLayer, WriterGuard), BuildError> {
+    builder(writer).build()
+}
+
+/// Starts to set up a layer together with its writer, from a path or a prepared [`WriterBuilder`].
+pub fn builder(writer: impl Into<WriterBuilder>) -> LayerBuilder {
+    LayerBuilder::new(writer.into())
+}
+
+/// Starts to set up a layer on a writer that exists and has its own guard.
+///
+/// ```
+/// use tracing_subscriber::prelude::*;
+/// use writer_tracing::Writer;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.jsonl");
+/// let (writer, _guard) = Writer::builder(path).build()?;
+/// let layer = writer_tracing::on(writer.clone()).layer();
+/// tracing_subscriber::registry().with(layer).init();
+/// writer.send(r#"{"message":"a line of its own, in the same file"}"#)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn on(writer: Writer) -> LayerOn {
+    LayerOn::new(writer)
+}
+
+/// Lets `tracing_subscriber::fmt`, in any of its formats, write through the writer. Each event is
+/// handed over by itself, so lines of several threads do not mix.
+///
+/// ```
+/// use writer_tracing::Writer;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.log");
+/// let (writer, guard) = Writer::builder(&path).build()?;
+/// tracing_subscriber::fmt().with_writer(writer_tracing::make_writer(writer.clone())).init();
+/// tracing::info!("hello");
+/// drop(guard);
+/// assert!(std::fs::read_to_string(&path)?.ends_with("hello\n"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn make_writer(writer: Writer) -> MakeLineWriter {
+    MakeLineWriter::new(writer)
+}

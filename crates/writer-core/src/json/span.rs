@@ -55,6 +55,22 @@ impl EncodedSpan {
         self.members.keys.position(id).map(|position| self.members.value(position))
     }
 
+    /// Takes over the values that `newer`, a span of the same format, holds for these fields, each
+    /// at its old place if it was recorded before. Runs no code of the user: what was recorded apart
+    /// can be added under a lock.
+    pub fn update<'n>(
+        &mut self,
+        newer: &EncodedSpan,
+        fields: impl IntoIterator<Item = (u32, &'n str)>,
+    ) {
+        for (id, name) in fields {
+            if let Some(json) = newer.value(id) {
+                self.record(id, name).plain(|out, _| out.raw(json));
+            }
+        }
+        self.members.out.full |= newer.truncated();
+    }
+
     /// The whole object.
     pub fn json(&self) -> Vec<u8> {
         let mut json = self.object().to_vec();

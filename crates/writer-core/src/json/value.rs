@@ -159,7 +159,7 @@ impl Value<'_> {
 
     /// Writes a value that runs no user code.
     #[inline]
-    fn plain(self, write: impl FnOnce(&mut Out, Options)) {
+    pub(super) fn plain(self, write: impl FnOnce(&mut Out, Options)) {
         if let Name::Hidden = self.name {
             return;
         }

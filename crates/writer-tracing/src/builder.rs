@@ -1,0 +1,80 @@
+//! Setting up a layer.
+
+use writer_core::json::{Format, FormatBuilder};
+use writer_core::{BuildError, Writer, WriterBuilder, WriterGuard};
+
+use crate::layer::JsonLayer;
+
+/// Sets up a layer together with its writer: made by [`builder`](crate::builder()), ended by
+/// [`build`](Self::build).
+///
+/// It has the settings of [`WriterBuilder`] and those of [`FormatBuilder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct LayerBuilder {
+    writer: WriterBuilder,
+    format: FormatBuilder,
+}
+
+impl LayerBuilder {
+    pub(crate) fn new(writer: WriterBuilder) -> Self {
+        LayerBuilder { writer, format: Format::builder() }
+    }
+
+    writer_core::__writer_options!(writer);
+    writer_core::__format_options!(format);
+
+    /// Opens the file, starts the worker and makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] for settings that cannot work and for a file that cannot be opened. Then
+    /// nothing runs, and no file was changed.
+    pub fn build(self) -> Result<(JsonLayer, WriterGuard), BuildError> {
+        let format = self.format.build()?;
+        let (writer, guard) = self.writer.build()?;
+        Ok((JsonLayer::new(writer, format), guard))
+    }
+}
+
+/// Sets up a layer on a writer that exists: made by [`on`](crate::on), ended by
+/// [`layer`](Self::layer) or [`try_layer`](Self::try_layer).
+///
+/// It has the settings of [`FormatBuilder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `layer` is called"]
+pub struct LayerOn {
+    writer: Writer,
+    format: FormatBuilder,
+}
+
+impl LayerOn {
+    pub(crate) fn new(writer: Writer) -> Self {
+        LayerOn { writer, format: Format::builder() }
+    }
+
+    writer_core::__format_options!(format);
+
+    /// Makes the layer. Without a change to the format this cannot fail.
+    ///
+    /// # Panics
+    ///
+    /// If the settings of the format cannot work, for example if two keys are the same;
+    /// [`try_layer`](Self::try_layer) returns an error instead.
+    pub fn layer(self) -> JsonLayer {
+        match self.try_layer() {
+            Ok(layer) => layer,
+            Err(error) => panic!("the format of the layer cannot work: {error}"),
+        }
+    }
+
+    /// Makes the layer.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] if the settings of the format cannot work.
+    pub fn try_layer(self) -> Result<JsonLayer, BuildError> {
+        let format = self.format.build()?;
+        Ok(JsonLayer::new(self.writer, format))
+    }
+}

@@ -1,0 +1,226 @@
+//! The layer: an event of `tracing` in, a line to the writer out.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tracing_core::span::{Attributes, Id, Record as Values};
+use tracing_core::{Event, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+use writer_core::Writer;
+use writer_core::json::{Format, Record, SpanList};
+
+use crate::cache::Slots;
+use crate::site::{Site, Sites, plain_name};
+use crate::span::{Node, Nodes};
+use crate::visit::{EventFields, SpanFields};
+
+/// Tells layers apart, in the extensions of spans and in the caches of threads. Never used twice.
+static NEXT_LAYER: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static RECENT: Slots<Recent, 16> = const { Slots::new() };
+}
+
+/// A span that this thread has logged in.
+struct Recent {
+    node: Arc<Node>,
+    stamp: u64,
+    list: Arc<SpanList>,
+}
+
+/// A layer that writes every event as one line of JSON; made by [`layer`](crate::layer()),
+/// [`builder`](crate::builder()) or [`on`](crate::on).
+///
+/// It has no filter of its own and takes whatever the subscriber and the layer's own filter let
+/// through. Encoding happens in the thread of the event; the line is then given to the writer,
+/// which may block as its queue policy says. No method panics.
+///
+/// An event that is logged outside every span that this layer may see has no span list. That is
+/// also so where a filter of this layer hides the event's explicit parent, whatever spans may be
+/// around that one.
+pub struct JsonLayer {
+    id: u64,
+    writer: Writer,
+    format: Format,
+    sites: Sites,
+}
+
+impl fmt::Debug for JsonLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JsonLayer").field("writer", &self.writer).finish_non_exhaustive()
+    }
+}
+
+impl JsonLayer {
+    pub(crate) fn new(writer: Writer, format: Format) -> Self {
+        let id = NEXT_LAYER.fetch_add(1, Ordering::Relaxed);
+        JsonLayer { id, writer, format, sites: Sites::default() }
+    }
+
+    fn event<S>(&self, event: &Event<'_>, site: &Site, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let (mut errors, mut cut) = (0, false);
+        let fill = |record: &mut Record<'_>| {
+            event.record(&mut EventFields { record, site });
+            self.spans(event, record, ctx);
+        };
+        // The line goes out before the counts are known; they follow at once.
+        let encoded = site.prepared.encode(None, fill, |severity, line| {
+            self.writer.send_record(severity, line, 0, false);
+        });
+        match encoded {
+            Some(encoded) => {
+                errors += u64::from(encoded.format_errors);
+                cut |= encoded.truncated;
+            }
+            // A `Display` that logs itself without end.
+            None => errors += 1,
+        }
+        self.writer.note_record(errors, cut);
+    }
+
+    /// Gives the record the spans around its event. Runs no code of the user.
+    #[inline]
+    fn spans<S>(&self, event: &Event<'_>, record: &mut Record<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let current;
+        let id = if event.is_contextual() {
+            current = ctx.current_span();
+            match current.id() {
+                None if current.is_known() => return,
+                id => id,
+            }
+        } else {
+            match event.parent() {
+                None => return,
+                id => id,
+            }
+        };
+        // The thread may remember a span only if this layer may see it, so no filter is passed by.
+        // If it may not see the current one, it may see another around it, found below.
+        if let Some(key) = id.map(Id::into_u64)
+            && let Ok(Some(recent)) = RECENT.try_with(|recent| recent.take(self.id, key))
+            && !recent.node.closed()
+            && recent.node.stamp() == recent.stamp
+        {
+            record.span_list(&recent.list);
+            // It was there a moment ago; without it the list is looked up each time.
+            let _ = RECENT.try_with(|slots| slots.put(self.id, key, recent));
+            return;
+        }
+        if let Some(span) = ctx.event_span(event) {
+            self.spans_of(&span, record);
+        }
+    }
+
+    #[cold]
+    fn spans_of<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>, record: &mut Record<'_>) {
+        let node = self.node(span);
+        let (stamp, list, keep) = node.list();
+        record.span_list(&list);
+        if keep {
+            let key = span.id().into_u64();
+            // Where the thread's values are gone, the list is looked up each time.
+            let _ = RECENT.try_with(|slots| slots.put(self.id, key, Recent { node, stamp, list }));
+        }
+    }
+
+    /// What this layer keeps of a span. A span from before the layer was there has only its name.
+    fn node<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Arc<Node> {
+        if let Some(node) = self.known(span) {
+            return node;
+        }
+        let mut parent = None;
+        let mut unknown = Vec::new();
+        for outer in span.scope() {
+            parent = self.known(&outer);
+            if parent.is_some() {
+                break;
+            }
+            unknown.push(outer);
+        }
+        for span in unknown.iter().rev() {
+            let node = Node::new(self.id, self.format.span(span.name()), parent.take());
+            parent = Some(self.attach(span, node));
+        }
+        // The scope begins with the span itself, so the last one attached is its own.
+        parent.unwrap_or_else(|| Arc::new(Node::new(self.id, self.format.span(span.name()), None)))
+    }
+
+    fn known<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<Node>> {
+        span.extensions().get::<Nodes>()?.get(self.id).cloned()
+    }
+
+    /// Keeps what is new, or returns what another thread has put there meanwhile.
+    fn attach<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>, node: Node) -> Arc<Node> {
+        let node = Arc::new(node);
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Nodes>() {
+            None => extensions.insert(Nodes::new(Arc::clone(&node))),
+            Some(nodes) => match nodes.get(self.id) {
+                Some(known) => return Arc::clone(known),
+                None => nodes.add(Arc::clone(&node)),
+            },
+        }
+        node
+    }
+}
+
+impl<S> Layer<S> for JsonLayer
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        contain(|| {
+            // The user's code runs here, before anything is locked.
+            let mut encoded = self.format.span(attributes.metadata().name());
+            attributes.record(&mut SpanFields(&mut encoded));
+            self.writer.note_record(u64::from(encoded.take_format_errors()), false);
+            if let Some(span) = ctx.span(id) {
+                let parent = span.parent().map(|parent| self.node(&parent));
+                self.attach(&span, Node::new(self.id, encoded, parent));
+            }
+        });
+    }
+
+    fn on_record(&self, id: &Id, values: &Values<'_>, ctx: Context<'_, S>) {
+        contain(|| {
+            let Some(span) = ctx.span(id) else { return };
+            // As above: encoded apart, then taken over.
+            let mut newer = self.format.span("");
+            values.record(&mut SpanFields(&mut newer));
+            self.writer.note_record(u64::from(newer.take_format_errors()), false);
+            let fields = span.metadata().fields();
+            let names = fields.iter().map(|field| (field.index() as u32, plain_name(field.name())));
+            self.node(&span).update(&newer, names);
+        });
+    }
+
+    fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        contain(|| {
+            self.sites.with(self.id, &self.format, event.metadata(), |site| {
+                self.event(event, site, &ctx);
+            });
+        });
+    }
+}
+
+/// Keeps a panic from the program that only wanted to log. What the user's code panics with, the
+/// encoder has caught before; this is for the registry, which may be gone in the destructors of a
+/// thread.
+#[inline]
+fn contain(call: impl FnOnce()) {
+    // Unwind safety: what is shared is behind locks and whole after every step.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(call)) {
+        // The destructor of what the panic carries could panic again.
+        std::mem::forget(payload);
+    }
+}

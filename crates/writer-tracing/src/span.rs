@@ -1,0 +1,135 @@
+//! What a layer keeps of a span.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use writer_core::json::{EncodedSpan, SpanList};
+
+/// In how many spans the list of an innermost span is kept. Deeper, as in a recursion that opens
+/// spans, the lists of all levels together would take the square of the depth in memory.
+const KEPT_DEPTH: usize = 64;
+
+/// A span as one layer sees it.
+#[derive(Debug)]
+pub(crate) struct Node {
+    layer: u64,
+    parent: Option<Arc<Node>>,
+    /// The registry has removed the span and may give its id to another.
+    closed: AtomicBool,
+    /// Counts the changes of `encoded`; raised under its lock, after the change.
+    version: AtomicU64,
+    /// No code of the user runs under this lock.
+    encoded: Mutex<EncodedSpan>,
+    /// The list from the root to here, with the [`Node::stamp`] read before it was put together:
+    /// while the stamp is the same, the list is up to date. Under this lock those of `encoded` are
+    /// taken, never the other way round.
+    list: Mutex<Option<(u64, Arc<SpanList>)>>,
+}
+
+impl Node {
+    pub(crate) fn new(layer: u64, encoded: EncodedSpan, parent: Option<Arc<Node>>) -> Self {
+        Node {
+            layer,
+            parent,
+            closed: AtomicBool::new(false),
+            version: AtomicU64::new(0),
+            encoded: Mutex::new(encoded),
+            list: Mutex::new(None),
+        }
+    }
+
+    /// Takes over values that were encoded apart.
+    pub(crate) fn update<'n>(
+        &self,
+        newer: &EncodedSpan,
+        fields: impl IntoIterator<Item = (u32, &'n str)>,
+    ) {
+        let mut encoded = lock(&self.encoded);
+        encoded.update(newer, fields);
+        // Release: who reads the new version finds the change, for it takes the lock after us.
+        self.version.fetch_add(1, Ordering::Release);
+    }
+
+    /// The number of changes from the root to here. As each part only grows, an equal sum means
+    /// that none has changed.
+    #[inline]
+    pub(crate) fn stamp(&self) -> u64 {
+        let mut sum = self.version.load(Ordering::Acquire);
+        let mut node = &self.parent;
+        while let Some(parent) = node {
+            sum += parent.version.load(Ordering::Acquire);
+            node = &parent.parent;
+        }
+        sum
+    }
+
+    pub(crate) fn closed(&self) -> bool {
+        // The registry hands out the id again only after the mark is set; that orders the two.
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    /// The spans from the root to here, with their stamp. The flag says whether it is worth
+    /// keeping.
+    pub(crate) fn list(&self) -> (u64, Arc<SpanList>, bool) {
+        let mut list = lock(&self.list);
+        let stamp = self.stamp();
+        if let Some((kept, list)) = &*list
+            && *kept == stamp
+        {
+            return (stamp, Arc::clone(list), true);
+        }
+        let mut chain = vec![self];
+        let mut node = &self.parent;
+        while let Some(parent) = node {
+            chain.push(parent);
+            node = &parent.parent;
+        }
+        let mut fresh = SpanList::new();
+        for node in chain.iter().rev() {
+            fresh.push(&lock(&node.encoded));
+        }
+        let fresh = Arc::new(fresh);
+        let keep = chain.len() <= KEPT_DEPTH;
+        *list = keep.then(|| (stamp, Arc::clone(&fresh)));
+        (stamp, fresh, keep)
+    }
+}
+
+/// What all layers of this crate keep of one span, among the extensions of the span.
+#[derive(Debug)]
+pub(crate) struct Nodes {
+    /// Apart, because one layer is what almost every program has.
+    first: Arc<Node>,
+    others: Vec<Arc<Node>>,
+}
+
+impl Nodes {
+    pub(crate) fn new(first: Arc<Node>) -> Self {
+        Nodes { first, others: Vec::new() }
+    }
+
+    pub(crate) fn get(&self, layer: u64) -> Option<&Arc<Node>> {
+        if self.first.layer == layer {
+            return Some(&self.first);
+        }
+        self.others.iter().find(|node| node.layer == layer)
+    }
+
+    pub(crate) fn add(&mut self, node: Arc<Node>) {
+        self.others.push(node);
+    }
+}
+
+/// The registry empties the extensions of a span before it uses the place again.
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        for node in std::iter::once(&self.first).chain(&self.others) {
+            node.closed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Locks, also after a panic: every change is whole before anything can panic.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,93 @@
+//! The values of events and spans on their way into the encoder.
+
+use std::error::Error;
+use std::fmt::Debug;
+
+use tracing_core::field::{Field, Visit};
+use writer_core::json::{EncodedSpan, Record, Value};
+
+use crate::site::{Site, plain_name};
+
+/// Hands each value, with its type, to the encoder, which also contains what goes wrong in the
+/// user's formatting.
+macro_rules! visit_typed {
+    () => {
+        fn record_i64(&mut self, field: &Field, value: i64) {
+            self.value(field).i64(value);
+        }
+
+        fn record_u64(&mut self, field: &Field, value: u64) {
+            self.value(field).u64(value);
+        }
+
+        fn record_i128(&mut self, field: &Field, value: i128) {
+            self.value(field).i128(value);
+        }
+
+        fn record_u128(&mut self, field: &Field, value: u128) {
+            self.value(field).u128(value);
+        }
+
+        fn record_f64(&mut self, field: &Field, value: f64) {
+            self.value(field).f64(value);
+        }
+
+        fn record_bool(&mut self, field: &Field, value: bool) {
+            self.value(field).bool(value);
+        }
+
+        fn record_str(&mut self, field: &Field, value: &str) {
+            self.value(field).str(value);
+        }
+
+        fn record_bytes(&mut self, field: &Field, value: &[u8]) {
+            self.value(field).bytes(value);
+        }
+
+        fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+            self.value(field).error(value);
+        }
+
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            self.value(field).debug(value);
+        }
+    };
+}
+
+/// The values of an event.
+pub(crate) struct EventFields<'a, 'r> {
+    pub(crate) record: &'a mut Record<'r>,
+    pub(crate) site: &'a Site,
+}
+
+impl EventFields<'_, '_> {
+    #[inline]
+    fn value(&mut self, field: &Field) -> Value<'_> {
+        let mut position = field.index();
+        if let Some(message) = self.site.message {
+            if position == message {
+                return self.record.message();
+            }
+            position -= usize::from(position > message);
+        }
+        let name = self.site.names.get(position).copied();
+        self.record.site_field(position, name.unwrap_or_else(|| field.name()))
+    }
+}
+
+impl Visit for EventFields<'_, '_> {
+    visit_typed!();
+}
+
+/// The values of a span.
+pub(crate) struct SpanFields<'a>(pub(crate) &'a mut EncodedSpan);
+
+impl SpanFields<'_> {
+    fn value(&mut self, field: &Field) -> Value<'_> {
+        self.0.record(field.index() as u32, plain_name(field.name()))
+    }
+}
+
+impl Visit for SpanFields<'_> {
+    visit_typed!();
+}
