@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use writer_core::{Mode, Writer};
 
 /// Lines between two pauses in which the worker empties the queue, outside the measured time.
-const ROUND: u64 = 100_000;
+const ROUND: u64 = 10_000;
 
 fn send(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("send");

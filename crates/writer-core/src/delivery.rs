@@ -58,6 +58,15 @@ fn panic_error() -> io::Error {
     io::Error::other("the sink panicked")
 }
 
+/// Takes the place of a sink that is closed.
+struct Closed;
+
+impl Sink for Closed {
+    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+}
+
 impl Delivery {
     pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
         Delivery {
@@ -207,12 +216,16 @@ impl Delivery {
         self.hand.take_back_last(&shared.pool)
     }
 
-    /// Closes the sink, once.
+    /// Closes the sink, once, and lets go of it: handles may live on in statics for ever, and must
+    /// not keep a file open.
     pub(crate) fn close(&mut self) -> io::Result<()> {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
-        guarded(|| self.sink.close()).unwrap_or_else(|| Err(panic_error()))
+        let closed = guarded(|| self.sink.close()).unwrap_or_else(|| Err(panic_error()));
+        let sink = std::mem::replace(&mut self.sink, Box::new(Closed));
+        survives(|| drop(sink));
+        closed
     }
 
     /// Writes everything at once, in the calling thread: for the end of a process whose worker

@@ -73,9 +73,9 @@ impl Shared {
     /// in this thread.
     fn end_by(&self, until: Instant) {
         if self.config.synchronous || ThreadMark::is_on(self) {
-            // Inside the sink the lock is this thread's own: nothing can be done then.
-            let inside_sink = ThreadMark::is_on(self) && self.config.synchronous;
-            let until = if inside_sink { Instant::now() } else { until };
+            // A thread that works for this writer and finds the lock taken holds it itself: it is
+            // inside the sink, where nothing can be done.
+            let until = if ThreadMark::is_on(self) { Instant::now() } else { until };
             if let Some(mut delivery) = retry(until, || try_lock(&self.delivery))
                 && delivery.drain(self)
             {

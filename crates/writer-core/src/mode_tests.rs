@@ -104,6 +104,13 @@ fn loop_writes_at_ticks_only_and_skips_missed_ones() {
 }
 
 #[test]
+fn a_tick_beyond_the_end_of_the_clock_never_comes() {
+    let (mut rhythm, start) = rhythm(Mode::Loop, |c| c.tick = Duration::MAX);
+    rhythm.reach(start);
+    assert_eq!(rhythm.decide(&lines(1_000_000), start), Verdict::Wait(None, usize::MAX));
+}
+
+#[test]
 fn loop_with_a_tick_as_long_as_the_interval_writes_at_every_tick() {
     let (mut rhythm, start) = rhythm(Mode::Loop, |c| c.tick = 100 * MS);
     for tick in 1..5 {

@@ -68,7 +68,7 @@ impl Callbacks {
         match &self.on_drop {
             Some(on_drop) => self.run(|| on_drop(lines)),
             None if self.warn => {
-                to_stderr(format_args!("writer: the queue is full, {lines} lines were dropped"));
+                to_stderr(format_args!("writer: the queue is full, lines dropped: {lines}"));
             }
             None => {}
         }

@@ -236,9 +236,8 @@ impl Writer {
         LineWriter::new(self.clone())
     }
 
-    /// Counts what happened while an adapter encoded something.
+    /// Counts what happened to a record of an adapter while it was encoded.
     #[doc(hidden)]
-    #[inline]
     pub fn note_record(&self, format_errors: u64, cut: bool) {
         if (format_errors > 0 || cut)
             && let Some(shared) = self.shared()
@@ -247,11 +246,11 @@ impl Writer {
         }
     }
 
-    /// Sends an encoded record on behalf of an adapter, and counts what happened to it on the way.
-    /// The first record that is rejected because the writer is closed is reported on stderr.
+    /// Sends an encoded record on behalf of an adapter. The first that is rejected because the
+    /// writer is closed is reported on stderr.
     #[doc(hidden)]
-    pub fn send_record(&self, severity: Severity, line: &[u8], format_errors: u64, cut: bool) {
-        self.note_record(format_errors, cut);
+    #[inline]
+    pub fn send_record(&self, severity: Severity, line: &[u8]) {
         if self.send_with(severity, line) == Err(SendError::Closed) {
             report_closed_once();
         }

@@ -72,7 +72,7 @@ impl JsonLayer {
         };
         // The line goes out before the counts are known; they follow at once.
         let encoded = site.prepared.encode(None, fill, |severity, line| {
-            self.writer.send_record(severity, line, 0, false);
+            self.writer.send_record(severity, line);
         });
         match encoded {
             Some(encoded) => {

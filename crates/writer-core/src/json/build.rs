@@ -3,6 +3,7 @@
 use std::process;
 use std::sync::Arc;
 
+use super::buf::Buf;
 use super::escape;
 use super::format::{Format, Inner};
 use super::keys::Reserved;
@@ -134,10 +135,10 @@ impl FormatBuilder {
             options: self.schema.table().options,
         };
         value(Value { members: &mut members, rules: &rules, site: None, name: Name::Bare });
-        let mut json = members.out.buf;
-        if json.pop().is_none() {
-            json.extend_from_slice(b"null");
-        }
+        let json = match members.out.buf.strip_suffix(b",") {
+            Some(json) => json,
+            None => b"null",
+        };
         self.fixed.push((key.into(), json.into()));
         self
     }
@@ -340,17 +341,18 @@ fn invalid<T>(option: &'static str, reason: &'static str) -> Result<T, BuildErro
     Err(BuildError::InvalidOption { option, reason })
 }
 
-fn escaped(key: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
+fn escaped(key: &str) -> Buf {
+    let mut bytes = Buf::default();
     escape::push(&mut bytes, key);
     bytes
 }
 
 /// `"key":` and what follows.
 fn piece(key: &str, after: &str) -> Box<[u8]> {
-    let mut bytes = vec![b'"'];
+    let mut bytes = Buf::default();
+    bytes.push(b'"');
     escape::push(&mut bytes, key);
     bytes.extend_from_slice(b"\":");
     bytes.extend_from_slice(after.as_bytes());
-    bytes.into()
+    (*bytes).into()
 }

@@ -6,6 +6,8 @@
 //! U+2069. The escaped form of a string is unique, so two strings are equal exactly when their
 //! escaped forms are.
 
+use super::buf::Buf;
+
 /// The longest escaped form of one byte of input, in bytes: `\u001b`.
 pub(super) const WORST: usize = 6;
 
@@ -45,11 +47,14 @@ const fn hit(word: u64) -> u64 {
 /// Says whether the bytes are printable ASCII without quote and backslash.
 #[inline]
 pub(super) fn is_plain(bytes: &[u8]) -> bool {
-    if let Some(last) = bytes.last_chunk::<8>() {
-        let (words, _) = bytes.as_chunks::<8>();
-        let found = words.iter().fold(0, |found, &word| found | hit(u64::from_le_bytes(word)));
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         // The last word overlaps the one before, which spares a loop over the rest.
-        found | hit(u64::from_le_bytes(*last)) == 0
+        let mut found = hit(u64::from_le_bytes(*first)) | hit(u64::from_le_bytes(*last));
+        if bytes.len() > 16 {
+            let (words, _) = bytes.as_chunks::<8>();
+            found |= words.iter().fold(0, |found, &word| found | hit(u64::from_le_bytes(word)));
+        }
+        found == 0
     } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
         let first = u64::from(u32::from_le_bytes(*first));
         hit(first << 32 | u64::from(u32::from_le_bytes(*last))) == 0
@@ -85,7 +90,7 @@ const fn short(code: u16) -> Option<u8> {
 
 /// Appends the escaped form of a string, without quotes.
 #[inline]
-pub(super) fn push(buf: &mut Vec<u8>, text: &str) {
+pub(super) fn push(buf: &mut Buf, text: &str) {
     let bytes = text.as_bytes();
     if is_plain(bytes) {
         buf.extend_from_slice(bytes);
@@ -95,7 +100,7 @@ pub(super) fn push(buf: &mut Vec<u8>, text: &str) {
 }
 
 #[cold]
-fn push_runs(buf: &mut Vec<u8>, bytes: &[u8]) {
+fn push_runs(buf: &mut Buf, bytes: &[u8]) {
     let mut copied = 0;
     let mut at = 0;
     while at < bytes.len() {

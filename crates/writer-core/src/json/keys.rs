@@ -54,10 +54,9 @@ impl Keys {
         self.list.iter().position(|key| key.id == id)
     }
 
-    /// Says whether the key `buf[start..]` is among those written before.
+    /// Says whether a key is among those written to `before`.
     #[inline]
-    pub(super) fn contains(&self, hash: u32, buf: &[u8], start: usize) -> bool {
-        let (before, key) = buf.split_at(start);
+    pub(super) fn contains(&self, hash: u32, before: &[u8], key: &[u8]) -> bool {
         let same = |known: &Key| {
             known.hash == hash && known.len as usize == key.len() && known.bytes(before) == key
         };

@@ -3,7 +3,7 @@
 use super::escape;
 use super::keys::{self, Keys, Reserved};
 use super::out::{Mark, Out};
-use super::schema::Rules;
+use super::schema::{Options, Rules};
 
 /// How a member gets its key.
 #[derive(Debug, Clone, Copy)]
@@ -81,8 +81,57 @@ impl Members {
         self.message_at = self.out.buf.len();
     }
 
+    /// Writes a member in few steps where nothing stands in the way. Returns false, with nothing
+    /// written, where [`Members::open`] and [`Members::close`] have more to decide.
+    #[inline(always)]
+    pub(super) fn write_simple(
+        &mut self,
+        name: Name<'_>,
+        rules: &Rules,
+        site: Option<&Reserved>,
+        write: &impl Fn(&mut Out, Options),
+    ) -> bool {
+        if self.out.full || (rules.nest.is_some() && self.nested != Nested::Inside) {
+            return false;
+        }
+        let mark = self.out.mark();
+        let mut added = false;
+        match name {
+            Name::Ready(key) => self.out.buf.extend_from_slice(key),
+            Name::User(name, id) => {
+                added = self.user_key(name, id, rules, site);
+                if !added {
+                    self.out.roll_back(mark);
+                    return false;
+                }
+            }
+            Name::Message if !self.message_done && mark.len() == self.message_at => {
+                self.message_done = true;
+                self.out.buf.extend_from_slice(&rules.message.key);
+            }
+            _ => return false,
+        }
+        write(&mut self.out, rules.options);
+        if self.out.full || self.out.over() {
+            self.undo(name, mark, added);
+            return false;
+        }
+        self.out.buf.push(b',');
+        true
+    }
+
+    #[cold]
+    fn undo(&mut self, name: Name<'_>, mark: Mark, added: bool) {
+        self.out.roll_back(mark);
+        if added {
+            self.keys.pop();
+        }
+        if let Name::Message = name {
+            self.message_done = false;
+        }
+    }
+
     /// Writes the key of a member.
-    #[inline]
     pub(super) fn open(&mut self, name: Name<'_>, rules: &Rules, site: Option<&Reserved>) -> Open {
         if rules.nest.is_some() && self.nested == Nested::Before {
             self.nest_for(name, rules);
@@ -128,9 +177,8 @@ impl Members {
     }
 
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
-    #[inline]
     fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
-        let room = self.out.limit.saturating_sub(self.out.buf.len());
+        let room = self.out.room();
         if self.out.full || name.len() > room / escape::WORST {
             let len = escape::len(name) + 3;
             if self.out.full || len > room {
@@ -140,15 +188,26 @@ impl Members {
             }
         }
         let reserved = if self.nested == Nested::After { &rules.top } else { &rules.reserved };
+        let taken = |keys: &Keys, hash, before: &[u8], key: &[u8]| {
+            reserved.contains(hash, key)
+                || site.is_some_and(|site| site.contains(hash, key))
+                || keys.contains(hash, before, key)
+        };
         let buf = &mut self.out.buf;
+        let start = buf.len() + 1;
+        if escape::is_plain(name.as_bytes()) {
+            // Nearly every name: its escaped form is itself, so the lookup comes before the copy.
+            let hash = keys::hash(name.as_bytes());
+            if !taken(&self.keys, hash, buf, name.as_bytes()) {
+                self.keys.insert(hash, start..start + name.len(), id);
+                buf.extend_quoted(name.as_bytes(), b"\":");
+                return true;
+            }
+        }
         buf.push(b'"');
-        let start = buf.len();
         escape::push(buf, name);
         let mut hash = keys::hash(&buf[start..]);
-        while reserved.contains(hash, &buf[start..])
-            || site.is_some_and(|site| site.contains(hash, &buf[start..]))
-            || self.keys.contains(hash, buf, start)
-        {
+        while taken(&self.keys, hash, &buf[..start], &buf[start..]) {
             buf.push(b'_');
             hash = keys::hash(&buf[start..]);
         }
@@ -197,7 +256,7 @@ impl Members {
         let end = keys.get(position + 1).map_or(mark.len(), |next| next.start as usize - 1);
         let new = self.out.buf.len() - mark.len();
         self.out.buf[start..].rotate_right(new);
-        self.out.buf.drain(start + new..end + new);
+        self.out.buf.remove(start + new..end + new);
         self.keys.shift(end, new as isize - (end - start) as isize);
     }
 

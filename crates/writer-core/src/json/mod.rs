@@ -32,6 +32,7 @@
 //! * A line never grows beyond [`FormatBuilder::max_record_bytes`], nor does the memory for it.
 //! * In the steady state a record allocates nothing.
 
+mod buf;
 mod build;
 mod escape;
 mod format;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::buf::Buf;
 use super::escape;
 
 /// A buffer that keeps bytes up to a limit and from then on only counts them.
@@ -12,7 +13,7 @@ use super::escape;
 #[derive(Debug, Default)]
 pub(super) struct Out {
     /// What is kept.
-    pub(super) buf: Vec<u8>,
+    pub(super) buf: Buf,
     /// The length at which `buf` is full.
     pub(super) limit: usize,
     /// How many bytes were counted and not kept.
@@ -46,7 +47,7 @@ impl Out {
     }
 
     pub(super) fn reset(&mut self, limit: usize) {
-        self.buf.clear();
+        self.buf.truncate(0);
         self.limit = limit;
         self.skipped = 0;
         self.full = false;
@@ -78,7 +79,7 @@ impl Out {
     }
 
     /// Appends a piece of bounded length that needs no escaping.
-    #[inline]
+    #[inline(always)]
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         if self.full {
             self.skipped += bytes.len() as u64;
@@ -100,7 +101,7 @@ impl Out {
     /// Appends a piece of any length that needs no escaping, cut at the limit at a multiple of
     /// `unit` bytes.
     pub(super) fn bounded(&mut self, bytes: &[u8], unit: usize) {
-        let room = if self.full { 0 } else { self.limit.saturating_sub(self.buf.len()) };
+        let room = self.room();
         let kept = bytes.len().min(room / unit * unit);
         self.buf.extend_from_slice(&bytes[..kept]);
         if kept < bytes.len() {
@@ -112,8 +113,7 @@ impl Out {
     /// Appends the escaped form of a text, cut between two characters at the limit.
     #[inline]
     pub(super) fn escaped(&mut self, text: &str) {
-        let room = self.limit.saturating_sub(self.buf.len());
-        if !self.full && text.len() <= room / escape::WORST {
+        if text.len() <= self.room() / escape::WORST {
             escape::push(&mut self.buf, text);
         } else {
             self.escaped_slow(text);
@@ -140,9 +140,24 @@ impl Out {
         self.skipped += escape::len(text) as u64;
     }
 
+    /// How many bytes are still kept.
+    #[inline]
+    pub(super) fn room(&self) -> usize {
+        if self.full { 0 } else { self.limit.saturating_sub(self.buf.len()) }
+    }
+
     /// Appends a JSON string.
     #[inline]
     pub(super) fn string(&mut self, text: &str) {
+        if text.len() + 2 <= self.room() && escape::is_plain(text.as_bytes()) {
+            self.buf.extend_quoted(text.as_bytes(), b"\"");
+        } else {
+            self.string_slow(text);
+        }
+    }
+
+    #[inline(never)]
+    fn string_slow(&mut self, text: &str) {
         let mark = self.mark();
         self.raw(b"\"");
         self.escaped(text);

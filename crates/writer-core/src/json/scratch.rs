@@ -37,8 +37,7 @@ pub(super) fn with<R>(call: impl FnOnce(&mut Members) -> R) -> Option<R> {
     let _running = Running(depth);
     let mut members = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
     let result = call(&mut members);
-    members.out.buf.clear();
-    members.out.buf.shrink_to(KEPT);
+    members.out.buf.reset(KEPT);
     members.keys.shrink();
     // Where the store is torn down, the buffer is dropped here.
     let _ = SPARE.try_with(|spare| spare.set(Some(members)));

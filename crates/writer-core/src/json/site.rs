@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use super::buf::Buf;
 use super::escape;
 use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
@@ -49,7 +50,8 @@ impl Format {
         let head_cut = self.inner.static_head(&mut out, meta);
         let mut site = Site { keys: Vec::new(), reserved: Reserved::default() };
         for name in names.into_iter().take(PREPARED) {
-            let mut key = vec![b'"'];
+            let mut key = Buf::default();
+            key.push(b'"');
             escape::push(&mut key, name);
             while self.inner.rules.reserved.contains(keys::hash(&key[1..]), &key[1..])
                 || !site.reserved.insert(&key[1..])
@@ -57,12 +59,12 @@ impl Format {
                 key.push(b'_');
             }
             key.extend_from_slice(b"\":");
-            site.keys.push(key.into());
+            site.keys.push((*key).into());
         }
         CallSite {
             format: self.clone(),
             severity: meta.severity,
-            head: out.buf.into(),
+            head: (*out.buf).into(),
             head_skipped: out.skipped,
             head_cut,
             site,

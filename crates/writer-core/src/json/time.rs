@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::buf::Buf;
+
 /// How many decimals of a second a timestamp shows. The default is [`Precision::Micros`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Precision {
@@ -79,7 +81,7 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
 /// A zone other than UTC has its place in `rfc3339`: the offset is added to the second before the
 /// prefix is looked up, and written instead of the `Z`.
 #[inline]
-pub(super) fn write(buf: &mut Vec<u8>, time: SystemTime, style: TimeStyle, precision: Precision) {
+pub(super) fn write(buf: &mut Buf, time: SystemTime, style: TimeStyle, precision: Precision) {
     let (second, nanos) = since_epoch(time);
     match style {
         TimeStyle::Rfc3339 => rfc3339(buf, second, nanos, precision),
@@ -88,7 +90,7 @@ pub(super) fn write(buf: &mut Vec<u8>, time: SystemTime, style: TimeStyle, preci
 }
 
 #[inline]
-fn rfc3339(buf: &mut Vec<u8>, second: i64, nanos: u32, precision: Precision) {
+fn rfc3339(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
     let mut prefix = PREFIX.get();
     if prefix.second != second || prefix.len == 0 {
         prefix = prefix_of(second);
@@ -100,7 +102,10 @@ fn rfc3339(buf: &mut Vec<u8>, second: i64, nanos: u32, precision: Precision) {
         text[0] = b'"';
         text[1..20].copy_from_slice(&prefix.text[..19]);
         text[20] = b'.';
-        put_digits(&mut text[21..27], nanos / 1000);
+        let micros = nanos / 1000;
+        text[21..23].copy_from_slice(&pair(micros / 10_000));
+        text[23..25].copy_from_slice(&pair(micros / 100 % 100));
+        text[25..27].copy_from_slice(&pair(micros % 100));
         text[27] = b'Z';
         text[28] = b'"';
         buf.extend_from_slice(&text);
@@ -116,7 +121,7 @@ fn rfc3339(buf: &mut Vec<u8>, second: i64, nanos: u32, precision: Precision) {
     buf.extend_from_slice(&text[..len + 2]);
 }
 
-fn unix(buf: &mut Vec<u8>, second: i64, nanos: u32, precision: Precision) {
+fn unix(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
     let mut text = [0; 10];
     let (whole, nanos) = if second < 0 && nanos > 0 {
         // -1 s and 0.75 s make -0.25 s: sign and size are written apart.
@@ -141,6 +146,12 @@ fn fraction(text: &mut [u8], nanos: u32, precision: Precision) -> usize {
     text[0] = b'.';
     put_digits(&mut text[1..=digits], nanos / 10u32.pow(9 - digits as u32));
     digits + 1
+}
+
+/// The two digits of a number below 100.
+#[inline]
+const fn pair(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
 /// Fills the slice with the last decimal digits of a number.

@@ -44,7 +44,7 @@ impl Value<'_> {
     /// Writes `true` or `false`.
     #[inline]
     pub fn bool(self, value: bool) {
-        self.plain(|out, _| out.raw(if value { b"true" } else { b"false" }));
+        self.plain(|out, _| if value { out.raw(b"true") } else { out.raw(b"false") });
     }
 
     /// Writes all digits.
@@ -158,8 +158,16 @@ impl Value<'_> {
     }
 
     /// Writes a value that runs no user code.
-    #[inline]
-    pub(super) fn plain(self, write: impl FnOnce(&mut Out, Options)) {
+    #[inline(always)]
+    pub(super) fn plain(self, write: impl Fn(&mut Out, Options)) {
+        if !self.members.write_simple(self.name, self.rules, self.site, &write) {
+            self.plain_slow(&write);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn plain_slow(self, write: &impl Fn(&mut Out, Options)) {
         if let Name::Hidden = self.name {
             return;
         }

@@ -12,9 +12,9 @@ fn at(second: i64, nanos: u32) -> SystemTime {
 }
 
 fn text(time: SystemTime, style: TimeStyle, precision: Precision) -> String {
-    let mut buf = Vec::new();
+    let mut buf = crate::json::buf::Buf::default();
     write(&mut buf, time, style, precision);
-    String::from_utf8(buf).unwrap()
+    String::from_utf8(buf.to_vec()).unwrap()
 }
 
 #[test]

@@ -1,0 +1,129 @@
+//! A growing buffer of bytes that is cheap to append short pieces to.
+
+use std::fmt;
+use std::ops::{Deref, DerefMut, Range};
+
+/// Bytes at the start of a store that is filled with zeros ahead.
+///
+/// Against `Vec<u8>` this spares, for a piece of a length known only at run time, the call that
+/// copies it: most pieces of a line are shorter than that call is long. The zeros are written once
+/// when the store grows, which a reused buffer rarely does.
+#[derive(Default)]
+pub(super) struct Buf {
+    store: Vec<u8>,
+    len: usize,
+}
+
+impl Buf {
+    #[inline]
+    pub(super) fn push(&mut self, byte: u8) {
+        self.space(1)[0] = byte;
+    }
+
+    #[inline(always)]
+    pub(super) fn extend_from_slice(&mut self, bytes: &[u8]) {
+        copy(self.space(bytes.len()), bytes);
+    }
+
+    /// Appends a quote, the bytes, and what closes them.
+    #[inline]
+    pub(super) fn extend_quoted<const N: usize>(&mut self, bytes: &[u8], close: &[u8; N]) {
+        let (open, rest) = self.space(1 + bytes.len() + N).split_at_mut(1);
+        let (space, end) = rest.split_at_mut(bytes.len());
+        open[0] = b'"';
+        copy(space, bytes);
+        if let Some(end) = end.first_chunk_mut::<N>() {
+            *end = *close;
+        }
+    }
+
+    /// The next bytes, to be filled by the caller.
+    #[inline(always)]
+    fn space(&mut self, len: usize) -> &mut [u8] {
+        let start = self.len;
+        if self.store.len() - start < len {
+            self.grow(len);
+        }
+        self.len = start + len;
+        &mut self.store[start..start + len]
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, len: usize) {
+        self.store.reserve(len.max(64));
+        self.store.resize(self.store.capacity(), 0);
+    }
+
+    #[inline]
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    pub(super) fn pop(&mut self) {
+        self.len = self.len.saturating_sub(1);
+    }
+
+    /// Takes a range out; what follows moves up.
+    pub(super) fn remove(&mut self, range: Range<usize>) {
+        let removed = range.len();
+        self.copy_within(range.end.., range.start);
+        self.len -= removed;
+    }
+
+    /// Empties the buffer and gives memory beyond `kept` bytes back.
+    #[inline]
+    pub(super) fn reset(&mut self, kept: usize) {
+        self.len = 0;
+        if self.store.len() > kept {
+            self.store.truncate(kept);
+            self.store.shrink_to(kept);
+        }
+    }
+}
+
+/// Copies between slices of one length.
+#[inline(always)]
+fn copy(space: &mut [u8], bytes: &[u8]) {
+    match bytes.len() {
+        4..8 => overlap::<4>(space, bytes),
+        8..=16 => overlap::<8>(space, bytes),
+        17..=32 => overlap::<16>(space, bytes),
+        _ => space.copy_from_slice(bytes),
+    }
+}
+
+/// Copies as two pieces of constant length that overlap.
+#[inline(always)]
+fn overlap<const N: usize>(space: &mut [u8], bytes: &[u8]) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) {
+        if let Some(space) = space.first_chunk_mut::<N>() {
+            *space = *first;
+        }
+        if let Some(space) = space.last_chunk_mut::<N>() {
+            *space = *last;
+        }
+    }
+}
+
+impl Deref for Buf {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.store[..self.len]
+    }
+}
+
+impl DerefMut for Buf {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.store[..self.len]
+    }
+}
+
+impl fmt::Debug for Buf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        String::from_utf8_lossy(self).fmt(f)
+    }
+}

@@ -1,0 +1,204 @@
+//! Setting up the logger.
+
+use std::error::Error;
+use std::fmt;
+
+use log::LevelFilter;
+use writer_core::json::FormatBuilder;
+use writer_core::{BuildError, Writer, WriterBuilder, WriterGuard};
+
+use crate::logger::Logger;
+use crate::{filter, install};
+
+/// The variable that directives come from where the program gives none.
+const DEFAULT_ENV: &str = "RUST_LOG";
+
+/// Installs a logger that appends to the file at a path, or to what a prepared
+/// [`WriterBuilder`] says, for the whole program. Levels come from `RUST_LOG`, else Info.
+///
+/// # Errors
+///
+/// As [`LogBuilder::init`].
+pub fn init(writer: impl Into<WriterBuilder>) -> Result<WriterGuard, InitError> {
+    builder(writer).init()
+}
+
+/// Starts to set up a logger with a writer of its own.
+pub fn builder(writer: impl Into<WriterBuilder>) -> LogBuilder {
+    LogBuilder {
+        writer: writer.into(),
+        format: FormatBuilder::default(),
+        filter: FilterSource::default(),
+    }
+}
+
+/// Starts to set up a logger on a writer that exists, for example to share it with another adapter.
+/// The writer has a guard of its own.
+pub fn on(writer: Writer) -> OnWriter {
+    OnWriter { writer, format: FormatBuilder::default(), filter: FilterSource::default() }
+}
+
+/// Why no logger was installed. Nothing was changed by the attempt.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InitError {
+    /// The writer or the format could not be built.
+    Build(BuildError),
+    /// The filter directives cannot be read.
+    Filter {
+        /// The directives as given.
+        directives: String,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The program has a logger already.
+    AlreadyInstalled,
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InitError::Build(_) => f.write_str("the log writer could not be built"),
+            InitError::Filter { directives, reason } => {
+                write!(f, "filter {directives:?} cannot be read: {reason}")
+            }
+            InitError::AlreadyInstalled => f.write_str("the program has a logger already"),
+        }
+    }
+}
+
+impl Error for InitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            InitError::Build(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<BuildError> for InitError {
+    fn from(error: BuildError) -> Self {
+        InitError::Build(error)
+    }
+}
+
+/// Where the directives come from.
+#[derive(Debug, Clone)]
+enum FilterSource {
+    Env(String),
+    Given(String),
+}
+
+impl Default for FilterSource {
+    fn default() -> Self {
+        FilterSource::Env(DEFAULT_ENV.to_owned())
+    }
+}
+
+impl FilterSource {
+    fn read(self) -> Result<env_filter::Filter, InitError> {
+        let directives = match self {
+            FilterSource::Given(directives) => directives,
+            FilterSource::Env(name) => match std::env::var(name) {
+                Ok(directives) if !directives.trim().is_empty() => directives,
+                _ => LevelFilter::Info.to_string(),
+            },
+        };
+        filter::parse(&directives).map_err(|reason| InitError::Filter { directives, reason })
+    }
+}
+
+/// The options that both builders have of their own.
+macro_rules! filter_options {
+    () => {
+        /// Lets pass what these directives say, in the form of `RUST_LOG`: `info,my_crate=debug`.
+        /// The environment is not read then.
+        pub fn filter(mut self, directives: impl Into<String>) -> Self {
+            self.filter = FilterSource::Given(directives.into());
+            self
+        }
+
+        /// Reads the directives from this variable, and takes Info where it is not set. Default:
+        /// `RUST_LOG`.
+        pub fn filter_env(mut self, variable: impl Into<String>) -> Self {
+            self.filter = FilterSource::Env(variable.into());
+            self
+        }
+
+        /// Lets pass everything up to `level`. The environment is not read then.
+        pub fn level(self, level: LevelFilter) -> Self {
+            self.filter(level.to_string())
+        }
+    };
+}
+
+/// Sets up a logger with a writer of its own; made by [`builder`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `init` or `build` is called"]
+pub struct LogBuilder {
+    writer: WriterBuilder,
+    format: FormatBuilder,
+    filter: FilterSource,
+}
+
+impl LogBuilder {
+    filter_options!();
+    writer_core::__writer_options!(writer);
+    writer_core::__format_options!(format);
+
+    /// Builds the logger and installs it for the whole program.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::AlreadyInstalled`] if the program has a logger; then nothing was changed, no
+    /// file touched. [`InitError::Filter`] and [`InitError::Build`] for what cannot work; another
+    /// attempt may succeed.
+    pub fn init(self) -> Result<WriterGuard, InitError> {
+        install::install(|| self.build())
+    }
+
+    /// Builds the logger without installing it.
+    ///
+    /// # Errors
+    ///
+    /// As [`init`](Self::init), but for the logger of the program.
+    pub fn build(self) -> Result<(Logger, WriterGuard), InitError> {
+        let filter = self.filter.read()?;
+        let format = self.format.build()?;
+        let (writer, guard) = self.writer.build()?;
+        Ok((Logger::new(writer, format, filter), guard))
+    }
+}
+
+/// Sets up a logger on a writer that exists; made by [`on`].
+#[derive(Debug)]
+#[must_use = "a builder does nothing until `init` or `build` is called"]
+pub struct OnWriter {
+    writer: Writer,
+    format: FormatBuilder,
+    filter: FilterSource,
+}
+
+impl OnWriter {
+    filter_options!();
+    writer_core::__format_options!(format);
+
+    /// Builds the logger and installs it for the whole program.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogBuilder::init`].
+    pub fn init(self) -> Result<(), InitError> {
+        install::install(|| Ok((self.build()?, ())))
+    }
+
+    /// Builds the logger without installing it.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogBuilder::build`].
+    pub fn build(self) -> Result<Logger, InitError> {
+        let filter = self.filter.read()?;
+        Ok(Logger::new(self.writer, self.format.build()?, filter))
+    }
+}

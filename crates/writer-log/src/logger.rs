@@ -1,0 +1,85 @@
+//! The logger behind the macros.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{LevelFilter, Log, Metadata, Record};
+use writer_core::Writer;
+use writer_core::json::Format;
+
+use crate::builder::InitError;
+use crate::filter::{self, FilterCell};
+use crate::{install, record};
+
+/// How long [`Log::flush`] waits.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A [`Log`] that writes JSON lines; a cheap handle to clone.
+///
+/// [`init`](crate::init) installs one for the whole program. [`LogBuilder::build`] makes one to put
+/// behind a logger of one's own.
+///
+/// [`LogBuilder::build`]: crate::LogBuilder::build
+#[derive(Debug, Clone)]
+pub struct Logger {
+    writer: Writer,
+    format: Format,
+    filter: Arc<FilterCell>,
+}
+
+impl Logger {
+    pub(crate) fn new(writer: Writer, format: Format, filter: env_filter::Filter) -> Self {
+        Logger { writer, format, filter: Arc::new(FilterCell::new(filter)) }
+    }
+
+    /// The installed logger, if [`init`](crate::init) or a builder installed one.
+    pub fn installed() -> Option<&'static Logger> {
+        install::installed()
+    }
+
+    /// The writer, for flush, trigger, metrics.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// The most verbose level that can pass the filter.
+    pub fn max_level(&self) -> LevelFilter {
+        self.filter.max_level()
+    }
+
+    /// Exchanges the filter, for all threads at once. For the installed logger
+    /// [`log::max_level`] follows.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Filter`] if the directives cannot be read; then the old filter stays.
+    pub fn set_filter(&self, directives: &str) -> Result<(), InitError> {
+        let filter = filter::parse(directives)
+            .map_err(|reason| InitError::Filter { directives: directives.to_owned(), reason })?;
+        let level = self.filter.set(filter);
+        let installed = Logger::installed();
+        if installed.is_some_and(|installed| Arc::ptr_eq(&installed.filter, &self.filter)) {
+            log::set_max_level(level);
+        }
+        Ok(())
+    }
+}
+
+impl Log for Logger {
+    /// Says what [`log`](Log::log) would do.
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if self.filter.matches(record) {
+            record::write(&self.writer, &self.format, record);
+        }
+    }
+
+    /// Waits until everything logged before is written, at most 5 s.
+    fn flush(&self) {
+        // The trait has no way to tell; `Writer::flush` has.
+        drop(self.writer.flush(FLUSH_TIMEOUT));
+    }
+}

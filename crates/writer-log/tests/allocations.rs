@@ -1,0 +1,54 @@
+//! What a record costs the allocator on the caller's side: nothing.
+#![allow(missing_docs, clippy::unwrap_used, unsafe_code)]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::Duration;
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator as it is.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_record_allocates_nothing_in_the_steady_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let guard = writer_log::builder(folder.path().join("app.jsonl")).filter("info").init().unwrap();
+    let say = |i: u64| {
+        log::info!(user_id = i, latency_ms = 1.25, path = "/api/v1/orders", ok = true; "request {i} handled");
+    };
+    // Chunks, the thread's buffer and the filter's place in it come to be.
+    (0..100_000).for_each(say);
+    guard.writer().flush(Duration::from_secs(10)).unwrap();
+    let before = COUNT.get();
+    (0..100_000).for_each(say);
+    // A queue that gets fuller than ever before needs a new chunk for each 64 KiB.
+    let chunks_of_a_full_queue_and_hand = 2 * 10_000 * 200 / (64 << 10);
+    let allocations = COUNT.get() - before;
+    assert!(allocations <= chunks_of_a_full_queue_and_hand, "{allocations}");
+    assert_eq!(guard.writer().metrics().enqueued, 200_000);
+}
