@@ -20,6 +20,19 @@ const DEFAULT: &str = "info";
 /// Installs a logger that appends to the file at a path, or to what a prepared
 /// [`WriterBuilder`] says, for the whole program. Levels come from `RUST_LOG`, else Info.
 ///
+/// Dropping the guard waits until everything is written, at most 5 seconds; keep it under a name to
+/// the end of `main`.
+///
+/// ```
+/// use writer_log::Writer;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.jsonl");
+/// let _guard = writer_log::init(Writer::builder(path).batch_size(10))?;
+/// log::info!("hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`LogBuilder::init`].
@@ -38,6 +51,18 @@ pub fn builder(writer: impl Into<WriterBuilder>) -> LogBuilder {
 
 /// Starts to set up a logger on a writer that exists, for example to share it with another adapter.
 /// The writer has a guard of its own.
+///
+/// ```
+/// use writer_log::Writer;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.jsonl");
+/// let (writer, _guard) = Writer::builder(path).build()?;
+/// writer_log::on(writer.clone()).init()?;
+/// log::info!("hello");
+/// writer.send(r#"{"message":"a line of its own, in the same file"}"#)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn on(writer: Writer) -> OnWriter {
     OnWriter { writer, format: FormatBuilder::default(), filter: FilterSource::default() }
 }
@@ -158,7 +183,10 @@ macro_rules! filter_options {
     };
 }
 
-/// Sets up a logger with a writer of its own; made by [`builder`].
+/// Sets up a logger with a writer of its own; made by [`builder`], ended by [`init`](Self::init) or
+/// [`build`](Self::build).
+///
+/// It has the settings of [`WriterBuilder`], those of [`FormatBuilder`], and the filter.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `init` or `build` is called"]
 pub struct LogBuilder {
@@ -183,7 +211,20 @@ impl LogBuilder {
         install::install(|| self.build())
     }
 
-    /// Builds the logger without installing it.
+    /// Builds the logger without installing it, to put it behind another one, or for tests. Whoever
+    /// installs it sets [`log::set_max_level`] to [`Logger::max_level`].
+    ///
+    /// ```
+    /// use log::Log;
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("app.jsonl");
+    /// let (logger, guard) = writer_log::builder(&path).filter("debug").build()?;
+    /// logger.log(&log::Record::builder().args(format_args!("hello")).build());
+    /// drop(guard);
+    /// assert!(std::fs::read_to_string(&path)?.contains("hello"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -196,7 +237,10 @@ impl LogBuilder {
     }
 }
 
-/// Sets up a logger on a writer that exists; made by [`on`].
+/// Sets up a logger on a writer that exists; made by [`on`], ended by [`init`](Self::init) or
+/// [`build`](Self::build).
+///
+/// It has the settings of [`FormatBuilder`] and the filter.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `init` or `build` is called"]
 pub struct OnWriter {

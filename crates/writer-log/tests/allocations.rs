@@ -52,3 +52,28 @@ fn a_record_allocates_nothing_in_the_steady_state() {
     assert!(allocations <= chunks_of_a_full_queue_and_hand, "{allocations}");
     assert_eq!(guard.writer().metrics().enqueued, 200_000);
 }
+
+#[test]
+fn while_the_queue_does_not_grow_the_count_is_exactly_zero() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = writer_log::builder(folder.path().join("app.jsonl")).filter("info,hyper=warn");
+    let (logger, _guard) = builder.build().unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    let text = "quoted \"text\" \n";
+    let say = |i: u64| {
+        log::info!(logger: logger,
+            user_id = i, latency_ms = 1.25, path = text, ok = true; "request {i} {text:?}");
+        log::info!(logger: logger, target: "hyper", "stopped by the filter {i}");
+    };
+    let mut allocations = 0;
+    for round in 0..200 {
+        let before = COUNT.get();
+        (0..50).for_each(say);
+        if round >= 100 {
+            allocations += COUNT.get() - before;
+        }
+        logger.writer().flush(Duration::from_secs(10)).unwrap();
+    }
+    assert_eq!(allocations, 0);
+    assert_eq!(logger.writer().metrics().written, 10_000);
+}
