@@ -26,3 +26,8 @@ pub fn assert_balanced(m: &Metrics) {
 pub fn lines_in(path: impl AsRef<Path>) -> io::Result<u64> {
     Ok(std::fs::read(path)?.iter().filter(|&&byte| byte == b'\n').count() as u64)
 }
+
+/// The programs of the README, compiled as its users would.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

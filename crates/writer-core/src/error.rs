@@ -264,7 +264,7 @@ pub enum Operation {
 impl Operation {
     const fn as_str(self) -> &'static str {
         match self {
-            Operation::Write => "write",
+            Operation::Write => "write to",
             Operation::Flush => "flush",
             Operation::Sync => "sync",
             Operation::Close => "close",

@@ -63,8 +63,8 @@ pub fn builder(writer: impl Into<WriterBuilder>) -> LogBuilder {
 /// writer.send(r#"{"message":"a line of its own, in the same file"}"#)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn on(writer: Writer) -> OnWriter {
-    OnWriter { writer, format: FormatBuilder::default(), filter: FilterSource::default() }
+pub fn on(writer: Writer) -> LogOn {
+    LogOn { writer, format: FormatBuilder::default(), filter: FilterSource::default() }
 }
 
 /// Why no logger was installed. Nothing was changed by the attempt.
@@ -243,13 +243,13 @@ impl LogBuilder {
 /// It has the settings of [`FormatBuilder`] and the filter.
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `init` or `build` is called"]
-pub struct OnWriter {
+pub struct LogOn {
     writer: Writer,
     format: FormatBuilder,
     filter: FilterSource,
 }
 
-impl OnWriter {
+impl LogOn {
     filter_options!();
     writer_core::__format_options!(format);
 

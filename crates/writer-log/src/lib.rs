@@ -120,7 +120,7 @@ mod install;
 mod logger;
 mod record;
 
-pub use builder::{InitError, LogBuilder, OnWriter, builder, init, on};
+pub use builder::{InitError, LogBuilder, LogOn, builder, init, on};
 pub use logger::Logger;
 
 #[doc(no_inline)]
