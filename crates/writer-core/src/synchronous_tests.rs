@@ -1,5 +1,7 @@
 //! The fallback without a worker, over a sink that fails.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use crate::testing::{MS, Rig, SEC, send};
