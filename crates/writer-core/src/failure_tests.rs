@@ -1,5 +1,7 @@
 //! What happens while the sink fails, by a clock that only the test moves.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use crate::testing::{MS, Rig, SEC, send};

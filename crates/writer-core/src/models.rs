@@ -2,6 +2,8 @@
 //! interleaving within the bound on preemptions. Timeouts never fire, so a wake-up that is lost
 //! shows as a deadlock.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io;
 use std::sync::{Arc, Mutex as StdMutex};
 use std::time::Duration;

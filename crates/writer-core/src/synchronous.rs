@@ -130,10 +130,16 @@ impl Shared {
         if ThreadMark::is_on(self) {
             return Err(FlushError::WouldDeadlock);
         }
-        let until = clock::deadline(self.clock.now(), timeout);
+        self.flush_by(clock::deadline(self.clock.now(), timeout))
+    }
+
+    fn flush_by(&self, until: Option<Instant>) -> Result<(), FlushError> {
         let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
         if delivery.lines_in_hand() == 0 {
-            return Ok(());
+            return match self.lock().given_up {
+                0 => Ok(()),
+                lines => Err(FlushError::Lost { lines }),
+            };
         }
         let round = self.write_now(&mut delivery, until, |_| true);
         drop(delivery);
@@ -143,8 +149,11 @@ impl Shared {
     }
 
     pub(crate) fn sync_now(&self, timeout: Duration) -> Result<(), FlushError> {
-        self.flush_now(timeout)?;
+        if ThreadMark::is_on(self) {
+            return Err(FlushError::WouldDeadlock);
+        }
         let until = clock::deadline(self.clock.now(), timeout);
+        self.flush_by(until)?;
         let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
         if self.lock().ended {
             return Err(FlushError::Closed);

@@ -1,9 +1,11 @@
 //! The fallback without a worker, over a sink that fails.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::time::Duration;
 
 use crate::testing::{MS, Rig, SEC, send};
-use crate::{QueuePolicy, State};
+use crate::{FlushError, QueuePolicy, ShutdownError, State};
 
 fn rig(policy: QueuePolicy) -> Rig {
     Rig::without_worker(|c| {
@@ -59,4 +61,15 @@ fn a_shutdown_releases_a_sender_that_tries_again() {
     shutdown.join().unwrap().unwrap();
     assert_eq!(rig.metrics().rejected, 1);
     rig.shared.flush_now(SEC).unwrap();
+}
+
+#[test]
+fn a_flush_after_lines_were_given_up_says_so() {
+    let rig = rig(QueuePolicy::DropNewest);
+    rig.probe.script(|script| script.room = Some(1));
+    assert_eq!(rig.send("abc"), Ok(true));
+    let result = rig.shared.shutdown_now(Duration::ZERO);
+    assert!(matches!(result, Err(ShutdownError::Lost { lines: 1 })), "{result:?}");
+    let flush = rig.shared.flush_now(SEC);
+    assert!(matches!(flush, Err(FlushError::Lost { lines: 1 })), "{flush:?}");
 }

@@ -1,5 +1,7 @@
 //! A writer over a sink and a clock that a test holds in its hands.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;

@@ -1,5 +1,7 @@
 //! When the worker wakes, writes and rests, by a clock that only the test moves.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
