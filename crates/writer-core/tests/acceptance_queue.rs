@@ -182,7 +182,8 @@ fn a_11_eight_producers_never_overfill_a_queue_of_64() {
     guard.shutdown(LIMIT).unwrap();
     let m = writer.metrics();
     assert_ended(&m);
-    assert_eq!((m.written + m.evicted, m.high_water), (400_000, 64));
+    assert_eq!(m.written + m.evicted, 400_000);
+    assert!(m.high_water <= 64, "{}", m.high_water);
     let lines = target.lines();
     assert_eq!(lines.len() as u64, m.written);
     for (t, accepted) in accepted.iter().enumerate() {

@@ -1,0 +1,57 @@
+//! Acceptance case A-34, in a process of its own: an idle writer costs next to nothing.
+#![cfg(target_os = "linux")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
+
+mod common;
+
+use std::thread;
+use std::time::Duration;
+
+use common::{Target, eventually};
+use writer_core::{Mode, Strategy};
+
+/// The processor time of this process so far.
+fn cpu_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    Duration::from_millis(ticks * 10)
+}
+
+#[test]
+fn a_34_an_idle_writer_sleeps() {
+    let modes = [
+        (Mode::Trigger, Strategy::BlockBuffered, Duration::from_millis(100)),
+        (Mode::Trigger, Strategy::BlockBuffered, Duration::ZERO),
+        (Mode::Trigger, Strategy::LineBuffered, Duration::from_millis(100)),
+        (Mode::Manual, Strategy::BlockBuffered, Duration::from_millis(100)),
+        (Mode::Loop, Strategy::BlockBuffered, Duration::from_millis(100)),
+    ];
+    let targets: Vec<_> = modes.iter().map(|_| Target::new()).collect();
+    let writers: Vec<_> = modes
+        .iter()
+        .zip(&targets)
+        .map(|(&(mode, strategy, interval), target)| {
+            let builder = target.builder().mode(mode).strategy(strategy);
+            builder.flush_interval(interval).build().unwrap()
+        })
+        .collect();
+    // One line, so that what comes after a write is over too.
+    for ((writer, _), target) in writers.iter().zip(&targets) {
+        writer.send("x").unwrap();
+        writer.trigger();
+        eventually("the line is out", || target.count_so_far() == 1);
+    }
+    thread::sleep(Duration::from_millis(200));
+
+    let wakes = |i: usize| writers[i].0.metrics().wake_count;
+    let before: Vec<u64> = (0..modes.len()).map(wakes).collect();
+    let cpu_before = cpu_time();
+    thread::sleep(Duration::from_secs(1));
+    let used = cpu_time() - cpu_before;
+    let woke: Vec<u64> = (0..modes.len()).map(|i| wakes(i) - before[i]).collect();
+
+    assert_eq!(woke[..4], [0, 0, 0, 0], "Trigger and Manual sleep through");
+    assert!(woke[4] >= 1, "Loop ticks");
+    assert!(used < Duration::from_millis(50), "{used:?} of processor time in a second");
+}
