@@ -4,7 +4,7 @@
 //! living writers runs at exit. It uses no thread-local with a destructor, no channel, and no lock
 //! without a time limit.
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::process;
@@ -18,32 +18,58 @@ const EXIT_WITHIN: Duration = Duration::from_secs(2);
 /// The pause between two tries at a lock.
 const PAUSE: Duration = Duration::from_millis(1);
 
-static LIVING: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+/// The living writers of one process. A forked child begins a list of its own, because the lock of
+/// its parent's may be taken for ever.
+struct Living {
+    writers: Mutex<Vec<Weak<Shared>>>,
+    in_child: OnceLock<Box<Living>>,
+}
+
+static LIVING: Living = Living::new();
+
+impl Living {
+    const fn new() -> Self {
+        Living { writers: Mutex::new(Vec::new()), in_child: OnceLock::new() }
+    }
+
+    /// The list of this process, if a writer was ever built in it.
+    fn here() -> Option<&'static Living> {
+        (0..process::forks())
+            .try_fold(&LIVING, |living, _| living.in_child.get().map(|next| &**next))
+    }
+
+    fn begin_here() -> &'static Living {
+        let next = |living: &'static Living, _| &**living.in_child.get_or_init(Living::boxed);
+        (0..process::forks()).fold(&LIVING, next)
+    }
+
+    fn boxed() -> Box<Self> {
+        Box::new(Living::new())
+    }
+}
 
 /// Has the writer ended properly when the process ends.
 pub(crate) fn register(shared: &Arc<Shared>) {
     process::at_exit(at_exit);
-    let until = Instant::now() + EXIT_WITHIN;
-    // In a forked child the list may be locked for ever; then this writer relies on its guard.
-    if let Some(mut living) = retry(until, || LIVING.try_lock().ok()) {
-        living.retain(|writer| writer.strong_count() > 0);
-        living.push(Arc::downgrade(shared));
-    }
+    let living = Living::begin_here();
+    let mut living = living.writers.lock().unwrap_or_else(PoisonError::into_inner);
+    living.retain(|writer| writer.strong_count() > 0);
+    living.push(Arc::downgrade(shared));
 }
 
 extern "C" fn at_exit() {
     survives(|| {
         let until = Instant::now() + EXIT_WITHIN;
-        let Some(living) = retry(until, || LIVING.try_lock().ok()) else { return };
+        let Some(living) = Living::here() else { return };
+        let Some(living) = retry(until, || living.writers.try_lock().ok()) else { return };
         let writers: Vec<_> = living.iter().filter_map(Weak::upgrade).collect();
         drop(living);
-        let ours = || writers.iter().filter(|writer| !writer.is_foreign());
-        for writer in ours() {
+        for writer in &writers {
             if let Some(mut inner) = retry(until, || try_lock(&writer.inner)) {
                 writer.close(&mut inner);
             }
         }
-        for writer in ours() {
+        for writer in &writers {
             writer.end_by(until);
         }
         // The last handle may be in here: a destructor of a sink has no business at exit.

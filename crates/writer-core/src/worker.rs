@@ -25,7 +25,9 @@ const IDLE: Duration = Duration::from_secs(1);
 
 /// Runs the worker of `shared` until the writer is closed and drained.
 pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
-    let _mark = ThreadMark::enter(&**shared);
+    // For as long as the thread lives: a destructor of a thread-local that a callback left here runs
+    // after this function, and must not wait for the end of its own thread either.
+    std::mem::forget(ThreadMark::enter(&**shared));
     let mut worker = Worker {
         shared,
         rhythm: Rhythm::new(&shared.config, at_once, shared.clock.now()),

@@ -1,0 +1,335 @@
+//! The process ends while the guard is leaked: what was accepted is in the file.
+
+use std::fs;
+use std::io;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use writer_core::{Mode, Sink, Strategy, Writer, WriterBuilder};
+
+use crate::Test;
+use crate::child::{self, Args, LAST_WORD, MODES, Role, STRATEGIES, line, say};
+
+pub(crate) const TESTS: &[Test] = &[
+    ("ends::nothing_accepted_is_lost_when_main_returns", || all("return", 0)),
+    ("ends::nothing_accepted_is_lost_when_main_exits", || all("exit", 7)),
+    ("ends::nothing_accepted_is_lost_when_a_thread_exits", || all("exit-in-thread", 7)),
+    ("ends::nothing_accepted_is_lost_when_a_callback_exits", || all("exit-in-callback", 7)),
+    ("ends::nothing_accepted_is_lost_when_main_panics", || all("panic", 101)),
+    ("ends::nothing_accepted_is_lost_when_a_producer_panics", || all("panic-in-producer", 0)),
+    ("ends::synchronous_writers_leave_exact_files", synchronous_writers_leave_exact_files),
+    ("ends::two_writers_are_both_written", two_writers_are_both_written),
+    ("ends::exit_while_others_send_leaves_a_prefix", exit_while_others_send_leaves_a_prefix),
+    ("ends::without_the_hook_the_end_does_not_wait", without_the_hook_the_end_does_not_wait),
+    (
+        "ends::a_sink_that_hangs_holds_the_end_for_two_seconds",
+        a_sink_that_hangs_holds_the_end_for_two_seconds,
+    ),
+];
+
+const LINES: usize = 100_000;
+const WITHIN: Duration = Duration::from_millis(2_500);
+
+/// Every mode and strategy, with a queue for all lines and with the default one.
+fn all(end: &str, code: i32) {
+    let mut longest = Duration::ZERO;
+    for strategy in STRATEGIES {
+        for mode in MODES {
+            for queue in [0, 10_000] {
+                // The small form leaves out what differs least.
+                if queue > 0 && mode != Mode::Loop && !child::full() {
+                    continue;
+                }
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("log");
+                let label = format!("{end} {strategy} {mode} {queue}");
+                let outcome = Role::start(
+                    "end",
+                    &[
+                        ("end", &end),
+                        ("strategy", &strategy),
+                        ("mode", &mode),
+                        ("queue", &queue),
+                        ("path", &path.display()),
+                    ],
+                )
+                .finish();
+                outcome.expect_code(code);
+                assert!(outcome.exit <= WITHIN, "{label}: {:?}", outcome.exit);
+                longest = longest.max(outcome.exit);
+                let lines = child::whole_lines(&path);
+                let main = child::numbers(&lines, "main");
+                assert_eq!(main.len(), LINES, "{label}");
+                child::assert_gapless(&main);
+                let late = outcome.said.iter().find_map(|word| word.strip_prefix("late="));
+                let late = late.map_or(0, |count| count.parse().unwrap());
+                assert_eq!(child::numbers(&lines, "late").len(), late, "{label}");
+                assert_eq!(lines.len(), LINES + late, "{label}");
+            }
+        }
+    }
+    println!("longest exit of {end}: {longest:?}");
+}
+
+fn builder(args: &Args) -> WriterBuilder {
+    Writer::builder(args.path())
+        .strategy(args.parse("strategy"))
+        .mode(args.parse("mode"))
+        .max_queue_size(args.parse("queue"))
+        .synchronous(args.get("synchronous").is_some())
+        .exit_hook(args.get("hook") != Some("off"))
+}
+
+fn send_all(writer: &Writer) {
+    for number in 0..LINES {
+        assert_eq!(writer.send(line("main", number)), Ok(true));
+    }
+}
+
+pub(crate) fn play(args: &Args) {
+    match args.text("end") {
+        "exit-in-callback" => exit_in_callback(args),
+        "two" => two_writers(args),
+        "race" => race(args),
+        "hang" => hang(),
+        end => {
+            let (writer, guard) = builder(args).build().unwrap();
+            std::mem::forget(guard);
+            end_after(end, &writer);
+        }
+    }
+}
+
+fn end_after(end: &str, writer: &Writer) {
+    match end {
+        "return" => {
+            send_all(writer);
+            say(LAST_WORD);
+        }
+        "exit" => {
+            send_all(writer);
+            say(LAST_WORD);
+            std::process::exit(7);
+        }
+        "exit-in-thread" => {
+            send_all(writer);
+            std::thread::spawn(|| {
+                say(LAST_WORD);
+                std::process::exit(7);
+            });
+            forever();
+        }
+        "panic" => {
+            send_all(writer);
+            say(LAST_WORD);
+            panic!("on purpose");
+        }
+        "panic-in-producer" => {
+            let writer = writer.clone();
+            let producer = std::thread::spawn(move || {
+                send_all(&writer);
+                panic!("on purpose");
+            });
+            assert!(producer.join().is_err());
+            say(LAST_WORD);
+        }
+        other => panic!("no end {other}"),
+    }
+}
+
+fn forever() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+/// The callback sends a few lines, which must be written too, and ends the process on the worker's
+/// thread. It waits for the one line that is sent after all the others.
+fn exit_in_callback(args: &Args) {
+    static WRITER: OnceLock<Writer> = OnceLock::new();
+    let (writer, guard) = builder(args)
+        .on_write(|_| {
+            let Some(writer) = WRITER.get() else { return };
+            if writer.metrics().enqueued > LINES as u64 {
+                // With a full queue the worker cannot wait for itself.
+                let late = (1..6).filter(|n| writer.send(line("late", *n)) == Ok(true)).count();
+                say(format_args!("late={}", late + 1));
+                say(LAST_WORD);
+                std::process::exit(7);
+            }
+        })
+        .build()
+        .unwrap();
+    std::mem::forget(guard);
+    drop(WRITER.set(writer.clone()));
+    send_all(&writer);
+    assert_eq!(writer.send(line("late", 0)), Ok(true));
+    writer.trigger();
+    forever();
+}
+
+fn synchronous_writers_leave_exact_files() {
+    for strategy in STRATEGIES {
+        for (end, code) in [("return", 0), ("exit-in-thread", 7)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log");
+            let outcome = Role::start(
+                "end",
+                &[
+                    ("end", &end),
+                    ("strategy", &strategy),
+                    ("mode", &Mode::Trigger),
+                    ("queue", &10),
+                    ("synchronous", &1),
+                    ("path", &path.display()),
+                ],
+            )
+            .finish();
+            outcome.expect_code(code);
+            assert!(outcome.exit <= WITHIN, "{strategy} {end}: {:?}", outcome.exit);
+            let lines = child::whole_lines(&path);
+            assert_eq!(lines.len(), LINES);
+            child::assert_gapless(&child::numbers(&lines, "main"));
+        }
+    }
+}
+
+fn two_writers_are_both_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let outcome = child::run("end", &[("end", &"two"), ("path", &folder.path().display())]);
+    assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
+    for name in ["first", "second"] {
+        let lines = child::whole_lines(&folder.path().join(name));
+        assert_eq!(lines.len(), LINES);
+        child::assert_gapless(&child::numbers(&lines, "main"));
+    }
+}
+
+fn two_writers(args: &Args) {
+    let both = [("first", Strategy::MemoryMapped), ("second", Strategy::BlockBuffered)];
+    let writers = both.map(|(name, strategy)| {
+        let (writer, guard) = Writer::builder(args.path().join(name))
+            .strategy(strategy)
+            .mode(Mode::Manual)
+            .max_queue_size(0)
+            .build()
+            .unwrap();
+        std::mem::forget(guard);
+        writer
+    });
+    writers.iter().for_each(send_all);
+    say(LAST_WORD);
+}
+
+fn exit_while_others_send_leaves_a_prefix() {
+    for strategy in STRATEGIES {
+        for mode in MODES {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log");
+            let label = format!("{strategy} {mode}");
+            let outcome = Role::start(
+                "end",
+                &[
+                    ("end", &"race"),
+                    ("strategy", &strategy),
+                    ("mode", &mode),
+                    ("queue", &10_000),
+                    ("path", &path.display()),
+                ],
+            )
+            .finish();
+            outcome.expect_code(7);
+            assert!(outcome.exit <= WITHIN, "{label}: {:?}", outcome.exit);
+            let lines = child::whole_lines(&path);
+            let mut sum = 0;
+            for source in ["a", "b"] {
+                let numbers = child::numbers(&lines, source);
+                child::assert_gapless(&numbers);
+                sum += numbers.len();
+            }
+            assert_eq!(sum, lines.len(), "{label}");
+            let accepted: usize = outcome.said[0].parse().unwrap();
+            assert!(sum >= accepted, "{label}: {sum} of at least {accepted} accepted lines");
+        }
+    }
+}
+
+fn race(args: &Args) {
+    let (writer, guard) = builder(args).build().unwrap();
+    std::mem::forget(guard);
+    for source in ["a", "b"] {
+        let writer = writer.clone();
+        std::thread::spawn(move || {
+            for number in 0..1_000_000 {
+                if writer.send(line(source, number)).is_err() {
+                    break;
+                }
+            }
+            forever();
+        });
+    }
+    while writer.metrics().enqueued < 30_000 {
+        std::thread::yield_now();
+    }
+    say(writer.metrics().enqueued);
+    say(LAST_WORD);
+    std::process::exit(7);
+}
+
+/// What is lost then is said in the documentation; what is there is a prefix.
+fn without_the_hook_the_end_does_not_wait() {
+    for strategy in STRATEGIES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let outcome = child::run(
+            "end",
+            &[
+                ("end", &"return"),
+                ("strategy", &strategy),
+                ("mode", &Mode::Trigger),
+                ("queue", &0),
+                ("hook", &"off"),
+                ("path", &path.display()),
+            ],
+        );
+        assert!(outcome.exit < Duration::from_millis(500), "{:?}", outcome.exit);
+        // The next opening mends a file that a mapping left longer than its lines.
+        drop(Writer::builder(&path).build().unwrap());
+        let bytes = fs::read(&path).unwrap();
+        assert!(!bytes.contains(&0));
+        let mut lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+        if let Some(last) = lines.pop() {
+            let whole = line("main", lines.len());
+            let last = last.strip_suffix(b"\n").unwrap();
+            assert!(whole.as_bytes().starts_with(last), "{strategy}: a fragment of a line");
+        }
+        let text: Vec<_> =
+            lines.iter().map(|l| String::from_utf8(l[..l.len() - 1].to_vec()).unwrap()).collect();
+        let numbers = child::numbers(&text, "main");
+        assert_eq!(numbers.len(), text.len());
+        child::assert_gapless(&numbers);
+    }
+}
+
+fn a_sink_that_hangs_holds_the_end_for_two_seconds() {
+    let outcome = child::run("end", &[("end", &"hang")]);
+    assert!(outcome.exit >= Duration::from_millis(1_900), "{:?}", outcome.exit);
+    assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
+}
+
+struct HangingSink;
+
+impl Sink for HangingSink {
+    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        forever()
+    }
+}
+
+fn hang() {
+    for mode in MODES {
+        let (writer, guard) = Writer::to(HangingSink).mode(mode).build().unwrap();
+        std::mem::forget(guard);
+        assert_eq!(writer.send("never written"), Ok(true));
+    }
+    say(LAST_WORD);
+}

@@ -1,0 +1,104 @@
+//! What happens to lines when processes end, fork, sit idle or are killed.
+//!
+//! This program is two: without the variable `WRITER_ROLE` it runs the tests, which start it again
+//! with a role to play. It has a `main` of its own because returning from `main` and panicking in
+//! it are two of the ends.
+#![cfg(unix)]
+#![allow(missing_docs, unsafe_code)]
+#![allow(clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
+
+mod child;
+mod ends;
+mod fork;
+mod idle;
+mod kill;
+mod locals;
+mod memory;
+mod paths;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+type Test = (&'static str, fn());
+
+fn tests() -> Vec<Test> {
+    [ends::TESTS, fork::TESTS, idle::TESTS, kill::TESTS, locals::TESTS, memory::TESTS, paths::TESTS]
+        .concat()
+}
+
+fn main() -> ExitCode {
+    match std::env::var(child::ROLE) {
+        Ok(role) => {
+            play(&role);
+            ExitCode::SUCCESS
+        }
+        Err(_) => run_tests(),
+    }
+}
+
+/// Plays a role; some never come back.
+fn play(role: &str) {
+    let args = child::Args::from_env();
+    match role {
+        "end" => ends::play(&args),
+        "fork" => fork::play(&args),
+        "idle" => idle::play(&args),
+        "kill" => kill::play(&args),
+        "locals" => locals::play(&args),
+        "memory" => memory::play(&args),
+        "paths" => paths::play(&args),
+        other => panic!("no role {other}"),
+    }
+}
+
+/// The part of the usual test harness that tools rely on: a filter, `--exact`, `--list`, `--skip`.
+fn run_tests() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let skips: Vec<_> = args.windows(2).filter(|pair| pair[0] == "--skip").collect();
+    let mut filters = args.iter().enumerate().filter(|(i, arg)| {
+        let value = *i > 0 && matches!(args[i - 1].as_str(), "--skip" | "--test-threads");
+        !arg.starts_with('-') && !value
+    });
+    let filter = filters.next().map_or("", |(_, arg)| arg);
+    let mut wanted = tests();
+    wanted.retain(|(name, _)| {
+        let matches = if has("--exact") { *name == filter } else { name.contains(filter) };
+        matches && !skips.iter().any(|skip| name.contains(&skip[1]))
+    });
+    if has("--list") {
+        wanted.retain(|_| !has("--ignored"));
+        wanted.iter().for_each(|(name, _)| println!("{name}: test"));
+        return ExitCode::SUCCESS;
+    }
+    if has("--ignored") {
+        return ExitCode::SUCCESS;
+    }
+    println!("\nrunning {} tests", wanted.len());
+    let failed = run_side_by_side(&wanted);
+    println!("\ntest result: {} failed of {}", failed, wanted.len());
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run_side_by_side(tests: &[Test]) -> usize {
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(0);
+    let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(tests.len());
+    std::thread::scope(|scope| {
+        for _ in 0..lanes {
+            scope.spawn(|| {
+                while let Some((name, test)) = tests.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let start = Instant::now();
+                    let passed = catch_unwind(AssertUnwindSafe(test)).is_ok();
+                    let word = if passed { "ok" } else { "FAILED" };
+                    println!("test {name} ... {word} ({:.1} s)", start.elapsed().as_secs_f64());
+                    *failed.lock().unwrap() += usize::from(!passed);
+                }
+            });
+        }
+    });
+    failed.into_inner().unwrap()
+}
