@@ -37,12 +37,18 @@ mod build;
 mod escape;
 mod format;
 mod keys;
+#[cfg(feature = "local-time")]
+mod local;
 mod members;
+#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+mod nested;
 mod options;
 mod out;
 mod record;
 mod schema;
 mod scratch;
+#[cfg(feature = "serde")]
+mod serde;
 mod site;
 mod span;
 mod time;
@@ -53,6 +59,8 @@ mod tests;
 
 pub use build::{FormatBuilder, WideIntegers};
 pub use format::{Encoded, Format, Meta};
+#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+pub use nested::TOO_DEEP;
 pub use record::Record;
 pub use schema::{Part, Schema};
 pub use site::CallSite;
