@@ -51,7 +51,11 @@ mod scratch;
 mod serde;
 mod site;
 mod span;
+#[cfg(feature = "sval")]
+mod sval;
 mod time;
+#[cfg(feature = "valuable")]
+mod valuable;
 mod value;
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ const DEPTH: usize = 64;
 
 /// How many layers that leave no trace in JSON (`Some`, a struct of one unnamed field) may lie
 /// around a value: they use up the stack like the others.
+#[cfg(feature = "serde")]
 const WRAPPERS: usize = 256;
 
 /// How many levels keep their memory from value to value.
@@ -43,10 +44,10 @@ pub(super) struct Nest<'o> {
     levels: Vec<Keys>,
     /// How many arrays and objects are open.
     depth: usize,
+    #[cfg(feature = "serde")]
     wrappers: usize,
     /// How many calls into user code have not come back with success. More than none at the end
     /// means that a panic was caught on its way and hidden.
-    #[cfg(feature = "serde")]
     pub(super) user_code: usize,
     /// What was written is no JSON or not all there, and this stands for it. It stays, also when
     /// the value does not pass the error on.
@@ -80,22 +81,10 @@ pub(super) fn write(
     // Moved out while user code runs, which may write values of its own. A panic loses the memory
     // and nothing else.
     let levels = SPARE.try_with(Cell::take).unwrap_or_default();
-    let mut nest = Nest {
-        out,
-        options,
-        levels,
-        depth: 0,
-        wrappers: 0,
-        #[cfg(feature = "serde")]
-        user_code: 0,
-        failure: None,
-    };
+    let mut nest =
+        Nest { out, options, levels, depth: 0, wrappers: 0, user_code: 0, failure: None };
     fill(&mut nest);
-    if nest.depth > 0 {
-        nest.fail(FORMAT_ERROR);
-    }
-    #[cfg(feature = "serde")]
-    if nest.user_code > 0 {
+    if nest.depth > 0 || nest.user_code > 0 {
         nest.fail(FORMAT_ERROR);
     }
     let result = nest.failure.map_or(Ok(()), Err);
@@ -229,7 +218,7 @@ impl Nest<'_> {
     }
 
     /// Writes what lies inside a layer that leaves no trace; `None` where there are too many.
-    #[cfg(any(feature = "serde", feature = "sval"))]
+    #[cfg(feature = "serde")]
     pub(super) fn wrapped<R>(&mut self, write: impl FnOnce(&mut Self) -> R) -> Option<R> {
         if self.wrappers == WRAPPERS {
             self.fail(TOO_DEEP);
@@ -298,7 +287,7 @@ impl Nest<'_> {
 
     /// Replaces the string written from `mark` on, the digits of a number of any length, by the
     /// number, if that changes nothing.
-    #[cfg(feature = "serde")]
+    #[cfg(any(feature = "serde", feature = "sval"))]
     pub(super) fn digits_to_number(&mut self, mark: Mark) {
         let Some(quoted) = self.out.buf.get(mark.len()..) else { return };
         let text = match quoted {

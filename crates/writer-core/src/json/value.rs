@@ -226,6 +226,11 @@ pub(super) fn non_finite(out: &mut Out, value: f64, options: Options) {
 pub(super) fn hex_string(out: &mut Out, value: &[u8]) {
     let mark = out.mark();
     out.raw(b"\"");
+    hex_digits(out, value);
+    out.close(mark, b'"');
+}
+
+pub(super) fn hex_digits(out: &mut Out, value: &[u8]) {
     for chunk in value.chunks(32) {
         let mut digits = [0; 64];
         for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
@@ -233,7 +238,6 @@ pub(super) fn hex_string(out: &mut Out, value: &[u8]) {
         }
         out.bounded(&digits[..2 * chunk.len()], 2);
     }
-    out.close(mark, b'"');
 }
 
 /// Writes an error: its message, or, if it has sources and the schema shows them, an object.

@@ -10,6 +10,8 @@ mod nested;
 mod options;
 mod properties;
 mod reader;
+#[cfg(all(feature = "sval", feature = "valuable"))]
+mod streams;
 mod times;
 mod values;
 
