@@ -7,7 +7,6 @@
 //!
 //! Lengths that a value announces are not used: some are wrong, and JSON needs none.
 
-use std::borrow::Cow;
 use std::cell::Cell;
 use std::fmt;
 
@@ -81,8 +80,16 @@ pub(super) fn write(
     // Moved out while user code runs, which may write values of its own. A panic loses the memory
     // and nothing else.
     let levels = SPARE.try_with(Cell::take).unwrap_or_default();
-    let mut nest =
-        Nest { out, options, levels, depth: 0, wrappers: 0, user_code: 0, failure: None };
+    let mut nest = Nest {
+        out,
+        options,
+        levels,
+        depth: 0,
+        #[cfg(feature = "serde")]
+        wrappers: 0,
+        user_code: 0,
+        failure: None,
+    };
     fill(&mut nest);
     if nest.depth > 0 || nest.user_code > 0 {
         nest.fail(FORMAT_ERROR);
@@ -289,11 +296,8 @@ impl Nest<'_> {
     /// number, if that changes nothing.
     #[cfg(any(feature = "serde", feature = "sval"))]
     pub(super) fn digits_to_number(&mut self, mark: Mark) {
-        let Some(quoted) = self.out.buf.get(mark.len()..) else { return };
-        let text = match quoted {
-            [b'"', digits @ .., b'"'] => String::from_utf8_lossy(digits),
-            _ => Cow::Borrowed(""),
-        };
+        let Some([b'"', digits @ .., b'"']) = self.out.buf.get(mark.len()..) else { return };
+        let text = str::from_utf8(digits).unwrap_or_default();
         let (whole, float) = (text.parse::<i128>(), text.parse::<f64>());
         // A decimal number of fifteen digits survives the way through an f64.
         let exact = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
