@@ -27,8 +27,8 @@
 //!   in the only `\n` it holds, and holds no control character, whatever the input.
 //! * No key stands twice at one level and no value is lost: metadata keeps its key, and a field whose
 //!   key is taken gets `_` appended until it is free.
-//! * Code of the user (`Display`, `Debug`, `Error`, `Serialize`) runs in the calling thread while nothing is locked
-//!   or borrowed. It may fail, panic, or log.
+//! * Code of the user (`Display`, `Debug`, `Error`, `Serialize`) runs in the calling thread while
+//!   nothing is locked or borrowed. It may fail, panic, or log.
 //! * A line never grows beyond [`FormatBuilder::max_record_bytes`], nor does the memory for it.
 //! * In the steady state a record allocates nothing. Nested values are an exception where they come
 //!   through sval, are deeper than 16 levels, or have keys that are arrays or objects.

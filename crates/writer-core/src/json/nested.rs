@@ -8,6 +8,7 @@
 //! Lengths that a value announces are not used: some are wrong, and JSON needs none.
 
 use std::cell::Cell;
+#[cfg(any(feature = "serde", feature = "valuable"))]
 use std::fmt;
 
 use super::escape;
@@ -216,6 +217,7 @@ impl Nest<'_> {
     }
 
     /// Writes a member in one step: key, and the value that `write` makes.
+    #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn member(&mut self, level: &mut Level, key: &str, write: impl FnOnce(&mut Self)) {
         let element = self.begin(level);
         self.out.string(key);
@@ -277,15 +279,18 @@ impl Nest<'_> {
         }
     }
 
+    #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn char(&mut self, value: char) {
         self.out.string(value.encode_utf8(&mut [0; 4]));
     }
 
+    #[cfg(feature = "serde")]
     pub(super) fn bytes(&mut self, value: &[u8]) {
         value::hex_string(self.out, value);
     }
 
     /// Writes a string of what the arguments print; the value fails if they do.
+    #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn format(&mut self, value: fmt::Arguments<'_>) {
         if self.out.format(value).is_err() {
             self.fail(FORMAT_ERROR);
@@ -293,27 +298,24 @@ impl Nest<'_> {
     }
 
     /// Replaces the string written from `mark` on, the digits of a number of any length, by the
-    /// number, if that changes nothing.
+    /// number, where that does not change its value.
     #[cfg(any(feature = "serde", feature = "sval"))]
     pub(super) fn digits_to_number(&mut self, mark: Mark) {
         let Some([b'"', digits @ .., b'"']) = self.out.buf.get(mark.len()..) else { return };
         let text = str::from_utf8(digits).unwrap_or_default();
-        let (whole, float) = (text.parse::<i128>(), text.parse::<f64>());
-        // A decimal number of fifteen digits survives the way through an f64.
-        let exact = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
-        if self.out.full {
+        let whole =
+            text.parse().ok().filter(|&whole| itoa::Buffer::new().format::<i128>(whole) == text);
+        // At most fifteen digits beside a point or an exponent survive the way through an f64.
+        let short = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
+        let float = text.parse::<f64>().ok().filter(|float| short && float.is_finite());
+        if self.out.full || (whole.is_none() && float.is_none()) {
             return;
         }
+        self.out.roll_back(mark);
         match (whole, float) {
-            (Ok(whole), _) => {
-                self.out.roll_back(mark);
-                self.i128(whole);
-            }
-            (_, Ok(float)) if exact && float.is_finite() => {
-                self.out.roll_back(mark);
-                self.f64(float);
-            }
-            _ => {}
+            (Some(whole), _) => self.i128(whole),
+            (None, Some(float)) => self.f64(float),
+            (None, None) => {}
         }
     }
 }

@@ -181,7 +181,7 @@ impl<'n, 'o> Serializer for Writer<'n, 'o> {
     }
 
     fn serialize_none(self) -> Result<Done, Failed> {
-        self.done(Nest::null)
+        self.serialize_unit()
     }
 
     fn serialize_unit(self) -> Result<Done, Failed> {
@@ -189,7 +189,7 @@ impl<'n, 'o> Serializer for Writer<'n, 'o> {
     }
 
     fn serialize_unit_struct(self, _name: &'static str) -> Result<Done, Failed> {
-        self.done(Nest::null)
+        self.serialize_unit()
     }
 
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<Done, Failed> {
@@ -299,14 +299,18 @@ impl Compound<'_, '_> {
     }
 }
 
-macro_rules! elements {
-    ($($trait:ident $method:ident,)+) => {
+macro_rules! compounds {
+    ($($trait:ident $method:ident($($key:ident)?) $write:ident,)+) => {
         $(impl $trait for Compound<'_, '_> {
             type Ok = Done;
             type Error = Failed;
 
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-                self.element(value)
+            fn $method<T: Serialize + ?Sized>(
+                &mut self,
+                $($key: &'static str,)?
+                value: &T,
+            ) -> Result<(), Failed> {
+                self.$write($($key,)? value)
             }
 
             fn end(self) -> Result<Done, Failed> {
@@ -316,11 +320,12 @@ macro_rules! elements {
     };
 }
 
-elements! {
-    SerializeSeq serialize_element,
-    SerializeTuple serialize_element,
-    SerializeTupleStruct serialize_field,
-    SerializeTupleVariant serialize_field,
+compounds! {
+    SerializeSeq serialize_element() element,
+    SerializeTuple serialize_element() element,
+    SerializeTupleStruct serialize_field() element,
+    SerializeTupleVariant serialize_field() element,
+    SerializeStructVariant serialize_field(key) field,
 }
 
 impl SerializeMap for Compound<'_, '_> {
@@ -385,22 +390,5 @@ impl SerializeStruct for Fields<'_, '_> {
             }
             Fields::Number(..) => Ok(Done(())),
         }
-    }
-}
-
-impl SerializeStructVariant for Compound<'_, '_> {
-    type Ok = Done;
-    type Error = Failed;
-
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        key: &'static str,
-        value: &T,
-    ) -> Result<(), Failed> {
-        self.field(key, value)
-    }
-
-    fn end(self) -> Result<Done, Failed> {
-        self.done()
     }
 }
