@@ -22,6 +22,18 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Features
+//!
+//! All are off by default.
+//!
+//! | feature | gives | further crates |
+//! |---|---|---|
+//! | `serde` | nested values of any `serde::Serialize` | `serde_core` |
+//! | `sval` | nested values of any `sval::Value` | `sval` |
+//! | `valuable` | nested values of any `valuable::Valuable` | `valuable` |
+//! | `local-time` | timestamps in the time zone of the system | `jiff` |
+//! | `capture` | records kept in memory for tests | `serde_json` |
+//!
 //! # Three axes
 //!
 //! | axis | question | values, the default first |
@@ -56,6 +68,8 @@ mod admit;
 mod axes;
 mod barrier;
 mod builder;
+#[cfg(feature = "capture")]
+pub mod capture;
 mod chunk;
 mod clock;
 mod config;

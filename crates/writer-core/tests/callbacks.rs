@@ -33,7 +33,7 @@ fn lines_sent_by_on_write_are_written_and_feed_no_loop() {
         .flush_interval(50 * MS)
         .on_write(move |_| {
             if let Some(writer) = echo.get() {
-                drop(writer.send("echo"));
+                let _ = writer.send("echo");
             }
         })
         .build()

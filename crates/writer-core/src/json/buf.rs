@@ -71,6 +71,11 @@ impl Buf {
         self.len -= removed;
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.store.capacity()
+    }
+
     /// Empties the buffer and gives memory beyond `kept` bytes back.
     #[inline]
     pub(super) fn reset(&mut self, kept: usize) {

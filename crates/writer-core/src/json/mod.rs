@@ -27,25 +27,43 @@
 //!   in the only `\n` it holds, and holds no control character, whatever the input.
 //! * No key stands twice at one level and no value is lost: metadata keeps its key, and a field whose
 //!   key is taken gets `_` appended until it is free.
-//! * Code of the user (`Display`, `Debug`, `Error`) runs in the calling thread while nothing is locked
-//!   or borrowed. It may fail, panic, or log.
+//! * Code of the user (`Display`, `Debug`, `Error`, `Serialize`) runs in the calling thread while
+//!   nothing is locked or borrowed. It may fail, panic, or log.
 //! * A line never grows beyond [`FormatBuilder::max_record_bytes`], nor does the memory for it.
-//! * In the steady state a record allocates nothing.
+//! * In the steady state a record allocates nothing. Nested values are an exception where they come
+//!   through sval, are deeper than 16 levels, or have keys that are arrays or objects.
+//!
+//! # Nested values
+//!
+//! With the features `serde`, `sval` and `valuable` a [`Value`] takes whatever these libraries can
+//! describe and writes it as nested JSON. The promises above hold inside as well, where each of the
+//! three alone, with a JSON writer of its own, breaks one or the other. At most 64 arrays and
+//! objects lie one in the other; a value that is deeper is replaced whole.
 
 mod buf;
 mod build;
 mod escape;
 mod format;
 mod keys;
+#[cfg(feature = "local-time")]
+mod local;
 mod members;
+#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+mod nested;
 mod options;
 mod out;
 mod record;
 mod schema;
 mod scratch;
+#[cfg(feature = "serde")]
+mod serde;
 mod site;
 mod span;
+#[cfg(feature = "sval")]
+mod sval;
 mod time;
+#[cfg(feature = "valuable")]
+mod valuable;
 mod value;
 
 #[cfg(test)]
@@ -53,6 +71,8 @@ mod tests;
 
 pub use build::{FormatBuilder, WideIntegers};
 pub use format::{Encoded, Format, Meta};
+#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+pub use nested::TOO_DEEP;
 pub use record::Record;
 pub use schema::{Part, Schema};
 pub use site::CallSite;

@@ -23,7 +23,7 @@ pub(super) struct Out {
 }
 
 /// A state of an [`Out`] to roll back to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     len: usize,
     skipped: u64,

@@ -39,6 +39,14 @@ pub enum TimeStyle {
     /// 9999 are written with a sign, as in the expanded form of ISO 8601.
     #[default]
     Rfc3339,
+    /// A string such as `"2026-11-23T09:15:42.123456+01:00"`: RFC 3339 in the time zone of the
+    /// system, with its offset; needs the feature `local-time`.
+    ///
+    /// The zone is read once per process, when the first such timestamp is written. Where there is
+    /// none to be found, timestamps are in UTC and end in `Z`. An offset that is no whole number of
+    /// minutes, as some were before 1972, is rounded to one; the instant stays the same.
+    #[cfg(feature = "local-time")]
+    Rfc3339Local,
     /// A number of seconds since 1970, such as `1770563890.786117`.
     Unix,
 }
@@ -49,16 +57,20 @@ const LONGEST: usize = 48;
 
 /// The text `2026-11-23T08:15:42` of a second.
 #[derive(Clone, Copy)]
-struct Prefix {
-    second: i64,
+pub(super) struct Prefix {
+    pub(super) second: i64,
     text: [u8; 29],
     /// Zero while nothing is cached.
-    len: u8,
+    pub(super) len: u8,
+}
+
+impl Prefix {
+    pub(super) const EMPTY: Prefix = Prefix { second: 0, text: [0; 29], len: 0 };
 }
 
 thread_local! {
     // Without a destructor the cache also works while the thread's other values are torn down.
-    static PREFIX: Cell<Prefix> = const { Cell::new(Prefix { second: 0, text: [0; 29], len: 0 }) };
+    static PREFIX: Cell<Prefix> = const { Cell::new(Prefix::EMPTY) };
 }
 
 /// Seconds since 1970, rounded down, and the nanoseconds since that second.
@@ -77,14 +89,13 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
 }
 
 /// Appends a timestamp.
-///
-/// A zone other than UTC has its place in `rfc3339`: the offset is added to the second before the
-/// prefix is looked up, and written instead of the `Z`.
 #[inline]
 pub(super) fn write(buf: &mut Buf, time: SystemTime, style: TimeStyle, precision: Precision) {
     let (second, nanos) = since_epoch(time);
     match style {
         TimeStyle::Rfc3339 => rfc3339(buf, second, nanos, precision),
+        #[cfg(feature = "local-time")]
+        TimeStyle::Rfc3339Local => super::local::write(buf, second, nanos, precision),
         TimeStyle::Unix => unix(buf, second, nanos, precision),
     }
 }
@@ -111,14 +122,26 @@ fn rfc3339(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
         buf.extend_from_slice(&text);
         return;
     }
+    with_zone(buf, &prefix, nanos, precision, b"Z");
+}
+
+/// Appends a timestamp of any length.
+pub(super) fn with_zone(
+    buf: &mut Buf,
+    prefix: &Prefix,
+    nanos: u32,
+    precision: Precision,
+    zone: &[u8],
+) {
     let mut text = [0; LONGEST];
     let mut len = 1 + prefix.len as usize;
     text[0] = b'"';
     text[1..len].copy_from_slice(&prefix.text[..prefix.len as usize]);
     len += fraction(&mut text[len..], nanos, precision);
-    text[len] = b'Z';
-    text[len + 1] = b'"';
-    buf.extend_from_slice(&text[..len + 2]);
+    text[len..len + zone.len()].copy_from_slice(zone);
+    len += zone.len();
+    text[len] = b'"';
+    buf.extend_from_slice(&text[..=len]);
 }
 
 fn unix(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
@@ -150,7 +173,7 @@ fn fraction(text: &mut [u8], nanos: u32, precision: Precision) -> usize {
 
 /// The two digits of a number below 100.
 #[inline]
-const fn pair(number: u32) -> [u8; 2] {
+pub(super) const fn pair(number: u32) -> [u8; 2] {
     [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
@@ -164,7 +187,7 @@ fn put_digits(text: &mut [u8], mut number: u32) {
 }
 
 #[cold]
-fn prefix_of(second: i64) -> Prefix {
+pub(super) fn prefix_of(second: i64) -> Prefix {
     let (year, month, day) = civil_from_days(second.div_euclid(86_400));
     let time = second.rem_euclid(86_400) as u32;
     let mut text = [0; 29];

@@ -115,18 +115,7 @@ impl Value<'_> {
 
     /// Writes a string of lower-case hexadecimal digits, two per byte.
     pub fn bytes(self, value: &[u8]) {
-        self.plain(|out, _| {
-            let mark = out.mark();
-            out.raw(b"\"");
-            for chunk in value.chunks(32) {
-                let mut digits = [0; 64];
-                for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
-                    pair.copy_from_slice(&escape::hex(*byte));
-                }
-                out.bounded(&digits[..2 * chunk.len()], 2);
-            }
-            out.close(mark, b'"');
-        });
+        self.plain(|out, _| hex_string(out, value));
     }
 
     /// Writes a string of what `Display` prints.
@@ -151,10 +140,7 @@ impl Value<'_> {
     /// Writes an error: its message as a string, or, if it has sources and the schema shows them,
     /// `{"message":…,"chain":[…]}` with at most 16 sources, nearest first.
     pub fn error(self, value: &(dyn Error + 'static)) {
-        self.user(|out, options| match value.source() {
-            Some(source) if options.error_chain => chain(out, value, source),
-            _ => out.format(format_args!("{value}")),
-        });
+        self.user(|out, options| error(out, value, options));
     }
 
     /// Writes a value that runs no user code.
@@ -176,8 +162,13 @@ impl Value<'_> {
         self.members.close(open);
     }
 
-    /// Writes a value by user code, which may fail or panic.
+    /// Writes a string or an object by user code, which may fail or panic.
     fn user(self, write: impl FnOnce(&mut Out, Options) -> fmt::Result) {
+        self.guarded(|out, options| write(out, options).map_err(|fmt::Error| FORMAT_ERROR));
+    }
+
+    /// Writes a value by user code, which may panic, or fail and name the marker for its place.
+    pub(super) fn guarded(self, write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>) {
         if let Name::Hidden = self.name {
             return;
         }
@@ -188,7 +179,7 @@ impl Value<'_> {
         // Unwind safety: all that a panic can leave half done is taken back below.
         let marker = match catch_unwind(AssertUnwindSafe(|| write(out, options))) {
             Ok(Ok(())) => None,
-            Ok(Err(fmt::Error)) => Some(FORMAT_ERROR),
+            Ok(Err(marker)) => Some(marker),
             Err(payload) => {
                 discard_payload(payload);
                 Some(FORMAT_PANIC)
@@ -211,7 +202,7 @@ pub(super) fn discard_payload(payload: Box<dyn Any + Send>) {
     }
 }
 
-fn wide(out: &mut Out, digits: bool, text: &str) {
+pub(super) fn wide(out: &mut Out, digits: bool, text: &str) {
     if digits {
         out.raw(text.as_bytes());
     } else {
@@ -220,7 +211,7 @@ fn wide(out: &mut Out, digits: bool, text: &str) {
 }
 
 #[cold]
-fn non_finite(out: &mut Out, value: f64, options: Options) {
+pub(super) fn non_finite(out: &mut Out, value: f64, options: Options) {
     out.raw(if options.non_finite_null {
         b"null"
     } else if value.is_nan() {
@@ -230,6 +221,31 @@ fn non_finite(out: &mut Out, value: f64, options: Options) {
     } else {
         b"\"-Infinity\""
     });
+}
+
+pub(super) fn hex_string(out: &mut Out, value: &[u8]) {
+    let mark = out.mark();
+    out.raw(b"\"");
+    hex_digits(out, value);
+    out.close(mark, b'"');
+}
+
+pub(super) fn hex_digits(out: &mut Out, value: &[u8]) {
+    for chunk in value.chunks(32) {
+        let mut digits = [0; 64];
+        for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
+            pair.copy_from_slice(&escape::hex(*byte));
+        }
+        out.bounded(&digits[..2 * chunk.len()], 2);
+    }
+}
+
+/// Writes an error: its message, or, if it has sources and the schema shows them, an object.
+pub(super) fn error(out: &mut Out, value: &dyn Error, options: Options) -> fmt::Result {
+    match value.source() {
+        Some(source) if options.error_chain => chain(out, value, source),
+        _ => out.format(format_args!("{value}")),
+    }
 }
 
 fn chain(out: &mut Out, error: &dyn Error, source: &(dyn Error + 'static)) -> fmt::Result {

@@ -1,10 +1,17 @@
 //! Tests of the encoder: every line is read back by another implementation.
 
 mod clashes;
+mod hostile;
 mod limits;
+#[cfg(feature = "local-time")]
+mod local;
+#[cfg(feature = "serde")]
+mod nested;
 mod options;
 mod properties;
 mod reader;
+#[cfg(all(feature = "sval", feature = "valuable"))]
+mod streams;
 mod times;
 mod values;
 

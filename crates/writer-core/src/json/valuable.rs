@@ -1,0 +1,197 @@
+//! Any `valuable::Valuable` as a value.
+
+use valuable::{Enumerable, Fields, NamedValues, Slice, Valuable, Value as Inner, Visit};
+
+use super::nested::{self, Level, Nest};
+use super::value::{self, Value};
+
+impl Value<'_> {
+    /// Writes nested JSON of anything that describes itself through `valuable`; needs the feature
+    /// `valuable`.
+    ///
+    /// Enums have the shape that serde gives them: `"Unit"`, `{"One":1}`, `{"Two":[1,2]}`,
+    /// `{"Named":{"a":1}}`. An error is written as by [`Value::error`], a path as by `Display`;
+    /// a kind of value that this crate does not know is `null`. Otherwise the rules are those of
+    /// nested values: keys are strings and none stands twice in an object, and the whole value is
+    /// replaced by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in
+    /// the other, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics.
+    ///
+    /// ```
+    /// use writer_core::Severity;
+    /// use writer_core::json::{Format, Meta};
+    ///
+    /// let line = Format::default().encode(
+    ///     &Meta::new(Severity::Info, "shop"),
+    ///     |record| record.field("items").valuable(&vec![Some("tea"), None]),
+    ///     |_, line| String::from_utf8_lossy(line).into_owned(),
+    /// );
+    /// let line = line.map(|encoded| encoded.result).unwrap_or_default();
+    /// assert!(line.ends_with("\"items\":[\"tea\",null]}\n"));
+    /// ```
+    pub fn valuable(self, value: &dyn Valuable) {
+        self.guarded(|out, options| {
+            nested::write(out, options, |nest| write(nest, &value.as_value()))
+        });
+    }
+}
+
+fn write(nest: &mut Nest<'_>, value: &Inner<'_>) {
+    if nest.failed() {
+        return;
+    }
+    nest.user_code += 1;
+    write_one(nest, value);
+    nest.user_code -= 1;
+}
+
+fn write_one(nest: &mut Nest<'_>, value: &Inner<'_>) {
+    match *value {
+        Inner::Bool(value) => nest.bool(value),
+        Inner::Char(value) => nest.char(value),
+        Inner::F32(value) => nest.f32(value),
+        Inner::F64(value) => nest.f64(value),
+        Inner::I8(value) => nest.integer(value),
+        Inner::I16(value) => nest.integer(value),
+        Inner::I32(value) => nest.integer(value),
+        Inner::I64(value) => nest.integer(value),
+        Inner::I128(value) => nest.i128(value),
+        Inner::Isize(value) => nest.integer(value),
+        Inner::String(value) => nest.out.string(value),
+        Inner::U8(value) => nest.integer(value),
+        Inner::U16(value) => nest.integer(value),
+        Inner::U32(value) => nest.integer(value),
+        Inner::U64(value) => nest.integer(value),
+        Inner::U128(value) => nest.u128(value),
+        Inner::Usize(value) => nest.integer(value),
+        Inner::Path(value) => nest.format(format_args!("{}", value.display())),
+        Inner::Error(error) => {
+            if value::error(nest.out, error, nest.options).is_err() {
+                nest.fail(value::FORMAT_ERROR);
+            }
+        }
+        Inner::Listable(value) => write_array(nest, value),
+        Inner::Tuplable(value) if value.definition().is_unit() => nest.null(),
+        Inner::Tuplable(value) => write_array(nest, value),
+        Inner::Mappable(value) => write_object(nest, value),
+        Inner::Structable(value) if value.definition().fields().is_named() => {
+            write_object(nest, value);
+        }
+        Inner::Structable(value) => write_array(nest, value),
+        Inner::Enumerable(value) => write_variant(nest, value),
+        _ => nest.null(),
+    }
+}
+
+/// Writes the elements that a value shows to a visitor.
+fn write_array(nest: &mut Nest<'_>, value: &dyn Valuable) {
+    if let Some(level) = nest.array() {
+        let mut elements = Elements { nest, level };
+        value.visit(&mut elements);
+        elements.nest.close(&elements.level);
+    }
+}
+
+/// Writes the members that a value shows to a visitor.
+fn write_object(nest: &mut Nest<'_>, value: &dyn Valuable) {
+    if let Some(level) = nest.object() {
+        let mut members = Members { nest, level };
+        value.visit(&mut members);
+        members.nest.close(&members.level);
+    }
+}
+
+fn write_variant(nest: &mut Nest<'_>, value: &dyn Enumerable) {
+    let variant = value.variant();
+    let fields = match variant {
+        valuable::Variant::Static(definition) => definition.fields(),
+        valuable::Variant::Dynamic(ref definition) => definition.fields(),
+    };
+    if let Fields::Unnamed(0) = fields {
+        return nest.out.string(variant.name());
+    }
+    let Some(mut level) = nest.object() else { return };
+    nest.member(&mut level, variant.name(), |nest| match fields {
+        Fields::Unnamed(1) => {
+            let mut only = Only { nest, done: false };
+            value.visit(&mut only);
+            if !only.done {
+                only.nest.null();
+            }
+        }
+        fields if fields.is_named() => write_object(nest, value),
+        _ => write_array(nest, value),
+    });
+    nest.close(&level);
+}
+
+struct Elements<'n, 'o> {
+    nest: &'n mut Nest<'o>,
+    level: Level,
+}
+
+impl Visit for Elements<'_, '_> {
+    fn visit_value(&mut self, value: Inner<'_>) {
+        if self.nest.failed() {
+            return;
+        }
+        let element = self.nest.begin(&mut self.level);
+        write(self.nest, &value);
+        self.nest.end_element(element);
+    }
+
+    fn visit_unnamed_fields(&mut self, values: &[Inner<'_>]) {
+        values.iter().for_each(|value| self.visit_value(*value));
+    }
+
+    fn visit_primitive_slice(&mut self, slice: Slice<'_>) {
+        slice.iter().for_each(|value| self.visit_value(value));
+    }
+}
+
+struct Members<'n, 'o> {
+    nest: &'n mut Nest<'o>,
+    level: Level,
+}
+
+impl Visit for Members<'_, '_> {
+    /// Members come through the other methods; anything else has no name.
+    fn visit_value(&mut self, _value: Inner<'_>) {}
+
+    fn visit_named_fields(&mut self, fields: &NamedValues<'_>) {
+        for (field, value) in fields {
+            if self.nest.failed() {
+                return;
+            }
+            self.nest.member(&mut self.level, field.name(), |nest| write(nest, value));
+        }
+    }
+
+    fn visit_entry(&mut self, key: Inner<'_>, value: Inner<'_>) {
+        if self.nest.failed() {
+            return;
+        }
+        let element = self.nest.begin(&mut self.level);
+        write(self.nest, &key);
+        self.nest.end_key(&self.level, element);
+        write(self.nest, &value);
+        self.nest.end_element(element);
+    }
+}
+
+/// The only field of a variant.
+struct Only<'n, 'o> {
+    nest: &'n mut Nest<'o>,
+    done: bool,
+}
+
+impl Visit for Only<'_, '_> {
+    fn visit_value(&mut self, value: Inner<'_>) {
+        if !std::mem::replace(&mut self.done, true) {
+            write(self.nest, &value);
+        }
+    }
+
+    fn visit_unnamed_fields(&mut self, values: &[Inner<'_>]) {
+        values.iter().for_each(|value| self.visit_value(*value));
+    }
+}
