@@ -32,28 +32,35 @@
 //! * A line never grows beyond [`FormatBuilder::max_record_bytes`], nor does the memory for it.
 //! * In the steady state a record allocates nothing.
 
+mod assemble;
 mod buf;
 mod build;
 mod escape;
 mod format;
 mod keys;
+mod kind;
 mod members;
 mod options;
 mod out;
 mod record;
+mod redact;
 mod schema;
 mod scratch;
+mod shape;
 mod site;
 mod span;
+mod tables;
+mod task;
 mod time;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
-pub use build::{FormatBuilder, WideIntegers};
+pub use build::{FormatBuilder, NonFinite, WideIntegers};
 pub use format::{Encoded, Format, Meta};
 pub use record::Record;
+pub use redact::REDACTED;
 pub use schema::{Part, Schema};
 pub use site::CallSite;
 pub use span::{EncodedSpan, SpanList};

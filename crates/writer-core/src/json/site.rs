@@ -8,6 +8,7 @@ use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
 use super::out::Out;
 use super::record::Record;
+use super::shape::Place;
 use crate::Severity;
 
 /// How many keys are prepared: one bit each says which have been written.
@@ -23,6 +24,8 @@ pub struct CallSite {
     severity: Severity,
     /// Members, each with a comma after it.
     head: Box<[u8]>,
+    /// The same for the attributes that schemas of OTLP have besides; empty elsewhere.
+    attributes: Box<[u8]>,
     head_skipped: u64,
     head_cut: bool,
     site: Site,
@@ -35,6 +38,8 @@ pub(super) struct Site {
     pub(super) keys: Vec<Box<[u8]>>,
     /// The same keys, for fields that come under names of their own besides.
     pub(super) reserved: Reserved,
+    /// Bit per key: its value is redacted.
+    secret: u64,
 }
 
 impl Format {
@@ -46,26 +51,40 @@ impl Format {
         meta: &Meta<'_>,
         names: impl IntoIterator<Item = &'n str>,
     ) -> CallSite {
-        let mut out = Out::with_limit(self.inner.limit);
-        let head_cut = self.inner.static_head(&mut out, meta);
-        let mut site = Site { keys: Vec::new(), reserved: Reserved::default() };
-        for name in names.into_iter().take(PREPARED) {
+        let inner = &self.inner;
+        let typed = inner.rules.options.typed;
+        let first = if typed { Place::Scope } else { Place::Line };
+        let mut out = Out::with_limit(inner.limit);
+        let mut head_cut = inner.static_part(&mut out, meta, first);
+        let mut attributes = Out::with_limit(inner.limit);
+        if typed {
+            head_cut |= inner.static_part(&mut attributes, meta, Place::Attributes);
+        }
+        let mut site = Site { keys: Vec::new(), reserved: Reserved::default(), secret: 0 };
+        for (position, name) in names.into_iter().take(PREPARED).enumerate() {
+            if inner.rules.is_redacted(name) {
+                // Counts as written, so that it takes the way of a field without a ready key.
+                site.secret |= 1 << position;
+                site.keys.push(Box::default());
+                continue;
+            }
             let mut key = Buf::default();
-            key.push(b'"');
             escape::push(&mut key, name);
-            while self.inner.rules.reserved.contains(keys::hash(&key[1..]), &key[1..])
-                || !site.reserved.insert(&key[1..])
+            while inner.rules.reserved.contains(keys::hash(&key), &key)
+                || !site.reserved.insert(&key)
             {
                 key.push(b'_');
             }
-            key.extend_from_slice(b"\":");
-            site.keys.push((*key).into());
+            let (before, after): (&[u8], &[u8]) =
+                if typed { (b"{\"key\":\"", b"\",\"value\":") } else { (b"\"", b"\":") };
+            site.keys.push([before, &key, after].concat().into());
         }
         CallSite {
             format: self.clone(),
             severity: meta.severity,
             head: (*out.buf).into(),
-            head_skipped: out.skipped,
+            attributes: (*attributes.buf).into(),
+            head_skipped: out.skipped + attributes.skipped,
             head_cut,
             site,
         }
@@ -86,10 +105,15 @@ impl CallSite {
             self.severity,
             time,
             Some(&self.site),
-            |members| {
+            |members, place| {
+                if place == Place::Attributes {
+                    members.out.raw(&self.attributes);
+                    return;
+                }
                 members.out.raw(&self.head);
                 members.out.skipped = self.head_skipped;
                 members.cut = self.head_cut;
+                members.used = self.site.secret;
             },
             fill,
             done,
