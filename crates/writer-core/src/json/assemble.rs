@@ -76,7 +76,7 @@ impl FormatBuilder {
             top,
             nest: nest.map(|key| piece(key, if options.typed { "[" } else { "{" })),
             spans_inside: options.typed || table.flat_spans,
-            complex: nest.is_some() || options.typed,
+            complex: nest.is_some() || options.typed || redact.is_some(),
             redact: redact.clone(),
             message: MessageKey {
                 name: self.key(Part::Message).into(),
@@ -91,7 +91,7 @@ impl FormatBuilder {
         }
         let span_rules = Rules {
             reserved: span_reserved,
-            complex: options.typed,
+            complex: options.typed || redact.is_some(),
             redact,
             options,
             ..Rules::default()

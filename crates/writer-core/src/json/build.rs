@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::format::Format;
-use super::members::{Members, Name};
+use super::members::Members;
+use super::name::Name;
 use super::out::Out;
 use super::redact;
 use super::schema::{Part, Rules, Schema};

@@ -4,29 +4,9 @@ use std::ops::Range;
 
 use super::escape;
 use super::keys::{self, Keys, Reserved};
+use super::name::Name;
 use super::out::{Mark, Out};
 use super::schema::{Options, Rules};
-
-/// How a member gets its key.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Name<'a> {
-    /// A name given by the user: subject to the clash rule. The number is kept with the key.
-    User(&'a str, u32),
-    /// `"key":`, known to clash with nothing.
-    Ready(&'a [u8]),
-    /// The message, which goes to its place before the fields whenever it comes.
-    Message,
-    /// Another value for the key at this position.
-    Again(usize),
-    /// No key: a bare value.
-    Bare,
-    /// As [`Name::User`], with a value that is not to be written.
-    Secret(&'a str, u32),
-    /// As [`Name::Again`], with a value that is not to be written.
-    SecretAgain(usize),
-    /// The schema leaves this member out.
-    Hidden,
-}
 
 /// An object being written. Every member ends in a comma; the last one becomes the closing brace.
 #[derive(Debug, Default)]
@@ -43,7 +23,7 @@ pub(super) struct Members {
     nested: Nested,
     /// The spans are written, among the fields.
     spans_done: bool,
-    /// Where the members of the task stand.
+    /// Where the members of the task stand, if the schema has them.
     pub(super) task: Range<usize>,
     /// Bit per prepared key of the call site: it has been written.
     pub(super) used: u64,
@@ -85,7 +65,6 @@ impl Members {
         self.message_done = false;
         self.nested = Nested::Before;
         self.spans_done = false;
-        self.task = 0..0;
         self.used = 0;
     }
 
@@ -105,7 +84,7 @@ impl Members {
         site: Option<&Reserved>,
         write: &impl Fn(&mut Out, Options),
     ) -> bool {
-        if self.out.full || (rules.complex && !self.plain_here(rules)) {
+        if self.out.full || (rules.complex && !self.plain_here(name, rules)) {
             return false;
         }
         let mark = self.out.mark();
@@ -135,8 +114,11 @@ impl Members {
     }
 
     /// Whether a member is plain key and value and comes right here.
-    fn plain_here(&self, rules: &Rules) -> bool {
-        !rules.options.typed && (rules.nest.is_none() || self.nested == Nested::Inside)
+    #[inline(never)]
+    fn plain_here(&self, name: Name<'_>, rules: &Rules) -> bool {
+        !rules.options.typed
+            && (rules.nest.is_none() || self.nested == Nested::Inside)
+            && !name.is_secret(rules)
     }
 
     #[cold]
@@ -160,12 +142,10 @@ impl Members {
         let mut added = false;
         let mut attribute = rules.options.typed;
         match name {
-            Name::User(name, id) | Name::Secret(name, id) => {
-                added = self.user_key(name, id, rules, site);
-            }
+            Name::User(name, id) => added = self.key(name, id, rules, site),
             Name::Ready(key) => self.out.raw(key),
             Name::Message if self.message_done => {
-                added = self.user_key(&rules.message.name, u32::MAX, rules, site);
+                added = self.key(&rules.message.name, u32::MAX, rules, site);
             }
             Name::Message => {
                 self.message_done = true;
@@ -173,7 +153,7 @@ impl Members {
                 attribute = false;
                 self.out.raw(&rules.message.key);
             }
-            Name::Again(position) | Name::SecretAgain(position) => target = Target::Key(position),
+            Name::Again(position, _) => target = Target::Key(position),
             Name::Bare | Name::Hidden => attribute = false,
         }
         if self.out.full {
@@ -209,6 +189,24 @@ impl Members {
         self.nested = Nested::Before;
     }
 
+    /// Writes a user's key in the form that the schema has.
+    fn key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
+        if !rules.options.typed {
+            return self.user_key(name, id, rules, site);
+        }
+        let mark = self.out.mark();
+        self.out.raw(b"{\"key\":");
+        let added = self.user_key(name, id, rules, site);
+        if added {
+            // `":` was written for the key of a plain member.
+            self.out.buf.pop();
+            self.out.buf.extend_from_slice(b",\"value\":");
+        } else if mark.stored() {
+            self.out.buf.truncate(mark.len());
+        }
+        added
+    }
+
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
     fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
         let room = self.out.room();
@@ -227,11 +225,8 @@ impl Members {
                 || keys.contains(hash, before, key)
         };
         let buf = &mut self.out.buf;
-        if rules.options.typed {
-            buf.extend_from_slice(b"{\"key\":");
-        }
         let start = buf.len() + 1;
-        if escape::is_plain(name.as_bytes()) && !rules.options.typed {
+        if escape::is_plain(name.as_bytes()) {
             // Nearly every name: its escaped form is itself, so the lookup comes before the copy.
             let hash = keys::hash(name.as_bytes());
             if !taken(&self.keys, hash, buf, name.as_bytes()) {
@@ -248,7 +243,7 @@ impl Members {
             hash = keys::hash(&buf[start..]);
         }
         self.keys.insert(hash, start..buf.len(), id);
-        buf.extend_from_slice(if rules.options.typed { b"\",\"value\":" } else { b"\":" });
+        buf.extend_from_slice(b"\":");
         true
     }
 
@@ -326,6 +321,12 @@ impl Members {
         let len = self.out.buf.len() - mark.len();
         self.out.buf[self.message_at..].rotate_right(len);
         self.keys.shift(self.message_at, len as isize);
+        let end = self.message_at + len;
+        if self.out.buf.get(end) == Some(&b'}') {
+            // The object for the fields was closed empty before.
+            self.out.buf.remove(end - 1..end);
+            self.keys.shift(end, -1);
+        }
     }
 
     /// Puts what was written from `new` on in the place of something older.

@@ -40,6 +40,7 @@ mod format;
 mod keys;
 mod kind;
 mod members;
+mod name;
 mod options;
 mod out;
 mod record;

@@ -1,7 +1,8 @@
 //! A record being filled in.
 
 use super::format::Inner;
-use super::members::{Members, Name};
+use super::members::Members;
+use super::name::Name;
 use super::site::Site;
 use super::span::{EncodedSpan, SpanList};
 use super::value::Value;
@@ -28,9 +29,6 @@ impl Record<'_> {
     /// Begins a field. If its key is taken, `_` is appended until it is free.
     #[inline]
     pub fn field<'r>(&'r mut self, name: &'r str) -> Value<'r> {
-        if self.inner.rules.is_redacted(name) {
-            return self.value(Name::Secret(name, 0));
-        }
         self.value(Name::User(name, 0))
     }
 

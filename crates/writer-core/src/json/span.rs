@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::format::{Format, Inner};
 use super::kind::Kind;
-use super::members::{Members, Name};
+use super::members::Members;
+use super::name::Name;
 use super::task::Task;
 use super::value::Value;
 
@@ -67,11 +68,9 @@ impl EncodedSpan {
     /// the span was declared with.
     pub fn record<'v>(&'v mut self, id: u32, name: &'v str) -> Value<'v> {
         let rules = &self.inner.span_rules;
-        let name = match (self.members.keys.position(id), rules.is_redacted(name)) {
-            (Some(position), false) => Name::Again(position),
-            (Some(position), true) => Name::SecretAgain(position),
-            (None, false) => Name::User(name, id),
-            (None, true) => Name::Secret(name, id),
+        let name = match self.members.keys.position(id) {
+            Some(position) => Name::Again(position, name),
+            None => Name::User(name, id),
         };
         Value { members: &mut self.members, rules, site: None, name }
     }

@@ -8,7 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::escape;
 use super::keys::Reserved;
 use super::kind::Kind;
-use super::members::{Members, Name, Open};
+use super::members::{Members, Open};
+use super::name::Name;
 use super::out::Out;
 use super::redact::REDACTED;
 use super::schema::{Options, Rules};
@@ -189,7 +190,7 @@ impl Value<'_> {
         }
         let options = self.rules.options;
         let open = self.members.open(self.name, self.rules, self.site);
-        if let Name::Secret(..) | Name::SecretAgain(_) = self.name {
+        if self.name.is_secret(self.rules) {
             Kind::String.write(&mut self.members.out, options, |out| out.string(REDACTED));
             self.members.close(open);
             return None;

@@ -1,6 +1,7 @@
 //! Tests of the encoder: every line is read back by another implementation.
 
 mod clashes;
+mod every_schema;
 mod limits;
 mod options;
 mod properties;
