@@ -134,6 +134,9 @@ impl FormatBuilder {
             file: self.attribute(Part::File, Kind::String),
             line: self.attribute(Part::Line, Kind::Int),
             line_as_string: table.line_as_string,
+            shows_source: [Part::Module, Part::File, Part::Line]
+                .map(|p| self.shows(p))
+                .contains(&true),
             source_group: self.source_group().map(|key| piece(key, "{")),
             text_end: if typed { b"}}," } else { b"," },
             fixed: if typed { Box::default() } else { fixed.into() },
@@ -287,10 +290,9 @@ impl Constant {
 /// The name of the machine.
 fn host() -> String {
     #[cfg(unix)]
-    let name = Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
     #[cfg(not(unix))]
-    let name = std::env::var("COMPUTERNAME").ok();
-    name.unwrap_or_else(|| "unknown".to_owned())
+    std::env::var("COMPUTERNAME").unwrap_or_else(|_| "unknown".to_owned())
 }
 
 /// The name of the program's file without its extension.

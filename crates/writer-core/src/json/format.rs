@@ -92,6 +92,8 @@ pub(super) struct Inner {
     pub(super) file: Option<Box<[u8]>>,
     pub(super) line: Option<Box<[u8]>>,
     pub(super) line_as_string: bool,
+    /// One of these three is shown.
+    pub(super) shows_source: bool,
     /// `"sourceLocation":{`
     pub(super) source_group: Option<Box<[u8]>>,
     /// What comes after a metadata string or number.
@@ -199,7 +201,7 @@ impl Inner {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn time(&self, members: &mut Members, time: Option<SystemTime>) {
         if let Some((style, precision)) = self.time {
             let buf = &mut members.out.buf;
@@ -219,7 +221,9 @@ impl Inner {
                     cut |= self.text(out, key, meta.target);
                     out.raw(b",");
                 }
-                cut |= self.source(out, meta);
+                if self.shows_source {
+                    cut |= self.source(out, meta);
+                }
                 out.raw(&self.fixed);
                 cut
             }
@@ -228,7 +232,8 @@ impl Inner {
         }
     }
 
-    /// Writes the place in the source.
+    /// Writes the place in the source. Returns whether a string was cut.
+    #[inline(never)]
     fn source(&self, out: &mut Out, meta: &Meta<'_>) -> bool {
         let mut cut = false;
         let source = out.buf.len();

@@ -269,7 +269,7 @@ impl Members {
         let mut hash = keys::hash(key);
         while rules.reserved.contains(hash, &buf[start..])
             || site.is_some_and(|site| site.contains(hash, &buf[start..]))
-            || self.keys.contains(hash, &buf[..start], &buf[start..])
+            || self.keys.has(hash, &buf[..start], &buf[start..])
         {
             buf.push(b'_');
             hash = keys::hash(&buf[start..]);

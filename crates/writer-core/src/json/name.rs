@@ -7,7 +7,7 @@ use super::schema::Rules;
 pub(super) enum Name<'a> {
     /// A name given by the user: subject to the clash rule. The number is kept with the key.
     User(&'a str, u32),
-    /// `"key":`, known to clash with nothing.
+    /// `"key":`, known to clash with nothing; `"key":"[redacted]"` if the value is a secret.
     Ready(&'a [u8]),
     /// The message, which goes to its place before the fields whenever it comes.
     Message,
@@ -24,8 +24,9 @@ impl Name<'_> {
     pub(super) fn is_secret(self, rules: &Rules) -> bool {
         match self {
             Name::User(name, _) | Name::Again(_, name) => rules.is_redacted(name),
-            // The keys of a call site that are secret have no ready form.
-            Name::Ready(_) | Name::Message | Name::Bare | Name::Hidden => false,
+            // Where a call site has a secret, the ready key brings the marker along.
+            Name::Ready(key) => key.last() != Some(&b':'),
+            Name::Message | Name::Bare | Name::Hidden => false,
         }
     }
 }

@@ -6,8 +6,10 @@ use super::buf::Buf;
 use super::escape;
 use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
+use super::kind::Kind;
 use super::out::Out;
 use super::record::Record;
+use super::redact::REDACTED;
 use super::shape::Place;
 use crate::Severity;
 
@@ -34,12 +36,10 @@ pub struct CallSite {
 /// The keys of a call site.
 #[derive(Debug)]
 pub(super) struct Site {
-    /// `"user_id":` by position, free of clashes.
+    /// `"user_id":` by position, free of clashes; with [`REDACTED`] as value if that is a secret.
     pub(super) keys: Vec<Box<[u8]>>,
     /// The same keys, for fields that come under names of their own besides.
     pub(super) reserved: Reserved,
-    /// Bit per key: its value is redacted.
-    secret: u64,
 }
 
 impl Format {
@@ -60,14 +60,10 @@ impl Format {
         if typed {
             head_cut |= inner.static_part(&mut attributes, meta, Place::Attributes);
         }
-        let mut site = Site { keys: Vec::new(), reserved: Reserved::default(), secret: 0 };
-        for (position, name) in names.into_iter().take(PREPARED).enumerate() {
-            if inner.rules.is_redacted(name) {
-                // Counts as written, so that it takes the way of a field without a ready key.
-                site.secret |= 1 << position;
-                site.keys.push(Box::default());
-                continue;
-            }
+        let mut site = Site { keys: Vec::new(), reserved: Reserved::default() };
+        let marker = format!("\"{REDACTED}\"");
+        let typed_marker = Kind::of_json(&marker);
+        for name in names.into_iter().take(PREPARED) {
             let mut key = Buf::default();
             escape::push(&mut key, name);
             while inner.rules.reserved.contains(keys::hash(&key), &key)
@@ -77,7 +73,12 @@ impl Format {
             }
             let (before, after): (&[u8], &[u8]) =
                 if typed { (b"{\"key\":\"", b"\",\"value\":") } else { (b"\"", b"\":") };
-            site.keys.push([before, &key, after].concat().into());
+            let secret: &[u8] = match (inner.rules.is_redacted(name), typed) {
+                (false, _) => b"",
+                (true, false) => marker.as_bytes(),
+                (true, true) => typed_marker.as_bytes(),
+            };
+            site.keys.push([before, &key, after, secret].concat().into());
         }
         CallSite {
             format: self.clone(),
@@ -113,7 +114,6 @@ impl CallSite {
                 members.out.raw(&self.head);
                 members.out.skipped = self.head_skipped;
                 members.cut = self.head_cut;
-                members.used = self.site.secret;
             },
             fill,
             done,

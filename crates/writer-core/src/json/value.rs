@@ -191,7 +191,9 @@ impl Value<'_> {
         let options = self.rules.options;
         let open = self.members.open(self.name, self.rules, self.site);
         if self.name.is_secret(self.rules) {
-            Kind::String.write(&mut self.members.out, options, |out| out.string(REDACTED));
+            if !matches!(self.name, Name::Ready(_)) {
+                Kind::String.write(&mut self.members.out, options, |out| out.string(REDACTED));
+            }
             self.members.close(open);
             return None;
         }
