@@ -114,6 +114,7 @@ impl Members {
     }
 
     /// Whether a member is plain key and value and comes right here.
+    #[cold]
     #[inline(never)]
     fn plain_here(&self, name: Name<'_>, rules: &Rules) -> bool {
         !rules.options.typed

@@ -69,6 +69,7 @@ pub(super) struct TaskKeys {
 
 impl Inner {
     /// Writes the metadata where it is not simply time, call site and thread.
+    #[cold]
     #[inline(never)]
     pub(super) fn special_head(
         &self,
@@ -111,6 +112,7 @@ impl Inner {
     }
 
     /// Ends a line of OTLP; otherwise like [`Inner::finish`].
+    #[cold]
     #[inline(never)]
     pub(super) fn finish_typed(&self, members: &mut Members) -> bool {
         let truncated = members.out.full || members.cut || members.out.skipped > 0;
