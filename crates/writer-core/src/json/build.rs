@@ -1,14 +1,13 @@
 //! The options of a format, and how they become tables of ready-made pieces.
 
-use std::process;
 use std::sync::Arc;
 
-use super::buf::Buf;
-use super::escape;
-use super::format::{Format, Inner};
-use super::keys::Reserved;
-use super::members::{Members, Name};
-use super::schema::{MessageKey, ORIGINAL_BYTES, Part, Rules, Schema, TRUNCATED, Table};
+use super::format::Format;
+use super::members::Members;
+use super::name::Name;
+use super::out::Out;
+use super::redact;
+use super::schema::{Part, Rules, Schema};
 use super::time::{Precision, TimeStyle};
 use super::value::Value;
 use crate::BuildError;
@@ -22,9 +21,6 @@ const MIN_RECORD: usize = 4 << 10;
 /// The largest cap. Positions in a line are kept in 32 bits.
 const LARGEST_RECORD: usize = 1 << 30;
 
-/// Kept free at the end of a line: closing marks of what is open, `truncated`, `original_bytes`.
-const RESERVE: usize = 256;
-
 /// How integers beyond 64 bits are written. The default is [`WideIntegers::Strings`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum WideIntegers {
@@ -33,6 +29,16 @@ pub enum WideIntegers {
     Strings,
     /// Always digits, though most readers round or refuse them.
     Digits,
+}
+
+/// How floats that are not finite are written, for which JSON has no numbers. The default is the
+/// schema's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NonFinite {
+    /// The strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
+    Strings,
+    /// `null`, for readers that expect a number or nothing.
+    Null,
 }
 
 /// Builds a [`Format`].
@@ -50,15 +56,19 @@ pub enum WideIntegers {
 /// ```
 #[derive(Debug, Clone)]
 pub struct FormatBuilder {
-    schema: Schema,
-    renamed: [Option<Box<str>>; Part::COUNT],
-    shown: [Option<bool>; Part::COUNT],
-    time: Option<TimeStyle>,
-    precision: Precision,
-    nest: Option<Box<str>>,
-    fixed: Vec<(Box<str>, Box<[u8]>)>,
-    wide_integers: Option<WideIntegers>,
-    max_record_bytes: usize,
+    pub(super) schema: Schema,
+    pub(super) renamed: [Option<Box<str>>; Part::COUNT],
+    pub(super) shown: [Option<bool>; Part::COUNT],
+    pub(super) time: Option<TimeStyle>,
+    pub(super) precision: Precision,
+    pub(super) nest: Option<Box<str>>,
+    pub(super) fixed: Vec<(Box<str>, Box<str>)>,
+    pub(super) levels: Option<[Box<str>; 5]>,
+    pub(super) source_group: Option<Box<str>>,
+    pub(super) non_finite: Option<NonFinite>,
+    pub(super) redact: Vec<Box<str>>,
+    pub(super) wide_integers: Option<WideIntegers>,
+    pub(super) max_record_bytes: usize,
 }
 
 impl Default for FormatBuilder {
@@ -71,6 +81,10 @@ impl Default for FormatBuilder {
             precision: Precision::default(),
             nest: None,
             fixed: Vec::new(),
+            levels: None,
+            source_group: None,
+            non_finite: None,
+            redact: Vec::new(),
             wide_integers: None,
             max_record_bytes: MAX_RECORD,
         }
@@ -122,22 +136,85 @@ impl FormatBuilder {
         self
     }
 
-    /// Adds a member that every line has, after the metadata. Its value is encoded at once; without
-    /// a value it is `null`.
+    /// Gives the severities other names, least severe first. The default is the schema's, mostly
+    /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`.
+    pub fn level_names(mut self, names: [&str; 5]) -> Self {
+        self.levels = Some(names.map(json_string));
+        self
+    }
+
+    /// Writes the severities as numbers, least severe first.
+    pub fn level_numbers(mut self, numbers: [i64; 5]) -> Self {
+        self.levels = Some(numbers.map(|number| number.to_string().into()));
+        self
+    }
+
+    /// Puts module, file and line, as far as they are shown, into an object of their own under this
+    /// key. The default is the schema's, mostly none. Without effect in [`Schema::Otel`].
+    pub fn group_source(mut self, key: &str) -> Self {
+        self.source_group = Some(key.into());
+        self
+    }
+
+    /// Sets how floats that are not finite are written. The default is the schema's: `null` in
+    /// [`Schema::Ecs`] and [`Schema::Gcp`], strings elsewhere.
+    pub fn non_finite(mut self, style: NonFinite) -> Self {
+        self.non_finite = Some(style);
+        self
+    }
+
+    /// Writes [`REDACTED`](super::REDACTED) in the place of every value whose key is one of these,
+    /// in records, spans and static fields. Default: none. Further calls add to the list.
+    ///
+    /// A key is meant if it is one of the words, or ends in one that is a segment of its own:
+    /// `password` also covers `db.password`, `user_password`, `X-Password` and `userPassword`, but
+    /// neither `password_hint` nor `passwordless`. Upper and lower case are the same, `-` and `_`
+    /// are too. The value is neither formatted nor queued. Messages are not searched.
+    ///
+    /// ```
+    /// use writer_core::Severity;
+    /// use writer_core::json::{Format, Meta};
+    ///
+    /// let format = Format::builder().redact_defaults().redact(["pin"]).build()?;
+    /// let meta = Meta::new(Severity::Info, "shop");
+    /// format.encode(
+    ///     &meta,
+    ///     |record| {
+    ///         record.field("card_pin").u64(1234);
+    ///         record.field("Authorization").str("Bearer 7f3a");
+    ///     },
+    ///     |_, line| {
+    ///         let fields = r#""card_pin":"[redacted]","Authorization":"[redacted]"}"#;
+    ///         assert!(line.trim_ascii_end().ends_with(fields.as_bytes()));
+    ///     },
+    /// );
+    /// # Ok::<(), writer_core::BuildError>(())
+    /// ```
+    pub fn redact(mut self, keys: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
+        self.redact.extend(keys.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds the usual names of secrets to those of [`FormatBuilder::redact`]: `password`, `passwd`,
+    /// `pwd`, `passphrase`, `secret`, `token`, `authorization`, `cookie`, `set-cookie`, `api_key`,
+    /// `apikey`, `access_key`, `private_key`, `credential`, `credentials`.
+    pub fn redact_defaults(self) -> Self {
+        self.redact(redact::DEFAULTS.iter().copied())
+    }
+
+    /// Adds a member that every line has, after the metadata; in [`Schema::Otel`] an attribute of
+    /// the resource. Its value is encoded at once; without a value it is `null`. It takes the place
+    /// of a constant that the schema has under the same key.
     pub fn static_field(mut self, key: &str, value: impl FnOnce(Value<'_>)) -> Self {
         let mut members = Members::default();
         members.out.limit = LARGEST_RECORD;
-        let rules = Rules {
-            reserved: Reserved::default(),
-            top: Reserved::default(),
-            nest: None,
-            message: MessageKey::default(),
-            options: self.schema.table().options,
-        };
+        // Typed at the end, where the schema asks for it: it may still change.
+        let mut rules = Rules::default();
+        rules.options.error_chain = true;
         value(Value { members: &mut members, rules: &rules, site: None, name: Name::Bare });
         let json = match members.out.buf.strip_suffix(b",") {
-            Some(json) => json,
-            None => b"null",
+            Some(json) => String::from_utf8_lossy(json),
+            None => "null".into(),
         };
         self.fixed.push((key.into(), json.into()));
         self
@@ -181,178 +258,15 @@ impl FormatBuilder {
         }
         Ok(Format { inner: Arc::new(inner) })
     }
-
-    /// The tables of the format without options, which cannot fail.
-    pub(super) fn defaults(self) -> Inner {
-        self.inner(&mut |_| {})
-    }
-
-    /// Whether a part is shown.
-    fn shows(&self, part: Part) -> bool {
-        self.shown[part as usize].unwrap_or_else(|| self.schema.table().shown.contains(&part))
-    }
-
-    fn key(&self, part: Part) -> &str {
-        self.renamed[part as usize].as_deref().unwrap_or(self.schema.table().keys[part as usize])
-    }
-
-    /// `"key":` of a part that is shown, and the opening bracket of its value.
-    fn piece(&self, part: Part, open: &str) -> Option<Box<[u8]>> {
-        self.shows(part).then(|| piece(self.key(part), open))
-    }
-
-    /// Makes the tables; `clash` hears of each option that leads to one key twice.
-    fn inner(self, clash: &mut dyn FnMut(&'static str)) -> Inner {
-        let table = self.schema.table();
-        let mut options = table.options;
-        if let Some(style) = self.wide_integers {
-            options.wide_digits = style == WideIntegers::Digits;
-        }
-        let nest = self.nest.as_deref().or(table.nest);
-        let message_nested = table.message_nested && nest.is_some();
-        let (top, inside) = self.reserved(table, nest, message_nested, clash);
-        let rules = Rules {
-            reserved: if nest.is_some() { inside } else { top.clone() },
-            top,
-            nest: nest.map(|key| piece(key, "{")),
-            message: MessageKey {
-                name: self.key(Part::Message).into(),
-                key: piece(self.key(Part::Message), ""),
-                nested: message_nested,
-            },
-            options,
-        };
-        let mut span_reserved = Reserved::default();
-        span_reserved.insert(b"name");
-        let span_rules = Rules {
-            reserved: span_reserved,
-            top: Reserved::default(),
-            nest: None,
-            message: MessageKey::default(),
-            options,
-        };
-        let time = self.time.unwrap_or(table.time);
-        Inner {
-            open: match self.piece(Part::Timestamp, "") {
-                Some(key) => [b"{", &*key].concat().into(),
-                None => b"{".as_slice().into(),
-            },
-            time: self.shows(Part::Timestamp).then_some((time, self.precision)),
-            levels: table
-                .levels
-                .map(|level| self.piece(Part::Level, &[level, ","].concat()).unwrap_or_default()),
-            target: self.piece(Part::Target, ""),
-            module: self.piece(Part::Module, ""),
-            file: self.piece(Part::File, ""),
-            line: self.piece(Part::Line, ""),
-            line_as_string: table.line_as_string,
-            source_group: table.source_group.map(|key| piece(key, "{")),
-            fixed: self.fixed(table).into(),
-            thread_name: self.piece(Part::ThreadName, ""),
-            thread_id: self.piece(Part::ThreadId, ""),
-            thread_id_as_debug: table.thread_id_as_debug,
-            message_hidden: !self.shows(Part::Message),
-            span: self.piece(Part::Span, ""),
-            spans: self.piece(Part::Spans, "["),
-            rules,
-            span_rules,
-            limit: self.max_record_bytes - RESERVE,
-        }
-    }
-
-    /// The keys that fields may not have: at the top level, and beside a nested message.
-    fn reserved(
-        &self,
-        table: &Table,
-        nest: Option<&str>,
-        message_nested: bool,
-        clash: &mut dyn FnMut(&'static str),
-    ) -> (Reserved, Reserved) {
-        let (mut top, mut inside) = (Reserved::default(), Reserved::default());
-        let (mut group, grouped) = (Reserved::default(), table.source_group.is_some());
-        // These come after the fields, when it is too late to give way.
-        top.insert(TRUNCATED.as_bytes());
-        top.insert(ORIGINAL_BYTES.as_bytes());
-        for part in Part::ALL {
-            if !self.shows(part) {
-                continue;
-            }
-            let level = match part {
-                Part::Message if message_nested => &mut inside,
-                Part::Module | Part::File | Part::Line if grouped => &mut group,
-                _ => &mut top,
-            };
-            if !level.insert(&escaped(self.key(part))) {
-                clash("rename");
-            }
-        }
-        let mut constants = table.constants.iter().map(|(key, _)| *key).chain(table.source_group);
-        if constants.any(|key| !top.insert(&escaped(key))) {
-            clash("rename");
-        }
-        for (key, _) in &self.fixed {
-            if !top.insert(&escaped(key)) {
-                clash("static_field");
-            }
-        }
-        if nest.is_some_and(|key| !top.insert(&escaped(key))) {
-            clash("nest_fields");
-        }
-        // Reserved also where they are hidden, so that a field's key does not depend on options.
-        for part in [Part::Span, Part::Spans] {
-            top.insert(&escaped(self.key(part)));
-        }
-        (top, inside)
-    }
-
-    /// What every line carries unchanged.
-    fn fixed(&self, table: &Table) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for (key, value) in table.constants {
-            bytes.extend_from_slice(&piece(key, value));
-            bytes.push(b',');
-        }
-        if let Some(key) = self.piece(Part::ProcessId, "") {
-            bytes.extend_from_slice(&key);
-            bytes.extend_from_slice(itoa::Buffer::new().format(process::id()).as_bytes());
-            bytes.push(b',');
-        }
-        for (key, value) in &self.fixed {
-            bytes.extend_from_slice(&piece(key, ""));
-            bytes.extend_from_slice(value);
-            bytes.push(b',');
-        }
-        bytes
-    }
 }
 
-impl Inner {
-    /// The length of what is written whatever the record, in bytes.
-    fn every_line(&self) -> usize {
-        let keys = [&self.target, &self.module, &self.file, &self.line, &self.source_group];
-        let later = [&self.thread_name, &self.thread_id, &self.span, &self.spans, &self.rules.nest];
-        let optional = keys.into_iter().chain(later).flatten().map(|key| key.len()).sum::<usize>();
-        let level = self.levels.iter().map(|level| level.len()).max().unwrap_or(0);
-        self.open.len() + level + self.fixed.len() + self.rules.message.key.len() + optional
-    }
+/// The text as JSON.
+fn json_string(text: &str) -> Box<str> {
+    let mut out = Out::with_limit(LARGEST_RECORD);
+    out.string(text);
+    String::from_utf8_lossy(&out.buf).into()
 }
 
 fn invalid<T>(option: &'static str, reason: &'static str) -> Result<T, BuildError> {
     Err(BuildError::InvalidOption { option, reason })
-}
-
-fn escaped(key: &str) -> Buf {
-    let mut bytes = Buf::default();
-    escape::push(&mut bytes, key);
-    bytes
-}
-
-/// `"key":` and what follows.
-fn piece(key: &str, after: &str) -> Box<[u8]> {
-    let mut bytes = Buf::default();
-    bytes.push(b'"');
-    escape::push(&mut bytes, key);
-    bytes.extend_from_slice(b"\":");
-    bytes.extend_from_slice(after.as_bytes());
-    (*bytes).into()
 }

@@ -12,6 +12,7 @@ use super::out::Out;
 use super::record::Record;
 use super::schema::Rules;
 use super::scratch;
+use super::shape::{Place, Shape, TaskKeys};
 use super::site::Site;
 use super::time::{self, Precision, TimeStyle};
 use super::value::discard_payload;
@@ -91,8 +92,12 @@ pub(super) struct Inner {
     pub(super) file: Option<Box<[u8]>>,
     pub(super) line: Option<Box<[u8]>>,
     pub(super) line_as_string: bool,
+    /// One of these three is shown.
+    pub(super) shows_source: bool,
     /// `"sourceLocation":{`
     pub(super) source_group: Option<Box<[u8]>>,
+    /// What comes after a metadata string or number.
+    pub(super) text_end: &'static [u8],
     /// Constants, static fields and the process id, each with a comma after it.
     pub(super) fixed: Box<[u8]>,
     pub(super) thread_name: Option<Box<[u8]>>,
@@ -101,6 +106,21 @@ pub(super) struct Inner {
     pub(super) message_hidden: bool,
     pub(super) span: Option<Box<[u8]>>,
     pub(super) spans: Option<Box<[u8]>>,
+    /// How spans are written.
+    pub(super) shape: &'static Shape,
+    /// The fields of spans stand among those of the record.
+    pub(super) flat_spans: bool,
+    /// `"trace_id":` and `"span_id":`; `None` where hidden.
+    pub(super) ids: [Option<Box<[u8]>>; 2],
+    /// Those ids are left out unless they are as W3C trace context has them.
+    pub(super) hex_ids: bool,
+    pub(super) task: Option<TaskKeys>,
+    /// Something is taken out of the spans: fields, ids, the task.
+    pub(super) reads_spans: bool,
+    /// The metadata needs more than one piece after the other: see [`Inner::special_head`].
+    pub(super) special: bool,
+    /// `"timeUnixNano":`, where the time is not the first member.
+    pub(super) time_key: Box<[u8]>,
     /// For the fields of a record.
     pub(super) rules: Rules,
     /// For the fields of a span.
@@ -138,8 +158,8 @@ impl Format {
         fill: impl FnOnce(&mut Record<'_>),
         done: impl FnOnce(Severity, &[u8]) -> R,
     ) -> Option<Encoded<R>> {
-        let head = |members: &mut Members| {
-            members.cut |= self.inner.static_head(&mut members.out, meta);
+        let head = |members: &mut Members, place| {
+            members.cut |= self.inner.static_part(&mut members.out, meta, place);
         };
         self.inner.run(meta.severity, meta.time, None, head, fill, done)
     }
@@ -153,21 +173,21 @@ impl Inner {
         severity: Severity,
         time: Option<SystemTime>,
         site: Option<&Site>,
-        head: impl FnOnce(&mut Members),
+        head: impl Fn(&mut Members, Place),
         fill: impl FnOnce(&mut Record<'_>),
         done: impl FnOnce(Severity, &[u8]) -> R,
     ) -> Option<Encoded<R>> {
         scratch::with(|members| {
             members.reset(self.limit);
-            let buf = &mut members.out.buf;
-            buf.extend_from_slice(&self.open);
-            if let Some((style, precision)) = self.time {
-                time::write(buf, time.unwrap_or_else(SystemTime::now), style, precision);
-                buf.push(b',');
+            members.out.buf.extend_from_slice(&self.open);
+            if self.special {
+                self.special_head(members, time, &head);
+            } else {
+                self.time(members, time);
+                head(members, Place::Line);
+                self.thread(members);
+                members.begin_fields();
             }
-            head(members);
-            self.thread(members);
-            members.begin_fields();
             let mut record = Record { members, inner: self, site };
             // Unwind safety: members are whole after every value, and a value that panics takes
             // back what it wrote.
@@ -181,14 +201,41 @@ impl Inner {
         })
     }
 
+    #[inline(always)]
+    pub(super) fn time(&self, members: &mut Members, time: Option<SystemTime>) {
+        if let Some((style, precision)) = self.time {
+            let buf = &mut members.out.buf;
+            time::write(buf, time.unwrap_or_else(SystemTime::now), style, precision);
+            buf.push(b',');
+        }
+    }
+
     /// Writes what does not change between two records of one call site. Returns whether a string
     /// was cut.
-    pub(super) fn static_head(&self, out: &mut Out, meta: &Meta<'_>) -> bool {
-        let mut cut = false;
-        out.raw(&self.levels[meta.severity as usize]);
-        if let Some(key) = &self.target {
-            cut |= self.text(out, key, meta.target);
+    pub(super) fn static_part(&self, out: &mut Out, meta: &Meta<'_>, place: Place) -> bool {
+        match place {
+            Place::Line => {
+                let mut cut = false;
+                out.raw(&self.levels[meta.severity as usize]);
+                if let Some(key) = &self.target {
+                    cut |= self.text(out, key, meta.target);
+                    out.raw(b",");
+                }
+                if self.shows_source {
+                    cut |= self.source(out, meta);
+                }
+                out.raw(&self.fixed);
+                cut
+            }
+            Place::Scope => self.scope(out, meta),
+            Place::Attributes => self.source(out, meta),
         }
+    }
+
+    /// Writes the place in the source. Returns whether a string was cut.
+    #[inline(never)]
+    fn source(&self, out: &mut Out, meta: &Meta<'_>) -> bool {
+        let mut cut = false;
         let source = out.buf.len();
         if let Some(group) = &self.source_group {
             out.raw(group);
@@ -197,6 +244,7 @@ impl Inner {
         for (key, text) in [(&self.module, meta.module), (&self.file, meta.file)] {
             if let (Some(key), Some(text)) = (key, text) {
                 cut |= self.text(out, key, text);
+                out.raw(self.text_end);
             }
         }
         if let (Some(key), Some(line)) = (&self.line, meta.line) {
@@ -205,7 +253,7 @@ impl Inner {
             out.raw(mark);
             out.raw(itoa::Buffer::new().format(line).as_bytes());
             out.raw(mark);
-            out.raw(b",");
+            out.raw(self.text_end);
         }
         if self.source_group.is_some() {
             if out.buf.len() == inside {
@@ -215,25 +263,22 @@ impl Inner {
                 out.raw(b"},");
             }
         }
-        out.raw(&self.fixed);
         cut
     }
 
     /// Writes a metadata string. Each may fill an eighth of the line, so that a hostile one leaves
     /// room for the others and for the message. Returns whether it was cut.
-    fn text(&self, out: &mut Out, key: &[u8], text: &str) -> bool {
+    pub(super) fn text(&self, out: &mut Out, key: &[u8], text: &str) -> bool {
         out.raw(key);
         let limit = out.limit;
         out.limit = out.buf.len() + limit / 8;
         out.string(text);
         out.limit = limit;
-        let cut = std::mem::replace(&mut out.full, false);
-        out.raw(b",");
-        cut
+        std::mem::replace(&mut out.full, false)
     }
 
     #[inline]
-    fn thread(&self, members: &mut Members) {
+    pub(super) fn thread(&self, members: &mut Members) {
         if self.thread_name.is_some() || self.thread_id.is_some() {
             self.thread_parts(members);
         }
@@ -245,20 +290,30 @@ impl Inner {
             && let Some(name) = thread::current().name()
         {
             members.cut |= self.text(&mut members.out, key, name);
+            members.out.raw(self.text_end);
         }
         if let Some(key) = &self.thread_id {
             let out = &mut members.out;
-            let (open, close): (&[u8], &[u8]) =
-                if self.thread_id_as_debug { (b"\"ThreadId(", b")\",") } else { (b"", b",") };
+            let (open, close): (&[u8], &[u8]) = if self.thread_id_as_debug {
+                (b"\"ThreadId(", b")\"")
+            } else if self.rules.options.typed {
+                (b"\"", b"\"")
+            } else {
+                (b"", b"")
+            };
             out.raw(key);
             out.raw(open);
             out.raw(itoa::Buffer::new().format(thread_number()).as_bytes());
             out.raw(close);
+            out.raw(self.text_end);
         }
     }
 
     /// Ends the line. Returns whether anything of it was cut.
     fn finish(&self, members: &mut Members) -> bool {
+        if self.rules.options.typed {
+            return self.finish_typed(members);
+        }
         members.end_fields(&self.rules);
         let out = &mut members.out;
         let truncated = out.full || members.cut || out.skipped > 0;

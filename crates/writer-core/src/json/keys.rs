@@ -54,8 +54,14 @@ impl Keys {
         self.list.iter().position(|key| key.id == id)
     }
 
+    /// As [`Keys::contains`], for callers that are not worth a copy of its code.
+    #[inline(never)]
+    pub(super) fn has(&self, hash: u32, before: &[u8], key: &[u8]) -> bool {
+        self.contains(hash, before, key)
+    }
+
     /// Says whether a key is among those written to `before`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn contains(&self, hash: u32, before: &[u8], key: &[u8]) -> bool {
         let same = |known: &Key| {
             known.hash == hash && known.len as usize == key.len() && known.bytes(before) == key

@@ -1,26 +1,12 @@
 //! The members of one object while it is written: keys, the message's place, the cap.
 
+use std::ops::Range;
+
 use super::escape;
 use super::keys::{self, Keys, Reserved};
+use super::name::Name;
 use super::out::{Mark, Out};
 use super::schema::{Options, Rules};
-
-/// How a member gets its key.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Name<'a> {
-    /// A name given by the user: subject to the clash rule. The number is kept with the key.
-    User(&'a str, u32),
-    /// `"key":`, known to clash with nothing.
-    Ready(&'a [u8]),
-    /// The message, which goes to its place before the fields whenever it comes.
-    Message,
-    /// Another value for the key at this position.
-    Again(usize),
-    /// No key: a bare value.
-    Bare,
-    /// The schema leaves this member out.
-    Hidden,
-}
 
 /// An object being written. Every member ends in a comma; the last one becomes the closing brace.
 #[derive(Debug, Default)]
@@ -32,9 +18,13 @@ pub(super) struct Members {
     /// A metadata string was cut although there is room for more.
     pub(super) cut: bool,
     /// Where the message belongs.
-    message_at: usize,
+    pub(super) message_at: usize,
     message_done: bool,
     nested: Nested,
+    /// The spans are written, among the fields.
+    spans_done: bool,
+    /// Where the members of the task stand, if the schema has them.
+    pub(super) task: Range<usize>,
     /// Bit per prepared key of the call site: it has been written.
     pub(super) used: u64,
 }
@@ -53,6 +43,8 @@ enum Nested {
 pub(super) struct Open {
     mark: Mark,
     added: bool,
+    /// The member is an object of key and value, as OTLP has attributes.
+    attribute: bool,
     target: Target,
 }
 
@@ -72,6 +64,7 @@ impl Members {
         self.message_at = 0;
         self.message_done = false;
         self.nested = Nested::Before;
+        self.spans_done = false;
         self.used = 0;
     }
 
@@ -91,7 +84,7 @@ impl Members {
         site: Option<&Reserved>,
         write: &impl Fn(&mut Out, Options),
     ) -> bool {
-        if self.out.full || (rules.nest.is_some() && self.nested != Nested::Inside) {
+        if self.out.full || (rules.complex && !self.plain_here(name, rules)) {
             return false;
         }
         let mark = self.out.mark();
@@ -120,6 +113,15 @@ impl Members {
         true
     }
 
+    /// Whether a member is plain key and value and comes right here.
+    #[cold]
+    #[inline(never)]
+    fn plain_here(&self, name: Name<'_>, rules: &Rules) -> bool {
+        !rules.options.typed
+            && (rules.nest.is_none() || self.nested == Nested::Inside)
+            && !name.is_secret(rules)
+    }
+
     #[cold]
     fn undo(&mut self, name: Name<'_>, mark: Mark, added: bool) {
         self.out.roll_back(mark);
@@ -139,24 +141,26 @@ impl Members {
         let mut mark = self.out.mark();
         let mut target = Target::End;
         let mut added = false;
+        let mut attribute = rules.options.typed;
         match name {
-            Name::User(name, id) => added = self.user_key(name, id, rules, site),
+            Name::User(name, id) => added = self.key(name, id, rules, site),
             Name::Ready(key) => self.out.raw(key),
             Name::Message if self.message_done => {
-                added = self.user_key(&rules.message.name, u32::MAX, rules, site);
+                added = self.key(&rules.message.name, u32::MAX, rules, site);
             }
             Name::Message => {
                 self.message_done = true;
                 target = Target::Message;
+                attribute = false;
                 self.out.raw(&rules.message.key);
             }
-            Name::Again(position) => target = Target::Key(position),
-            Name::Bare | Name::Hidden => {}
+            Name::Again(position, _) => target = Target::Key(position),
+            Name::Bare | Name::Hidden => attribute = false,
         }
         if self.out.full {
             mark = self.out.mark();
         }
-        Open { mark, added, target }
+        Open { mark, added, attribute, target }
     }
 
     /// Opens the object for the user's fields if this member belongs inside.
@@ -166,14 +170,42 @@ impl Members {
         if message && !rules.message.nested {
             return;
         }
-        if let Some(nest) = &rules.nest {
-            // The metadata leaves room for this: its strings are cut long before the limit.
-            self.out.raw(nest);
-            self.nested = Nested::Inside;
-            if rules.message.nested {
-                self.message_at = self.out.buf.len();
-            }
+        self.open_nest(rules);
+        if rules.message.nested {
+            self.message_at = self.out.buf.len();
         }
+    }
+
+    /// Opens the object for the user's fields, also in a line that is full: the limit leaves room.
+    pub(super) fn open_nest(&mut self, rules: &Rules) {
+        if let Some(nest) = &rules.nest {
+            self.out.buf.extend_from_slice(nest);
+            self.nested = Nested::Inside;
+        }
+    }
+
+    /// Takes back [`Members::open_nest`] after which nothing was written.
+    pub(super) fn unopen_nest(&mut self, mark: Mark) {
+        self.out.buf.truncate(mark.len());
+        self.nested = Nested::Before;
+    }
+
+    /// Writes a user's key in the form that the schema has.
+    fn key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
+        if !rules.options.typed {
+            return self.user_key(name, id, rules, site);
+        }
+        let mark = self.out.mark();
+        self.out.raw(b"{\"key\":");
+        let added = self.user_key(name, id, rules, site);
+        if added {
+            // `":` was written for the key of a plain member.
+            self.out.buf.pop();
+            self.out.buf.extend_from_slice(b",\"value\":");
+        } else if mark.stored() {
+            self.out.buf.truncate(mark.len());
+        }
+        added
     }
 
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
@@ -216,9 +248,49 @@ impl Members {
         true
     }
 
+    /// Writes a member whose key and value are JSON already; subject to the clash rule.
+    pub(super) fn copy_member(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        rules: &Rules,
+        site: Option<&Reserved>,
+    ) {
+        let mark = self.out.mark();
+        let len = key.len() + value.len() + 4;
+        if self.out.full || len > self.out.room() {
+            self.out.full = true;
+            self.out.skipped += len as u64;
+            return;
+        }
+        let buf = &mut self.out.buf;
+        buf.push(b'"');
+        let start = buf.len();
+        buf.extend_from_slice(key);
+        let mut hash = keys::hash(key);
+        while rules.reserved.contains(hash, &buf[start..])
+            || site.is_some_and(|site| site.contains(hash, &buf[start..]))
+            || self.keys.has(hash, &buf[..start], &buf[start..])
+        {
+            buf.push(b'_');
+            hash = keys::hash(&buf[start..]);
+        }
+        self.keys.insert(hash, start..buf.len(), u32::MAX);
+        buf.extend_from_slice(b"\":");
+        buf.extend_from_slice(value);
+        buf.push(b',');
+        if self.out.over() {
+            self.out.discard(mark);
+            self.keys.pop();
+        }
+    }
+
     /// Ends a member after its value.
     #[inline]
     pub(super) fn close(&mut self, open: Open) {
+        if open.attribute {
+            self.out.close(open.mark, b'}');
+        }
         self.out.close(open.mark, b',');
         if !open.mark.stored() {
             return;
@@ -237,7 +309,10 @@ impl Members {
                     self.message_to_its_place(open.mark);
                 }
             }
-            Target::Key(position) => self.replace(position, open.mark),
+            Target::Key(position) => {
+                let old = self.value_range(position, open.attribute, open.mark.len());
+                self.splice(old, open.mark.len());
+            }
         }
     }
 
@@ -247,25 +322,54 @@ impl Members {
         let len = self.out.buf.len() - mark.len();
         self.out.buf[self.message_at..].rotate_right(len);
         self.keys.shift(self.message_at, len as isize);
+        let end = self.message_at + len;
+        if self.out.buf.get(end) == Some(&b'}') {
+            // The object for the fields was closed empty before.
+            self.out.buf.remove(end - 1..end);
+            self.keys.shift(end, -1);
+        }
     }
 
-    /// Puts the value just written in the place of an older one.
-    fn replace(&mut self, position: usize, mark: Mark) {
+    /// Puts what was written from `new` on in the place of something older.
+    pub(super) fn splice(&mut self, old: Range<usize>, new: usize) {
+        let len = self.out.buf.len() - new;
+        self.out.buf[old.start..].rotate_right(len);
+        self.out.buf.remove(old.start + len..old.end + len);
+        self.keys.shift(old.end, len as isize - old.len() as isize);
+    }
+
+    /// Where the value of the key at a position stands, with all that closes it, in an object that
+    /// ends at `end`.
+    fn value_range(&self, position: usize, attribute: bool, end: usize) -> Range<usize> {
+        let (before, after) =
+            if attribute { (b"{\"key\":\"".len(), b"\",\"value\":".len()) } else { (1, 2) };
         let keys = self.keys.list();
-        let start = keys[position].end() + 2;
-        let end = keys.get(position + 1).map_or(mark.len(), |next| next.start as usize - 1);
-        let new = self.out.buf.len() - mark.len();
-        self.out.buf[start..].rotate_right(new);
-        self.out.buf.remove(start + new..end + new);
-        self.keys.shift(end, new as isize - (end - start) as isize);
+        let end = keys.get(position + 1).map_or(end, |next| next.start as usize - before);
+        keys[position].end() + after..end
     }
 
     /// The value of the key at a position, as JSON.
-    pub(super) fn value(&self, position: usize) -> &[u8] {
-        let keys = self.keys.list();
-        let start = keys[position].end() + 2;
-        let end = keys.get(position + 1).map_or(self.out.buf.len(), |next| next.start as usize - 1);
-        &self.out.buf[start..end - 1]
+    pub(super) fn value(&self, position: usize, rules: &Rules) -> &[u8] {
+        &self.out.buf[self.value_at(position, rules)]
+    }
+
+    /// Where that value stands.
+    pub(super) fn value_at(&self, position: usize, rules: &Rules) -> Range<usize> {
+        let typed = rules.options.typed;
+        let range = self.value_range(position, typed, self.out.buf.len());
+        range.start..range.end - if typed { 2 } else { 1 }
+    }
+
+    /// Makes ready for the spans; false if they are there already.
+    #[inline]
+    pub(super) fn begin_spans(&mut self, rules: &Rules) -> bool {
+        if !rules.spans_inside {
+            return self.end_fields(rules);
+        }
+        if self.nested == Nested::Before {
+            self.nest_for(Name::Bare, rules);
+        }
+        !std::mem::replace(&mut self.spans_done, true)
     }
 
     /// Closes the object for the user's fields; true if fields were still open until now.
@@ -277,7 +381,7 @@ impl Members {
             if self.nested == Nested::Before {
                 self.nest_for(Name::Bare, rules);
             }
-            self.end_object(b'}');
+            self.end_object(if rules.options.typed { b']' } else { b'}' });
             self.out.buf.push(b',');
         }
         self.nested = Nested::After;

@@ -40,27 +40,34 @@
 //! three alone, with a JSON writer of its own, breaks one or the other. At most 64 arrays and
 //! objects lie one in the other; a value that is deeper is replaced whole.
 
+mod assemble;
 mod buf;
 mod build;
 mod escape;
 mod format;
 mod keys;
+mod kind;
 #[cfg(feature = "local-time")]
 mod local;
 mod members;
+mod name;
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 mod nested;
 mod options;
 mod out;
 mod record;
+mod redact;
 mod schema;
 mod scratch;
 #[cfg(feature = "serde")]
 mod serde;
+mod shape;
 mod site;
 mod span;
 #[cfg(feature = "sval")]
 mod sval;
+mod tables;
+mod task;
 mod time;
 #[cfg(feature = "valuable")]
 mod valuable;
@@ -69,11 +76,12 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use build::{FormatBuilder, WideIntegers};
+pub use build::{FormatBuilder, NonFinite, WideIntegers};
 pub use format::{Encoded, Format, Meta};
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 pub use nested::TOO_DEEP;
 pub use record::Record;
+pub use redact::REDACTED;
 pub use schema::{Part, Schema};
 pub use site::CallSite;
 pub use span::{EncodedSpan, SpanList};

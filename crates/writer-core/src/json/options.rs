@@ -15,6 +15,12 @@ macro_rules! __format_options {
             precision(precision: $crate::json::Precision),
             nest_fields(key: &str),
             static_field(key: &str, value: impl FnOnce($crate::json::Value<'_>)),
+            level_names(names: [&str; 5]),
+            level_numbers(numbers: [i64; 5]),
+            group_source(key: &str),
+            non_finite(style: $crate::json::NonFinite),
+            redact(keys: impl IntoIterator<Item = impl Into<Box<str>>>),
+            redact_defaults(),
             wide_integers(style: $crate::json::WideIntegers),
             max_record_bytes(bytes: usize),
         }

@@ -1,7 +1,8 @@
 //! A record being filled in.
 
 use super::format::Inner;
-use super::members::{Members, Name};
+use super::members::Members;
+use super::name::Name;
 use super::site::Site;
 use super::span::{EncodedSpan, SpanList};
 use super::value::Value;
@@ -49,7 +50,15 @@ impl Record<'_> {
 
     /// Writes the spans, root first, the innermost last; nothing where there are none. A second
     /// list is ignored. A list that does not fit into the line is left out as a whole.
+    ///
+    /// A schema that takes ids, tasks or fields out of the spans makes a [`SpanList`] of them here,
+    /// which allocates; keep one and give it to [`Record::span_list`] where that matters.
     pub fn spans<'s>(&mut self, spans: impl IntoIterator<Item = &'s EncodedSpan>) {
+        if self.inner.reads_spans {
+            let mut list = SpanList::new();
+            spans.into_iter().for_each(|span| list.push(span));
+            return self.span_list(&list);
+        }
         let mut cut = false;
         let objects = spans.into_iter().map(|span| {
             cut |= span.truncated();
@@ -62,15 +71,39 @@ impl Record<'_> {
     /// Writes a list of spans that was put together before; otherwise like [`Record::spans`].
     #[inline]
     pub fn span_list(&mut self, spans: &SpanList) {
-        if spans.is_empty() || !self.members.end_fields(&self.inner.rules) {
+        if spans.is_empty() || !self.members.begin_spans(&self.inner.rules) {
             return;
         }
         self.members.cut |= spans.cut;
-        if let Some(key) = &self.inner.span {
-            write_piece(self.members, key, spans.innermost(), b"},");
+        if self.inner.reads_spans {
+            self.read_spans(spans);
         }
+        let shape = self.inner.shape;
         if let Some(key) = &self.inner.spans {
-            write_piece(self.members, key, &spans.bytes, b"],");
+            write_piece(self.members, key, &spans.bytes, shape.list);
+        }
+        if let Some(key) = &self.inner.span {
+            let span = &spans.bytes[spans.last..];
+            let unclosed = span.len() + 1 - shape.object.len();
+            write_piece(self.members, key, &span[..unclosed], shape.single);
+        }
+    }
+
+    /// Writes what the schema takes out of the spans.
+    #[cold]
+    fn read_spans(&mut self, spans: &SpanList) {
+        if let Some(task) = &spans.task {
+            self.inner.write_task(self.members, Some(task));
+        }
+        self.inner.write_ids(self.members, spans);
+        let site = self.site.map(|site| &site.reserved);
+        // The innermost first: it takes the plain name, the others what the clash rule leaves.
+        for fields in spans.fields.chunk_by(|a, b| a.span == b.span).rev() {
+            for field in fields {
+                let (key, value) = (field.key.clone(), field.value.clone());
+                let (key, value) = (&spans.bytes[key], &spans.bytes[value]);
+                self.members.copy_member(key, value, &self.inner.rules, site);
+            }
         }
     }
 
@@ -88,7 +121,7 @@ impl Record<'_> {
 /// Writes one object after the other, each given without its closing brace, with a comma at its end.
 fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<Item = &'s [u8]>) {
     let mut spans = spans.peekable();
-    if spans.peek().is_none() || !members.end_fields(&inner.rules) {
+    if spans.peek().is_none() || !members.begin_spans(&inner.rules) {
         return;
     }
     let mut last: &[u8] = b"";
@@ -103,19 +136,19 @@ fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<It
                 members.out.discard(mark);
             }
             members.out.raw(&span[..span.len() - 1]);
-            members.out.raw(b"},");
+            members.out.raw(inner.shape.object);
         }
     }
     if inner.spans.is_some() {
         if members.out.full {
             members.out.skipped += 1;
         } else {
-            members.end_object(b']');
-            members.out.buf.push(b',');
+            members.out.buf.pop();
+            members.out.buf.extend_from_slice(inner.shape.list);
         }
     }
     if let Some(key) = &inner.span {
-        write_piece(members, key, last, b"},");
+        write_piece(members, key, last, inner.shape.single);
     }
 }
 

@@ -1,23 +1,83 @@
 //! Schemas: tables of key names and shapes over the one encoder.
 
+use std::sync::Arc;
+
 use super::keys::Reserved;
+use super::redact::Redact;
+use super::tables;
 use super::time::TimeStyle;
 
 /// The names and shapes of the metadata of a line. The default is [`Schema::Default`].
 ///
-/// Every part of a schema can be changed with [`FormatBuilder`](super::FormatBuilder).
+/// Every part of a schema can be changed with [`FormatBuilder`](super::FormatBuilder), so that a
+/// schema of one's own is one of these and a list of changes:
+///
+/// ```
+/// use writer_core::json::{Format, NonFinite, Part};
+///
+/// // The core fields of bunyan, made by hand from the default schema.
+/// let format = Format::builder()
+///     .rename(Part::Timestamp, "time")
+///     .level_numbers([10, 20, 30, 40, 50])
+///     .rename(Part::Message, "msg")
+///     .show(Part::ProcessId)
+///     .rename(Part::ProcessId, "pid")
+///     .static_field("v", |value| value.u64(0))
+///     .static_field("name", |value| value.str("shop"))
+///     .static_field("hostname", |value| value.str("till-3"))
+///     .show(Part::Line)
+///     .group_source("src")
+///     .non_finite(NonFinite::Null)
+///     .build()?;
+/// # Ok::<(), writer_core::BuildError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Schema {
     /// `timestamp`, `level`, `target`, `message`, the fields, `spans`.
     #[default]
     Default,
+    /// The members of the [JSON formatter of
+    /// tracing-subscriber](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/fmt/format/struct.Json.html):
+    /// message and fields under `fields`, the innermost span as `span`, all as `spans`.
+    Tracing,
+    /// The [Elastic Common Schema](https://www.elastic.co/guide/en/ecs/current/index.html) as
+    /// [ECS logging](https://github.com/elastic/ecs-logging/blob/main/spec/spec.json) writes it:
+    /// keys with dots instead of nested objects, because that specification asks for them, Elastic
+    /// reads both alike, and a line is shorter and easier to read so.
+    ///
+    /// The names of the objects that the dotted keys stand for (`log`, `ecs`, `process`, `trace`) are
+    /// taken too: a number called `log` would be refused beside `log.level`.
+    Ecs,
+    /// The [log data model of OpenTelemetry](https://opentelemetry.io/docs/specs/otel/logs/data-model/)
+    /// in [OTLP/JSON](https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): each line is
+    /// a whole `LogsData` message with one record. The target is the scope's name, fields and spans
+    /// are attributes, static fields and the process id are attributes of the resource.
+    Otel,
+    /// [Structured logging of Google Cloud](https://cloud.google.com/logging/docs/structured-logging).
+    Gcp,
+    /// The core fields of [bunyan](https://github.com/trentm/node-bunyan#core-fields). `name` is the
+    /// name of the program and `hostname` that of the machine, unless static fields of these names
+    /// say otherwise.
+    Bunyan,
+    /// The lines of logxpy: Unix time, a task's id and the record's place in the task, the severity
+    /// as a message type, and the fields of the spans among those of the record.
+    ///
+    /// A field of the record hides one of the same name in a span, and that of an inner span one in
+    /// an outer span: the hidden one keeps its value under its name with `_` appended.
+    Logxpy,
 }
 
 impl Schema {
     pub(super) fn table(self) -> &'static Table {
         match self {
-            Schema::Default => &DEFAULT,
+            Schema::Default => &tables::DEFAULT,
+            Schema::Tracing => &tables::TRACING,
+            Schema::Ecs => &tables::ECS,
+            Schema::Otel => &tables::OTEL,
+            Schema::Gcp => &tables::GCP,
+            Schema::Bunyan => &tables::BUNYAN,
+            Schema::Logxpy => &tables::LOGXPY,
         }
     }
 }
@@ -51,10 +111,18 @@ pub enum Part {
     Span,
     /// The spans, root first.
     Spans,
+    /// The field `trace_id` of the innermost span that has one, if it is a string.
+    TraceId,
+    /// The field `span_id` of the innermost span that has one, if it is a string.
+    SpanId,
+    /// The task: one for each root span, and one for all records of the process outside spans.
+    TaskId,
+    /// The place of the record in its task, as an array of numbers.
+    TaskLevel,
 }
 
 impl Part {
-    pub(super) const COUNT: usize = Part::Spans as usize + 1;
+    pub(super) const COUNT: usize = Part::TaskLevel as usize + 1;
 
     pub(super) const ALL: [Part; Part::COUNT] = [
         Part::Timestamp,
@@ -69,6 +137,10 @@ impl Part {
         Part::Message,
         Part::Span,
         Part::Spans,
+        Part::TraceId,
+        Part::SpanId,
+        Part::TaskId,
+        Part::TaskLevel,
     ];
 }
 
@@ -88,17 +160,34 @@ pub(super) struct Table {
     pub(super) line_as_string: bool,
     /// The thread's number as `"ThreadId(1)"`.
     pub(super) thread_id_as_debug: bool,
-    /// Members that never change: key and JSON value.
-    pub(super) constants: &'static [(&'static str, &'static str)],
+    /// Members that never change; a static field of the same key takes the place of one.
+    pub(super) constants: &'static [(&'static str, Constant)],
+    /// More keys that fields may not have.
+    pub(super) reserved: &'static [&'static str],
     /// The object in which the fields stand, if not at the top level.
     pub(super) nest: Option<&'static str>,
     /// The message stands in that object too.
     pub(super) message_nested: bool,
+    /// The fields of the spans stand among those of the record.
+    pub(super) flat_spans: bool,
+    /// Trace ids are left out unless they are as W3C trace context has them.
+    pub(super) hex_ids: bool,
     pub(super) options: Options,
 }
 
-/// How values are written.
+/// A value that is known when the format is built.
 #[derive(Debug, Clone, Copy)]
+pub(super) enum Constant {
+    /// This JSON.
+    Json(&'static str),
+    /// The name of the machine.
+    Host,
+    /// The name of the program's file.
+    Program,
+}
+
+/// How values are written.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Options {
     /// NaN and infinities as `null` instead of strings.
     pub(super) non_finite_null: bool,
@@ -106,34 +195,9 @@ pub(super) struct Options {
     pub(super) wide_digits: bool,
     /// Errors with their sources.
     pub(super) error_chain: bool,
+    /// Members as key-value pairs of OTLP, and values as its `AnyValue`.
+    pub(super) typed: bool,
 }
-
-static DEFAULT: Table = Table {
-    keys: [
-        "timestamp",
-        "level",
-        "target",
-        "module",
-        "file",
-        "line",
-        "thread",
-        "thread_id",
-        "process_id",
-        "message",
-        "span",
-        "spans",
-    ],
-    shown: &[Part::Timestamp, Part::Level, Part::Target, Part::Message, Part::Spans],
-    levels: ["\"TRACE\"", "\"DEBUG\"", "\"INFO\"", "\"WARN\"", "\"ERROR\""],
-    time: TimeStyle::Rfc3339,
-    source_group: None,
-    line_as_string: false,
-    thread_id_as_debug: false,
-    constants: &[],
-    nest: None,
-    message_nested: false,
-    options: Options { non_finite_null: false, wide_digits: false, error_chain: true },
-};
 
 /// The key of a cut line; reserved so that it can be written after the fields.
 pub(super) const TRUNCATED: &str = "truncated";
@@ -142,7 +206,7 @@ pub(super) const TRUNCATED: &str = "truncated";
 pub(super) const ORIGINAL_BYTES: &str = "original_bytes";
 
 /// What the writing of one object's members follows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Rules {
     /// Keys that the user's fields may not have.
     pub(super) reserved: Reserved,
@@ -150,8 +214,22 @@ pub(super) struct Rules {
     pub(super) top: Reserved,
     /// `"fields":{` if the fields stand in an object of their own.
     pub(super) nest: Option<Box<[u8]>>,
+    /// The spans stand where the fields stand.
+    pub(super) spans_inside: bool,
+    /// Members are not always written as they come: there is a nested object, they are typed, or
+    /// some are redacted. One look for the common case.
+    pub(super) complex: bool,
+    pub(super) redact: Option<Arc<Redact>>,
     pub(super) message: MessageKey,
     pub(super) options: Options,
+}
+
+impl Rules {
+    /// Whether the value of this key is a secret. One look at an `Option` where nothing is redacted.
+    #[inline]
+    pub(super) fn is_redacted(&self, key: &str) -> bool {
+        self.redact.as_ref().is_some_and(|redact| redact.matches(key))
+    }
 }
 
 /// The key of the message.

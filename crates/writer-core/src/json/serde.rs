@@ -7,6 +7,7 @@ use serde_core::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
+use super::kind::Kind;
 use super::nested::{self, Element, Level, Nest};
 use super::out::Mark;
 use super::value::{FORMAT_ERROR, Value};
@@ -42,7 +43,7 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"order\":{\"id\":7,\"items\":[\"tea\",\"milk\"]}}\n"));
     /// ```
     pub fn serialize<T: Serialize + ?Sized>(self, value: &T) {
-        self.guarded(|out, options| {
+        self.guarded(Kind::Bare, |out, options| {
             nested::write(out, options, |nest| {
                 // A failure is kept in the nest.
                 let _ = write(nest, value);

@@ -6,8 +6,11 @@ use super::buf::Buf;
 use super::escape;
 use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
+use super::kind::Kind;
 use super::out::Out;
 use super::record::Record;
+use super::redact::REDACTED;
+use super::shape::Place;
 use crate::Severity;
 
 /// How many keys are prepared: one bit each says which have been written.
@@ -23,6 +26,8 @@ pub struct CallSite {
     severity: Severity,
     /// Members, each with a comma after it.
     head: Box<[u8]>,
+    /// The same for the attributes that schemas of OTLP have besides; empty elsewhere.
+    attributes: Box<[u8]>,
     head_skipped: u64,
     head_cut: bool,
     site: Site,
@@ -31,7 +36,7 @@ pub struct CallSite {
 /// The keys of a call site.
 #[derive(Debug)]
 pub(super) struct Site {
-    /// `"user_id":` by position, free of clashes.
+    /// `"user_id":` by position, free of clashes; with [`REDACTED`] as value if that is a secret.
     pub(super) keys: Vec<Box<[u8]>>,
     /// The same keys, for fields that come under names of their own besides.
     pub(super) reserved: Reserved,
@@ -46,26 +51,41 @@ impl Format {
         meta: &Meta<'_>,
         names: impl IntoIterator<Item = &'n str>,
     ) -> CallSite {
-        let mut out = Out::with_limit(self.inner.limit);
-        let head_cut = self.inner.static_head(&mut out, meta);
+        let inner = &self.inner;
+        let typed = inner.rules.options.typed;
+        let first = if typed { Place::Scope } else { Place::Line };
+        let mut out = Out::with_limit(inner.limit);
+        let mut head_cut = inner.static_part(&mut out, meta, first);
+        let mut attributes = Out::with_limit(inner.limit);
+        if typed {
+            head_cut |= inner.static_part(&mut attributes, meta, Place::Attributes);
+        }
         let mut site = Site { keys: Vec::new(), reserved: Reserved::default() };
+        let marker = format!("\"{REDACTED}\"");
+        let typed_marker = Kind::of_json(&marker);
         for name in names.into_iter().take(PREPARED) {
             let mut key = Buf::default();
-            key.push(b'"');
             escape::push(&mut key, name);
-            while self.inner.rules.reserved.contains(keys::hash(&key[1..]), &key[1..])
-                || !site.reserved.insert(&key[1..])
+            while inner.rules.reserved.contains(keys::hash(&key), &key)
+                || !site.reserved.insert(&key)
             {
                 key.push(b'_');
             }
-            key.extend_from_slice(b"\":");
-            site.keys.push((*key).into());
+            let (before, after): (&[u8], &[u8]) =
+                if typed { (b"{\"key\":\"", b"\",\"value\":") } else { (b"\"", b"\":") };
+            let secret: &[u8] = match (inner.rules.is_redacted(name), typed) {
+                (false, _) => b"",
+                (true, false) => marker.as_bytes(),
+                (true, true) => typed_marker.as_bytes(),
+            };
+            site.keys.push([before, &key, after, secret].concat().into());
         }
         CallSite {
             format: self.clone(),
             severity: meta.severity,
             head: (*out.buf).into(),
-            head_skipped: out.skipped,
+            attributes: (*attributes.buf).into(),
+            head_skipped: out.skipped + attributes.skipped,
             head_cut,
             site,
         }
@@ -86,7 +106,11 @@ impl CallSite {
             self.severity,
             time,
             Some(&self.site),
-            |members| {
+            |members, place| {
+                if place == Place::Attributes {
+                    members.out.raw(&self.attributes);
+                    return;
+                }
                 members.out.raw(&self.head);
                 members.out.skipped = self.head_skipped;
                 members.cut = self.head_cut;

@@ -1,9 +1,13 @@
 //! Spans, encoded when their fields are recorded and copied into every line inside.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::format::{Format, Inner};
-use super::members::{Members, Name};
+use super::kind::Kind;
+use super::members::Members;
+use super::name::Name;
+use super::task::Task;
 use super::value::Value;
 
 /// The object of one span: its name and its fields.
@@ -20,6 +24,7 @@ use super::value::Value;
 pub struct EncodedSpan {
     inner: Arc<Inner>,
     members: Members,
+    task: Option<Arc<Task>>,
 }
 
 impl Format {
@@ -28,13 +33,32 @@ impl Format {
     ///
     /// A span may fill a quarter of the line; beyond it, further fields are left out and each line
     /// inside counts as truncated.
+    ///
+    /// The span is a root: in a schema with tasks it begins one. A span inside another one is made
+    /// by [`Format::child_span`].
     pub fn span(&self, name: &str) -> EncodedSpan {
+        self.new_span(name, self.inner.task.is_some().then(|| Arc::new(Task::root())))
+    }
+
+    /// Begins the object of a span inside another one, as [`Format::span`] does for a root. In a
+    /// schema with tasks it belongs to its parent's; elsewhere the two are the same.
+    pub fn child_span(&self, name: &str, parent: &EncodedSpan) -> EncodedSpan {
+        let task = parent.task.as_ref().map(|task| match task.child() {
+            Some(child) => Arc::new(child),
+            None => Arc::clone(task),
+        });
+        self.new_span(name, task)
+    }
+
+    fn new_span(&self, name: &str, task: Option<Arc<Task>>) -> EncodedSpan {
         let mut members = Members::default();
+        let options = self.inner.span_rules.options;
         members.out.limit = self.inner.limit / 4;
-        members.out.raw(b"{\"name\":");
-        members.out.string(name);
-        members.out.buf.push(b',');
-        EncodedSpan { inner: Arc::clone(&self.inner), members }
+        let (open, close) = self.inner.shape.name;
+        members.out.raw(open);
+        Kind::String.write(&mut members.out, options, |out| out.string(name));
+        members.out.buf.extend_from_slice(close);
+        EncodedSpan { inner: Arc::clone(&self.inner), members, task }
     }
 }
 
@@ -43,16 +67,18 @@ impl EncodedSpan {
     /// tells fields apart, also those of one name; it is the position in the list of fields that
     /// the span was declared with.
     pub fn record<'v>(&'v mut self, id: u32, name: &'v str) -> Value<'v> {
+        let rules = &self.inner.span_rules;
         let name = match self.members.keys.position(id) {
-            Some(position) => Name::Again(position),
+            Some(position) => Name::Again(position, name),
             None => Name::User(name, id),
         };
-        Value { members: &mut self.members, rules: &self.inner.span_rules, site: None, name }
+        Value { members: &mut self.members, rules, site: None, name }
     }
 
     /// The value of the field with this `id`, as JSON.
     pub fn value(&self, id: u32) -> Option<&[u8]> {
-        self.members.keys.position(id).map(|position| self.members.value(position))
+        let position = self.members.keys.position(id)?;
+        Some(self.members.value(position, &self.inner.span_rules))
     }
 
     /// Takes over the values that `newer`, a span of the same format, holds for these fields, each
@@ -65,7 +91,7 @@ impl EncodedSpan {
     ) {
         for (id, name) in fields {
             if let Some(json) = newer.value(id) {
-                self.record(id, name).plain(|out, _| out.raw(json));
+                self.record(id, name).plain(Kind::Bare, |out, _| out.raw(json));
             }
         }
         self.members.out.full |= newer.truncated();
@@ -75,7 +101,8 @@ impl EncodedSpan {
     pub fn json(&self) -> Vec<u8> {
         let mut json = self.object().to_vec();
         json.pop();
-        json.push(b'}');
+        json.extend_from_slice(self.inner.shape.object);
+        json.pop();
         json
     }
 
@@ -103,25 +130,78 @@ impl EncodedSpan {
 pub struct SpanList {
     /// Objects, each with a comma after it.
     pub(super) bytes: Vec<u8>,
-    last: usize,
+    /// Where the innermost begins.
+    pub(super) last: usize,
     pub(super) cut: bool,
+    /// The task of the innermost span, where the schema has tasks.
+    pub(super) task: Option<Arc<Task>>,
+    /// Where in `bytes` the ids of trace and span stand, where the schema has keys for them.
+    pub(super) ids: [Range<usize>; 2],
+    /// The fields of all spans, where the schema puts them among those of the record.
+    pub(super) fields: Vec<SpanField>,
+    /// How many spans were added.
+    spans: u32,
+}
+
+/// A field of a span in a [`SpanList`].
+#[derive(Debug, Clone)]
+pub(super) struct SpanField {
+    /// Whose field it is: a number counted from the root.
+    pub(super) span: u32,
+    pub(super) key: Range<usize>,
+    pub(super) value: Range<usize>,
 }
 
 impl SpanList {
     /// Starts without spans.
     pub const fn new() -> Self {
-        SpanList { bytes: Vec::new(), last: 0, cut: false }
+        SpanList {
+            bytes: Vec::new(),
+            last: 0,
+            cut: false,
+            task: None,
+            ids: [0..0, 0..0],
+            fields: Vec::new(),
+            spans: 0,
+        }
     }
 
     /// Adds a span as the innermost.
     pub fn push(&mut self, span: &EncodedSpan) {
         self.last = self.bytes.len();
         self.bytes.extend_from_slice(span.object());
-        if let Some(comma) = self.bytes.last_mut() {
-            *comma = b'}';
-        }
-        self.bytes.push(b',');
+        self.bytes.pop();
+        self.bytes.extend_from_slice(span.inner.shape.object);
         self.cut |= span.truncated();
+        if span.inner.reads_spans {
+            self.read(span);
+        }
+    }
+
+    /// Keeps what the schema takes out of the spans.
+    #[cold]
+    fn read(&mut self, span: &EncodedSpan) {
+        self.task.clone_from(&span.task);
+        self.spans += 1;
+        let (inner, members) = (&span.inner, &span.members);
+        for (position, key) in members.keys.list().iter().enumerate() {
+            let key = self.last + key.start as usize..self.last + key.end();
+            let value = members.value_at(position, &inner.span_rules);
+            let value = self.last + value.start..self.last + value.end;
+            let id = match &self.bytes[key.clone()] {
+                b"trace_id" => Some(0),
+                b"span_id" => Some(1),
+                _ => None,
+            };
+            if let Some(id) = id
+                && let Some(text) = inner.trace_id(id, &self.bytes[value.clone()])
+            {
+                self.ids[id] = value.start + text.start..value.start + text.end;
+            }
+            if inner.flat_spans {
+                self.fields.push(SpanField { span: self.spans, key, value });
+            }
+        }
     }
 
     /// Removes all spans and keeps the memory.
@@ -129,15 +209,14 @@ impl SpanList {
         self.bytes.clear();
         self.last = 0;
         self.cut = false;
+        self.task = None;
+        self.ids = [0..0, 0..0];
+        self.fields.clear();
+        self.spans = 0;
     }
 
     /// Whether there are no spans.
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
-    }
-
-    /// The innermost object with a comma instead of its closing brace: `…},` without the `}`.
-    pub(super) fn innermost(&self) -> &[u8] {
-        &self.bytes[self.last..self.bytes.len() - 1]
     }
 }

@@ -5,6 +5,7 @@
 
 use sval::{Index, Label, Result, Stream, Tag, Value as Inner, tags};
 
+use super::kind::Kind;
 use super::nested::{self, Element, Level, Nest, TOO_DEEP};
 use super::out::Mark;
 use super::value::{self, FORMAT_ERROR, Value};
@@ -35,7 +36,7 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"item\":[\"tea\",2]}\n"));
     /// ```
     pub fn sval<V: Inner + ?Sized>(self, value: &V) {
-        self.guarded(|out, options| {
+        self.guarded(Kind::Bare, |out, options| {
             nested::write(out, options, |nest| {
                 let mut writer = Writer { nest, open: Vec::new(), due: true };
                 // A success counts only if one whole value came.

@@ -49,6 +49,9 @@ pub enum TimeStyle {
     Rfc3339Local,
     /// A number of seconds since 1970, such as `1770563890.786117`.
     Unix,
+    /// A string of nanoseconds since 1970, such as `"1770563890786117000"`: what JSON of Protocol
+    /// Buffers makes of a 64-bit integer. The precision has no effect. A time before 1970 is 0.
+    UnixNanos,
 }
 
 /// The longest text that [`write`] makes, in bytes: sign, 12 digits of year, 15 bytes from month to
@@ -97,6 +100,7 @@ pub(super) fn write(buf: &mut Buf, time: SystemTime, style: TimeStyle, precision
         #[cfg(feature = "local-time")]
         TimeStyle::Rfc3339Local => super::local::write(buf, second, nanos, precision),
         TimeStyle::Unix => unix(buf, second, nanos, precision),
+        TimeStyle::UnixNanos => unix_nanos(buf, second, nanos),
     }
 }
 
@@ -158,6 +162,13 @@ fn unix(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
     buf.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     let len = fraction(&mut text, nanos, precision);
     buf.extend_from_slice(&text[..len]);
+}
+
+fn unix_nanos(buf: &mut Buf, second: i64, nanos: u32) {
+    let seconds = u64::try_from(second).unwrap_or(0);
+    let nanos = if second < 0 { 0 } else { u64::from(nanos) };
+    let total = seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+    buf.extend_quoted(itoa::Buffer::new().format(total).as_bytes(), b"\"");
 }
 
 /// Writes the point and the decimals; returns how many bytes.

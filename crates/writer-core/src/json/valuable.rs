@@ -2,6 +2,7 @@
 
 use valuable::{Enumerable, Fields, NamedValues, Slice, Valuable, Value as Inner, Visit};
 
+use super::kind::Kind;
 use super::nested::{self, Level, Nest};
 use super::value::{self, Value};
 
@@ -29,7 +30,7 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"items\":[\"tea\",null]}\n"));
     /// ```
     pub fn valuable(self, value: &dyn Valuable) {
-        self.guarded(|out, options| {
+        self.guarded(Kind::Bare, |out, options| {
             nested::write(out, options, |nest| write(nest, &value.as_value()))
         });
     }

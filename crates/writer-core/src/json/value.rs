@@ -7,8 +7,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::escape;
 use super::keys::Reserved;
-use super::members::{Members, Name};
+use super::kind::Kind;
+use super::members::{Members, Open};
+use super::name::Name;
 use super::out::Out;
+use super::redact::REDACTED;
 use super::schema::{Options, Rules};
 
 /// Stands in the place of a value whose `Display` or `Debug` returned an error.
@@ -38,25 +41,28 @@ pub struct Value<'a> {
 impl Value<'_> {
     /// Writes `null`.
     pub fn null(self) {
-        self.plain(|out, _| out.raw(b"null"));
+        self.plain(Kind::Bare, |out, options| {
+            out.raw(if options.typed { b"{}" } else { b"null" });
+        });
     }
 
     /// Writes `true` or `false`.
     #[inline]
     pub fn bool(self, value: bool) {
-        self.plain(|out, _| if value { out.raw(b"true") } else { out.raw(b"false") });
+        self.plain(Kind::Bool, |out, _| if value { out.raw(b"true") } else { out.raw(b"false") });
     }
 
     /// Writes all digits.
     #[inline]
     pub fn u64(self, value: u64) {
-        self.plain(|out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
+        let kind = if value >> 63 == 0 { Kind::Int } else { Kind::Digits };
+        self.plain(kind, |out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
     }
 
     /// Writes all digits.
     #[inline]
     pub fn i64(self, value: i64) {
-        self.plain(|out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
+        self.plain(Kind::Int, |out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
     }
 
     /// Writes digits while the value fits 64 bits, else the digits as a string, because most readers
@@ -64,7 +70,8 @@ impl Value<'_> {
     /// [`FormatBuilder::wide_integers`](super::FormatBuilder::wide_integers).
     pub fn u128(self, value: u128) {
         let fits = u64::try_from(value).is_ok();
-        self.plain(|out, options| {
+        let kind = Kind::of_wide(i64::try_from(value).is_ok(), fits, self.rules.options);
+        self.plain(kind, |out, options| {
             wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
         });
     }
@@ -72,7 +79,8 @@ impl Value<'_> {
     /// Writes like [`Value::u128`].
     pub fn i128(self, value: i128) {
         let fits = i64::try_from(value).is_ok() || u64::try_from(value).is_ok();
-        self.plain(|out, options| {
+        let kind = Kind::of_wide(i64::try_from(value).is_ok(), fits, self.rules.options);
+        self.plain(kind, |out, options| {
             wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
         });
     }
@@ -81,7 +89,7 @@ impl Value<'_> {
     /// the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, or `null` where the schema says so.
     #[inline]
     pub fn f64(self, value: f64) {
-        self.plain(|out, options| {
+        self.plain(Kind::Double, |out, options| {
             if value.is_finite() {
                 out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
             } else {
@@ -93,7 +101,7 @@ impl Value<'_> {
     /// Writes the shortest digits that read back as the same `f32`: `0.1`, not
     /// `0.10000000149011612`. Otherwise like [`Value::f64`].
     pub fn f32(self, value: f32) {
-        self.plain(|out, options| {
+        self.plain(Kind::Double, |out, options| {
             if value.is_finite() {
                 out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
             } else {
@@ -105,7 +113,7 @@ impl Value<'_> {
     /// Writes a string.
     #[inline]
     pub fn str(self, value: &str) {
-        self.plain(|out, _| out.string(value));
+        self.plain(Kind::String, |out, _| out.string(value));
     }
 
     /// Writes a string of one character.
@@ -115,17 +123,17 @@ impl Value<'_> {
 
     /// Writes a string of lower-case hexadecimal digits, two per byte.
     pub fn bytes(self, value: &[u8]) {
-        self.plain(|out, _| hex_string(out, value));
+        self.plain(Kind::String, |out, _| hex_string(out, value));
     }
 
     /// Writes a string of what `Display` prints.
     pub fn display(self, value: &dyn fmt::Display) {
-        self.user(|out, _| out.format(format_args!("{value}")));
+        self.user(Kind::String, |out, _| out.format(format_args!("{value}")));
     }
 
     /// Writes a string of what `Debug` prints.
     pub fn debug(self, value: &dyn fmt::Debug) {
-        self.user(|out, _| out.format(format_args!("{value:?}")));
+        self.user(Kind::String, |out, _| out.format(format_args!("{value:?}")));
     }
 
     /// Writes a string of what the arguments print; a literal without arguments is copied.
@@ -133,51 +141,68 @@ impl Value<'_> {
     pub fn args(self, value: fmt::Arguments<'_>) {
         match value.as_str() {
             Some(text) => self.str(text),
-            None => self.user(|out, _| out.format(value)),
+            None => self.user(Kind::String, |out, _| out.format(value)),
         }
     }
 
     /// Writes an error: its message as a string, or, if it has sources and the schema shows them,
     /// `{"message":…,"chain":[…]}` with at most 16 sources, nearest first.
     pub fn error(self, value: &(dyn Error + 'static)) {
-        self.user(|out, options| error(out, value, options));
+        self.user(Kind::Bare, |out, options| error(out, value, options));
     }
 
     /// Writes a value that runs no user code.
     #[inline(always)]
-    pub(super) fn plain(self, write: impl Fn(&mut Out, Options)) {
+    pub(super) fn plain(self, kind: Kind, write: impl Fn(&mut Out, Options)) {
         if !self.members.write_simple(self.name, self.rules, self.site, &write) {
-            self.plain_slow(&write);
+            self.plain_slow(kind, &write);
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn plain_slow(self, write: &impl Fn(&mut Out, Options)) {
-        if let Name::Hidden = self.name {
-            return;
+    fn plain_slow(self, kind: Kind, write: &impl Fn(&mut Out, Options)) {
+        if let Some((value, open, options)) = self.begin() {
+            let out = &mut value.members.out;
+            kind.write(out, options, |out| write(out, options));
+            value.members.close(open);
         }
-        let open = self.members.open(self.name, self.rules, self.site);
-        write(&mut self.members.out, self.rules.options);
-        self.members.close(open);
     }
 
-    /// Writes a string or an object by user code, which may fail or panic.
-    fn user(self, write: impl FnOnce(&mut Out, Options) -> fmt::Result) {
-        self.guarded(|out, options| write(out, options).map_err(|fmt::Error| FORMAT_ERROR));
+    /// Writes the key; `None` if the value is not to be written, or is replaced already.
+    fn begin(self) -> Option<(Self, Open, Options)> {
+        if let Name::Hidden = self.name {
+            return None;
+        }
+        let options = self.rules.options;
+        let open = self.members.open(self.name, self.rules, self.site);
+        if self.name.is_secret(self.rules) {
+            if !matches!(self.name, Name::Ready(_)) {
+                Kind::String.write(&mut self.members.out, options, |out| out.string(REDACTED));
+            }
+            self.members.close(open);
+            return None;
+        }
+        Some((self, open, options))
+    }
+
+    /// Writes a value by user code, which may fail or panic.
+    fn user(self, kind: Kind, write: impl FnOnce(&mut Out, Options) -> fmt::Result) {
+        self.guarded(kind, |out, options| write(out, options).map_err(|fmt::Error| FORMAT_ERROR));
     }
 
     /// Writes a value by user code, which may panic, or fail and name the marker for its place.
-    pub(super) fn guarded(self, write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>) {
-        if let Name::Hidden = self.name {
-            return;
-        }
-        let open = self.members.open(self.name, self.rules, self.site);
-        let out = &mut self.members.out;
+    pub(super) fn guarded(
+        self,
+        kind: Kind,
+        write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>,
+    ) {
+        let Some((value, open, options)) = self.begin() else { return };
+        let out = &mut value.members.out;
         let mark = out.mark();
-        let options = self.rules.options;
         // Unwind safety: all that a panic can leave half done is taken back below.
-        let marker = match catch_unwind(AssertUnwindSafe(|| write(out, options))) {
+        let call = || kind.write(out, options, |out| write(out, options));
+        let marker = match catch_unwind(AssertUnwindSafe(call)) {
             Ok(Ok(())) => None,
             Ok(Err(marker)) => Some(marker),
             Err(payload) => {
@@ -186,11 +211,12 @@ impl Value<'_> {
             }
         };
         if let Some(marker) = marker {
-            self.members.out.roll_back(mark);
-            self.members.out.string(marker);
-            self.members.errors += 1;
+            let out = &mut value.members.out;
+            out.roll_back(mark);
+            Kind::String.write(out, options, |out| out.string(marker));
+            value.members.errors += 1;
         }
-        self.members.close(open);
+        value.members.close(open);
     }
 }
 
@@ -243,27 +269,43 @@ pub(super) fn hex_digits(out: &mut Out, value: &[u8]) {
 /// Writes an error: its message, or, if it has sources and the schema shows them, an object.
 pub(super) fn error(out: &mut Out, value: &dyn Error, options: Options) -> fmt::Result {
     match value.source() {
-        Some(source) if options.error_chain => chain(out, value, source),
-        _ => out.format(format_args!("{value}")),
+        Some(source) if options.error_chain => chain(out, value, source, options),
+        _ => Kind::String.write(out, options, |out| out.format(format_args!("{value}"))),
     }
 }
 
-fn chain(out: &mut Out, error: &dyn Error, source: &(dyn Error + 'static)) -> fmt::Result {
+const PLAIN_CHAIN: [&[u8]; 4] = [b"{\"message\":", b",\"chain\":[", b"]", b"}"];
+
+const TYPED_CHAIN: [&[u8]; 4] = [
+    b"{\"kvlistValue\":{\"values\":[{\"key\":\"message\",\"value\":",
+    b"},{\"key\":\"chain\",\"value\":{\"arrayValue\":{\"values\":[",
+    b"]}}}",
+    b"]}}",
+];
+
+fn chain(
+    out: &mut Out,
+    error: &dyn Error,
+    source: &(dyn Error + 'static),
+    options: Options,
+) -> fmt::Result {
+    let [open, array_open, array_close, close] =
+        if options.typed { TYPED_CHAIN } else { PLAIN_CHAIN };
     let object = out.mark();
-    out.raw(b"{\"message\":");
-    out.format(format_args!("{error}"))?;
+    out.raw(open);
+    Kind::String.write(out, options, |out| out.format(format_args!("{error}")))?;
     let array = out.mark();
-    out.raw(b",\"chain\":[");
+    out.raw(array_open);
     let mut next = Some(source);
     for place in 0..CHAIN {
         let Some(error) = next else { break };
         if place > 0 {
             out.raw(b",");
         }
-        out.format(format_args!("{error}"))?;
+        Kind::String.write(out, options, |out| out.format(format_args!("{error}")))?;
         next = error.source();
     }
-    out.close(array, b']');
-    out.close(object, b'}');
+    array_close.iter().for_each(|&byte| out.close(array, byte));
+    close.iter().for_each(|&byte| out.close(object, byte));
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Tests of the encoder: every line is read back by another implementation.
 
 mod clashes;
+mod every_schema;
 mod hostile;
 mod limits;
 #[cfg(feature = "local-time")]
@@ -10,6 +11,8 @@ mod nested;
 mod options;
 mod properties;
 mod reader;
+mod redaction;
+mod schemas;
 #[cfg(all(feature = "sval", feature = "valuable"))]
 mod streams;
 mod times;
@@ -17,8 +20,19 @@ mod values;
 
 use serde_json::Value as Json;
 
-use super::{Encoded, Format, Meta, Record};
+use super::{Encoded, Format, Meta, Record, Schema};
 use crate::Severity;
+
+/// Every schema.
+pub(super) const SCHEMAS: [Schema; 7] = [
+    Schema::Default,
+    Schema::Tracing,
+    Schema::Ecs,
+    Schema::Otel,
+    Schema::Gcp,
+    Schema::Bunyan,
+    Schema::Logxpy,
+];
 
 /// Encodes one record; returns the line and how it went.
 pub(super) fn encode(format: &Format, fill: impl FnOnce(&mut Record<'_>)) -> Encoded<Vec<u8>> {

@@ -81,3 +81,33 @@ fn a_key_used_twice_is_an_error_that_names_the_option() {
         }
     }
 }
+
+#[derive(Default)]
+struct Adapter {
+    format: FormatBuilder,
+}
+
+#[allow(dead_code, unreachable_pub, reason = "the macro gives all options, for a public builder")]
+impl Adapter {
+    crate::__format_options!(format);
+}
+
+#[test]
+fn an_adapter_has_the_options_of_the_format() {
+    let adapter = Adapter::default()
+        .schema(crate::json::Schema::Bunyan)
+        .redact(["a"])
+        .redact_defaults()
+        .level_names(["t", "d", "i", "w", "e"])
+        .hide(Part::Timestamp)
+        .static_field("name", |value| value.str("n"))
+        .static_field("hostname", |value| value.str("h"));
+    let pid = std::process::id();
+    assert_eq!(
+        line(adapter.format),
+        format!(
+            "{{\"level\":\"w\",\"target\":\"shop\",\"v\":0,\"pid\":{pid},\"name\":\"n\",\
+             \"hostname\":\"h\",\"msg\":\"m\",\"a\":\"[redacted]\"}}\n"
+        )
+    );
+}

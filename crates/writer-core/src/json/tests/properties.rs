@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::{encode, reader};
-use crate::json::Format;
+use crate::json::{Format, Record};
 
 #[derive(Debug, Clone)]
-enum Field {
+pub(super) enum Field {
     Unsigned(u64),
     Signed(i64),
     Float(f64),
@@ -19,7 +19,7 @@ enum Field {
     Message(String),
 }
 
-fn name() -> impl Strategy<Value = String> {
+pub(super) fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         Just("message".to_owned()),
         Just("level".to_owned()),
@@ -29,7 +29,7 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-fn field() -> impl Strategy<Value = Field> {
+pub(super) fn field() -> impl Strategy<Value = Field> {
     prop_oneof![
         any::<u64>().prop_map(Field::Unsigned),
         any::<i64>().prop_map(Field::Signed),
@@ -42,22 +42,36 @@ fn field() -> impl Strategy<Value = Field> {
     ]
 }
 
-fn fill(record: &mut crate::json::Record<'_>, fields: &[(String, Field)]) {
-    for (name, field) in fields {
-        match field {
-            Field::Message(text) => record.message().str(text),
-            Field::Unsigned(value) => record.field(name).u64(*value),
-            Field::Signed(value) => record.field(name).i64(*value),
-            Field::Float(value) => record.field(name).f64(*value),
-            Field::Bool(value) => record.field(name).bool(*value),
-            Field::Text(value) => record.field(name).str(value),
-            Field::Display(value) => record.field(name).display(value),
-            Field::Bytes(value) => record.field(name).bytes(value),
+impl Field {
+    /// Writes the field, by its position in the call site if it has one.
+    pub(super) fn write(&self, record: &mut Record<'_>, position: Option<usize>, name: &str) {
+        if let Field::Message(text) = self {
+            return record.message().str(text);
+        }
+        let member = match position {
+            Some(position) => record.site_field(position, name),
+            None => record.field(name),
+        };
+        match self {
+            Field::Unsigned(value) => member.u64(*value),
+            Field::Signed(value) => member.i64(*value),
+            Field::Float(value) => member.f64(*value),
+            Field::Bool(value) => member.bool(*value),
+            Field::Text(value) => member.str(value),
+            Field::Display(value) => member.display(value),
+            Field::Bytes(value) => member.bytes(value),
+            Field::Message(_) => {}
         }
     }
 }
 
-fn expected(field: &Field) -> Json {
+pub(super) fn fill(record: &mut Record<'_>, fields: &[(String, Field)]) {
+    for (name, field) in fields {
+        field.write(record, None, name);
+    }
+}
+
+pub(super) fn expected(field: &Field) -> Json {
     match field {
         Field::Unsigned(value) => (*value).into(),
         Field::Signed(value) => (*value).into(),
@@ -73,7 +87,7 @@ fn expected(field: &Field) -> Json {
     }
 }
 
-fn close(left: &Json, right: &Json) -> bool {
+pub(super) fn close(left: &Json, right: &Json) -> bool {
     // serde_json's default reader may be off by one unit in the last place.
     match (left.as_f64(), right.as_f64()) {
         (Some(left), Some(right)) => (left - right).abs() <= left.abs() * 1e-15,

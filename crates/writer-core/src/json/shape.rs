@@ -1,0 +1,205 @@
+//! What some schemas do beyond one member after the other: OTLP's frame, tasks, ids from spans.
+
+use std::ops::Range;
+use std::time::SystemTime;
+
+use super::format::{Inner, Meta};
+use super::members::Members;
+use super::out::Out;
+use super::span::SpanList;
+use super::task::{self, Task};
+
+/// Which part of the metadata that depends on the call site alone is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// All of it, as members of the line.
+    Line,
+    /// What stands before the time: the scope and the severity.
+    Scope,
+    /// What stands among the fields.
+    Attributes,
+}
+
+/// How spans are written, each as pieces that end in a comma.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Before and after a span's name.
+    pub(super) name: (&'static [u8], &'static [u8]),
+    /// Closes a span.
+    pub(super) object: &'static [u8],
+    /// Closes the list of spans.
+    pub(super) list: &'static [u8],
+    /// Closes a span that stands on its own, and the member that it is.
+    pub(super) single: &'static [u8],
+}
+
+pub(super) static PLAIN: Shape =
+    Shape { name: (b"{\"name\":", b","), object: b"},", list: b"],", single: b"}," };
+
+pub(super) static TYPED: Shape = Shape {
+    name: (b"{\"kvlistValue\":{\"values\":[{\"key\":\"name\",\"value\":", b"},"),
+    object: b"]}},",
+    list: b"]}}},",
+    single: b"]}}},",
+};
+
+/// Opens a line of OTLP; the attributes of the resource follow.
+pub(super) const OTLP_OPEN: &str = "{\"resourceLogs\":[{\"resource\":{\"attributes\":[";
+
+/// Ends the attributes of the resource.
+pub(super) const OTLP_SCOPES: &str = "]},\"scopeLogs\":[{";
+
+/// The key of the scope's name, which is the target.
+pub(super) const OTLP_SCOPE: &str = "\"scope\":{\"name\":";
+
+/// The most that a member with an id needs besides its key, in bytes.
+const LONGEST_ID: usize = 128;
+
+/// What a line may need for both ids, in bytes.
+pub(super) const IDS_RESERVE: usize = 2 * (LONGEST_ID + 64);
+
+/// The keys of a task's members.
+#[derive(Debug)]
+pub(super) struct TaskKeys {
+    /// `"tid":`
+    pub(super) id: Option<Box<[u8]>>,
+    /// `"lvl":[`
+    pub(super) level: Option<Box<[u8]>>,
+}
+
+impl Inner {
+    /// Writes the metadata where it is not simply time, call site and thread.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn special_head(
+        &self,
+        members: &mut Members,
+        time: Option<SystemTime>,
+        head: &dyn Fn(&mut Members, Place),
+    ) {
+        if !self.rules.options.typed {
+            self.time(members, time);
+            self.write_task(members, None);
+            head(members, Place::Line);
+            self.thread(members);
+            members.begin_fields();
+            return;
+        }
+        head(members, Place::Scope);
+        members.out.raw(&self.time_key);
+        self.time(members, time);
+        members.begin_fields();
+        let mark = members.out.mark();
+        members.open_nest(&self.rules);
+        let inside = members.out.buf.len();
+        head(members, Place::Attributes);
+        self.thread(members);
+        if members.out.buf.len() == inside {
+            members.unopen_nest(mark);
+        }
+    }
+
+    /// Writes OTLP's scope and the beginning of the record. Returns whether a string was cut.
+    pub(super) fn scope(&self, out: &mut Out, meta: &Meta<'_>) -> bool {
+        let mut cut = false;
+        if let Some(key) = &self.target {
+            cut = self.text(out, key, meta.target);
+            out.raw(b"},");
+        }
+        out.raw(b"\"logRecords\":[{");
+        out.raw(&self.levels[meta.severity as usize]);
+        cut
+    }
+
+    /// Ends a line of OTLP; otherwise like [`Inner::finish`].
+    #[cold]
+    #[inline(never)]
+    pub(super) fn finish_typed(&self, members: &mut Members) -> bool {
+        let truncated = members.out.full || members.cut || members.out.skipped > 0;
+        // Opens the attributes where nothing has.
+        members.begin_spans(&self.rules);
+        if truncated {
+            let out = &mut members.out;
+            // The brackets that close the line, less the comma that the first replaces.
+            let original = out.buf.len() as u64 + out.skipped + 9;
+            out.full = false;
+            out.raw(b"{\"key\":\"truncated\",\"value\":{\"boolValue\":true}},");
+            out.raw(b"{\"key\":\"original_bytes\",\"value\":{\"intValue\":\"");
+            out.raw(itoa::Buffer::new().format(original).as_bytes());
+            out.raw(b"\"}},");
+        }
+        members.end_fields(&self.rules);
+        members.end_object(b'}');
+        members.out.buf.extend_from_slice(b"]}]}]}\n");
+        truncated
+    }
+
+    /// Writes a task's id and the place of the record in it: after the time for the task of the
+    /// process, in the place of that for the task of a span.
+    pub(super) fn write_task(&self, members: &mut Members, task: Option<&Task>) {
+        let Some(keys) = &self.task else { return };
+        // The limit leaves room for all this.
+        let buf = &mut members.out.buf;
+        let start = buf.len();
+        if let Some(key) = &keys.id {
+            buf.extend_from_slice(key);
+            buf.push(b'"');
+            buf.extend_from_slice(task.map_or(task::process_id(), Task::id).as_bytes());
+            buf.extend_from_slice(b"\",");
+        }
+        if let Some(key) = &keys.level {
+            let place = task.map_or(1, Task::place);
+            buf.extend_from_slice(key);
+            buf.extend_from_slice(task.map_or("", Task::path).as_bytes());
+            buf.extend_from_slice(itoa::Buffer::new().format(place).as_bytes());
+            buf.extend_from_slice(b"],");
+        }
+        let end = buf.len();
+        if task.is_none() {
+            members.task = start..end;
+            return;
+        }
+        let old = members.task.clone();
+        members.task = old.start..old.start + end - start;
+        members.message_at = members.message_at - old.len() + (end - start);
+        members.splice(old, start);
+    }
+
+    /// Writes the ids of trace and span before the message.
+    pub(super) fn write_ids(&self, members: &mut Members, spans: &SpanList) {
+        let at = members.message_at;
+        for (key, range) in self.ids.iter().zip(&spans.ids).rev() {
+            if let Some(key) = key
+                && !range.is_empty()
+            {
+                let buf = &mut members.out.buf;
+                let start = buf.len();
+                // The limit leaves room for these.
+                buf.extend_from_slice(key);
+                buf.extend_from_slice(&spans.bytes[range.clone()]);
+                buf.push(b',');
+                members.splice(at..at, start);
+            }
+        }
+    }
+
+    /// Where in a field's value the id of a trace (0) or a span (1) stands, with its quotes; `None`
+    /// if there is no key for it or it is none.
+    pub(super) fn trace_id(&self, which: usize, value: &[u8]) -> Option<Range<usize>> {
+        self.ids[which].as_ref()?;
+        let start = match value {
+            [b'"', ..] => 0,
+            _ if value.starts_with(b"{\"stringValue\":") => b"{\"stringValue\":".len(),
+            _ => return None,
+        };
+        let end = if start == 0 { value.len() } else { value.len() - 1 };
+        let text = value[start..end].strip_prefix(b"\"")?.strip_suffix(b"\"")?;
+        let hex = |text: &[u8]| {
+            text.len() == [32, 16][which]
+                && text.iter().all(u8::is_ascii_hexdigit)
+                && text.iter().any(|&digit| digit != b'0')
+        };
+        let fits = text.len() <= LONGEST_ID && !text.is_empty() && (!self.hex_ids || hex(text));
+        fits.then_some(start..end)
+    }
+}

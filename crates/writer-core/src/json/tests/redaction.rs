@@ -1,0 +1,124 @@
+//! Secrets are not written, and not even formatted.
+
+use std::fmt;
+
+use serde_json::json;
+
+use super::reader::check_line;
+use super::{encode, text};
+use crate::Severity;
+use crate::json::{Format, Meta, REDACTED, Schema};
+
+struct Untouchable;
+
+impl fmt::Display for Untouchable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("a secret was formatted");
+    }
+}
+
+fn format() -> Format {
+    Format::builder().redact_defaults().redact(["pin"]).build().unwrap()
+}
+
+#[test]
+fn keys_are_matched_as_words_in_any_case() {
+    let secret = [
+        "password",
+        "PASSWORD",
+        "user_password",
+        "db.password",
+        "X-Api-Key",
+        "apikey",
+        "apiKey",
+        "accessToken",
+        "set-cookie",
+        "Set_Cookie",
+        "Authorization",
+        "pin",
+        "card.pin",
+        "private_key",
+    ];
+    let open = [
+        "passwordless",
+        "password_hint",
+        "spin",
+        "SPIN",
+        "broken",
+        "BROKENTOKEN",
+        "tokens",
+        "éPin",
+        "key",
+        "",
+        "_",
+    ];
+    let encoded = encode(&format(), |record| {
+        for key in secret {
+            record.field(key).display(&Untouchable);
+        }
+        for key in open {
+            record.field(key).u64(1);
+        }
+    });
+    let json = check_line(&encoded.result);
+    for key in secret {
+        assert_eq!(json[key], REDACTED, "{key}");
+    }
+    for key in open {
+        assert_eq!(json[key], 1, "{key}");
+    }
+    assert_eq!(encoded.format_errors, 0);
+}
+
+#[test]
+fn a_call_site_redacts_what_the_format_redacts() {
+    let names = ["user", "password", "password", "token"];
+    let site = format().call_site(&Meta::new(Severity::Info, "shop::orders"), names);
+    let encoded = site.encode(
+        None,
+        |record| {
+            record.message().str("m");
+            for (position, name) in names.iter().enumerate() {
+                match *name {
+                    "user" => record.site_field(position, name).u64(1),
+                    _ => record.site_field(position, name).display(&Untouchable),
+                }
+            }
+        },
+        |_, line| check_line(line),
+    );
+    let json = encoded.unwrap().result;
+    for key in ["password", "password_", "token"] {
+        assert_eq!(json[key], REDACTED);
+    }
+    assert_eq!((&json["user"], json.as_object().unwrap().len()), (&json!(1), 8));
+}
+
+#[test]
+fn spans_and_static_fields_are_redacted_in_every_schema() {
+    for schema in super::SCHEMAS {
+        let format = Format::builder()
+            .static_field("api_key", |value| value.str("hunter2"))
+            .schema(schema)
+            .redact_defaults()
+            .build()
+            .unwrap();
+        let mut span = format.span("s");
+        span.record(0, "session_token").str("hunter2");
+        span.record(0, "session_token").display(&Untouchable);
+        let line = encode(&format, |record| {
+            record.message().str("m");
+            record.field("password").str("hunter2");
+            record.spans([&span]);
+        });
+        let line = String::from_utf8(line.result).unwrap();
+        assert!(!line.contains("hunter2"), "{schema:?} {line}");
+        assert_eq!(line.matches(REDACTED).count(), if schema == Schema::Tracing { 4 } else { 3 });
+    }
+}
+
+#[test]
+fn nothing_is_redacted_unless_asked() {
+    let line = text(&Format::default(), |record| record.field("password").str("x"));
+    assert!(line.ends_with("\"password\":\"x\"}"));
+}

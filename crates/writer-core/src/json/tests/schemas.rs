@@ -1,0 +1,413 @@
+//! Each schema has the shape of the specification it is named after.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value as Json, json};
+
+use super::reader::check_line;
+use crate::Severity;
+use crate::json::{Format, FormatBuilder, Meta, Part, Record, Schema};
+
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN: &str = "00f067aa0ba902b7";
+
+fn meta(severity: Severity) -> Meta<'static> {
+    Meta::new(severity, "shop::orders")
+        .module(Some("shop::orders"))
+        .file(Some("src/orders.rs"))
+        .line(Some(42))
+        .time(UNIX_EPOCH + Duration::from_micros(1_770_563_890_786_117))
+}
+
+fn schema(schema: Schema) -> FormatBuilder {
+    Format::builder().schema(schema)
+}
+
+/// Encodes one record through the format and through a call site, which must agree.
+fn text(format: &Format, severity: Severity, fill: impl Fn(&mut Record<'_>)) -> String {
+    let meta = meta(severity);
+    let keep = |_: Severity, line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
+    let line = format.encode(&meta, &fill, keep).unwrap().result;
+    let time = UNIX_EPOCH + Duration::from_micros(1_770_563_890_786_117);
+    let site = format.call_site(&meta, ["not_written"]);
+    let other = site.encode(Some(time), &fill, keep).unwrap().result;
+    if !line.contains("\"lvl\":[2") {
+        assert_eq!(line, other);
+    }
+    check_line(line.as_bytes());
+    line
+}
+
+fn read(format: &Format, fill: impl Fn(&mut Record<'_>)) -> Json {
+    check_line(text(format, Severity::Info, fill).as_bytes())
+}
+
+/// Message, a field, one that clashes with each of the keys, and two spans with ids.
+fn busy(format: &Format, clashes: &[&str]) -> Json {
+    let mut server = format.span("server");
+    server.record(0, "trace_id").str(TRACE);
+    server.record(1, "span_id").str("0000000000000001");
+    let mut request = format.child_span("request", &server);
+    request.record(0, "span_id").str(SPAN);
+    request.record(1, "name").str("n");
+    read(format, |record| {
+        record.message().str("handled");
+        record.field("user_id").u64(7);
+        for key in clashes {
+            record.field(key).bool(true);
+        }
+        record.spans([&server, &request]);
+    })
+}
+
+#[test]
+fn tracing_is_what_tracing_subscriber_prints() {
+    // https://docs.rs/tracing-subscriber/latest/tracing_subscriber/fmt/format/struct.Json.html
+    // and the members written by its `fmt/format/json.rs`.
+    let format = schema(Schema::Tracing).build().unwrap();
+    let plain = read(&format, |record| record.message().str("m"));
+    let expected = json!({
+        "timestamp": "2026-02-08T15:18:10.786117Z", "level": "INFO", "target": "shop::orders",
+        "fields": {"message": "m"},
+    });
+    assert_eq!(plain, expected);
+    let json = busy(&format, &["level", "message", "span"]);
+    assert_eq!(
+        json["fields"],
+        json!({"message": "handled", "user_id": 7, "level": true, "message_": true, "span": true})
+    );
+    let server = json!({"name": "server", "trace_id": TRACE, "span_id": "0000000000000001"});
+    let request = json!({"name": "request", "span_id": SPAN, "name_": "n"});
+    assert_eq!((&json["span"], &json["spans"]), (&request, &json!([server, request])));
+    let parts = [Part::File, Part::Line, Part::ThreadName, Part::ThreadId];
+    let format = parts.into_iter().fold(schema(Schema::Tracing), FormatBuilder::show);
+    let json = read(&format.build().unwrap(), |_| {});
+    let thread = std::thread::current();
+    assert_eq!((&json["filename"], &json["line_number"]), (&json!("src/orders.rs"), &json!(42)));
+    assert_eq!(json["threadName"], thread.name().unwrap());
+    assert_eq!(json["threadId"], format!("{:?}", thread.id()));
+    assert_eq!(json["fields"], json!({}));
+}
+
+#[test]
+fn ecs_has_the_keys_of_ecs_logging() {
+    // https://github.com/elastic/ecs-logging/blob/main/spec/spec.json: `@timestamp`, `log.level`,
+    // `message` and `ecs.version` are required, those with dots "at the top level".
+    // https://www.elastic.co/guide/en/ecs/current/ecs-log.html, ecs-process.html, ecs-tracing.html
+    let format = schema(Schema::Ecs).show(Part::ThreadName).show(Part::ProcessId).build().unwrap();
+    let plain = read(&format, |record| {
+        record.message().str("m");
+        record.field("f").f64(f64::NAN);
+    });
+    let expected = json!({
+        "@timestamp": "2026-02-08T15:18:10.786117Z", "log.level": "INFO", "message": "m",
+        "ecs.version": "8.11.0", "log.logger": "shop::orders",
+        "log.origin.file.name": "src/orders.rs", "log.origin.file.line": 42,
+        "process.thread.name": std::thread::current().name().unwrap(),
+        "process.pid": std::process::id(), "f": null,
+    });
+    assert_eq!(plain, expected);
+    let json = busy(&format, &["log.level", "log", "message", "trace.id", "level"]);
+    assert_eq!((&json["trace.id"], &json["span.id"]), (&json!(TRACE), &json!(SPAN)));
+    for key in ["log.level_", "log_", "message_", "trace.id_", "level"] {
+        assert_eq!(json[key], true, "{key}");
+    }
+    assert_eq!(json["spans"][1]["name"], "request");
+}
+
+/// The one log record of a line of OTLP, with its attributes as an object.
+fn record_of(json: &Json) -> (&Json, serde_json::Map<String, Json>) {
+    assert_eq!(json["resourceLogs"].as_array().unwrap().len(), 1);
+    let record = &json["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0];
+    let attributes = record.get("attributes").and_then(Json::as_array).unwrap();
+    let mut object = serde_json::Map::new();
+    for attribute in attributes {
+        assert_eq!(attribute.as_object().unwrap().len(), 2);
+        let key = attribute["key"].as_str().unwrap().to_owned();
+        assert!(object.insert(key, attribute["value"].clone()).is_none(), "{attribute} twice");
+    }
+    (record, object)
+}
+
+#[test]
+fn otel_is_one_message_of_otlp_json() {
+    // https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding,
+    // https://github.com/open-telemetry/opentelemetry-proto/blob/main/examples/logs.json,
+    // https://protobuf.dev/programming-guides/json/ for 64-bit integers and NaN,
+    // https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber.
+    let format = schema(Schema::Otel).static_field("service.name", |v| v.str("shop"));
+    let plain = read(&format.build().unwrap(), |record| record.message().str("m"));
+    let expected = json!({"resourceLogs": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+        "scopeLogs": [{"scope": {"name": "shop::orders"}, "logRecords": [{
+            "timeUnixNano": "1770563890786117000", "severityNumber": 9, "severityText": "INFO",
+            "body": {"stringValue": "m"}, "attributes": [],
+        }]}],
+    }]});
+    assert_eq!(plain, expected);
+    let json = busy(&schema(Schema::Otel).build().unwrap(), &["body", "traceId", "spans"]);
+    let (record, attributes) = record_of(&json);
+    assert_eq!((&record["traceId"], &record["spanId"]), (&json!(TRACE), &json!(SPAN)));
+    for key in ["body", "traceId", "spans_"] {
+        assert_eq!(attributes[key], json!({"boolValue": true}));
+    }
+    assert_eq!(attributes["user_id"], json!({"intValue": "7"}));
+    let spans = &attributes["spans"]["arrayValue"]["values"];
+    let request = &spans[1]["kvlistValue"]["values"];
+    assert_eq!(request[0], json!({"key": "name", "value": {"stringValue": "request"}}));
+    assert_eq!(request[2], json!({"key": "name_", "value": {"stringValue": "n"}}));
+}
+
+#[test]
+fn otel_types_every_value() {
+    // https://github.com/open-telemetry/opentelemetry-proto, `AnyValue` in common.proto
+    let format = schema(Schema::Otel).build().unwrap();
+    let json = read(&format, |record| {
+        record.field("i").i64(-1);
+        record.field("u").u64(u64::MAX);
+        record.field("w").u128(u128::MAX);
+        record.field("d").f64(0.5);
+        record.field("n").f64(f64::NAN);
+        record.field("b").bool(false);
+        record.field("x").null();
+        record.field("s").display(&"s\"");
+        record.field("bytes").bytes(&[1, 255]);
+        let inner = std::io::Error::other("inner");
+        record.field("e").error(&std::io::Error::other(inner));
+        record.message().args(format_args!("late {}", 1));
+    });
+    let (record, attributes) = record_of(&json);
+    assert_eq!(record["body"], json!({"stringValue": "late 1"}));
+    for (key, value) in [
+        ("i", json!({"intValue": "-1"})),
+        ("u", json!({"stringValue": u64::MAX.to_string()})),
+        ("w", json!({"stringValue": u128::MAX.to_string()})),
+        ("d", json!({"doubleValue": 0.5})),
+        ("n", json!({"doubleValue": "NaN"})),
+        ("b", json!({"boolValue": false})),
+        ("x", json!({})),
+        ("s", json!({"stringValue": "s\""})),
+        ("bytes", json!({"stringValue": "01ff"})),
+    ] {
+        assert_eq!(attributes[key], value, "{key}");
+    }
+}
+
+#[test]
+fn otel_shows_the_place_in_the_source_and_the_thread_as_attributes() {
+    // https://opentelemetry.io/docs/specs/semconv/registry/attributes/code/, …/thread/, …/process/
+    let parts = [Part::File, Part::Line, Part::ThreadName, Part::ThreadId, Part::ProcessId];
+    let format = parts.into_iter().fold(schema(Schema::Otel), FormatBuilder::show);
+    let format = format.static_field("n", |v| v.f64(0.5)).build().unwrap();
+    let json = busy(&format, &["code.file.path", "thread.id"]);
+    let (record, attributes) = record_of(&json);
+    assert_eq!(record["body"], json!({"stringValue": "handled"}));
+    assert_eq!(attributes["code.file.path"], json!({"stringValue": "src/orders.rs"}));
+    assert_eq!(attributes["code.line.number"], json!({"intValue": "42"}));
+    assert_eq!(attributes["code.file.path_"], json!({"boolValue": true}));
+    let name = std::thread::current().name().unwrap().to_owned();
+    assert_eq!(attributes["thread.name"], json!({"stringValue": name}));
+    assert!(attributes["thread.id"]["intValue"].is_string());
+    let resource = json["resourceLogs"][0]["resource"]["attributes"].as_array().unwrap();
+    assert_eq!(resource[0]["key"], "service.name");
+    let pid = json!({"intValue": std::process::id().to_string()});
+    assert_eq!(resource[1], json!({"key": "process.pid", "value": pid}));
+    assert_eq!(resource[2], json!({"key": "n", "value": {"doubleValue": 0.5}}));
+}
+
+#[test]
+fn otel_leaves_ids_out_that_are_not_those_of_w3c() {
+    // https://www.w3.org/TR/trace-context/#trace-id: 32 hexadecimal digits, not all zero
+    let format = schema(Schema::Otel).build().unwrap();
+    for id in ["", "x", "00000000000000000000000000000000", &TRACE[1..]] {
+        let mut span = format.span("s");
+        span.record(0, "trace_id").str(id);
+        let json = read(&format, |record| record.spans([&span]));
+        assert_eq!(record_of(&json).0.get("traceId"), None);
+    }
+}
+
+#[test]
+fn gcp_has_the_special_fields_of_cloud_logging() {
+    // https://cloud.google.com/logging/docs/structured-logging#special-payload-fields,
+    // https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity and
+    // …#LogEntrySourceLocation, where the line is an int64, in JSON a string.
+    let format = schema(Schema::Gcp).build().unwrap();
+    let plain = read(&format, |record| {
+        record.message().str("m");
+        record.field("f").f32(f32::INFINITY);
+    });
+    let expected = json!({
+        "time": "2026-02-08T15:18:10.786117Z", "severity": "INFO", "message": "m",
+        "target": "shop::orders", "f": null,
+        "logging.googleapis.com/sourceLocation":
+            {"file": "src/orders.rs", "line": "42", "function": "shop::orders"},
+    });
+    assert_eq!(plain, expected);
+    let json = busy(&format, &["severity", "time", "file", "logging.googleapis.com/trace"]);
+    assert_eq!(json["logging.googleapis.com/trace"], TRACE);
+    assert_eq!(json["logging.googleapis.com/spanId"], SPAN);
+    for key in ["severity_", "time_", "file", "logging.googleapis.com/trace_"] {
+        assert_eq!(json[key], true, "{key}");
+    }
+    let names = Severity::ALL.map(|severity| {
+        let line = text(&format, severity, |_| {});
+        check_line(line.as_bytes())["severity"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(names, ["DEBUG", "DEBUG", "INFO", "WARNING", "ERROR"]);
+}
+
+#[test]
+fn bunyan_has_the_core_fields() {
+    // https://github.com/trentm/node-bunyan#core-fields: v, level, name, hostname, pid, time, msg
+    let format = schema(Schema::Bunyan).static_field("name", |v| v.str("shop")).build().unwrap();
+    let json = busy(&format, &["name", "pid", "v", "msg"]);
+    let hostname = json["hostname"].as_str().unwrap();
+    assert!(!hostname.is_empty());
+    let plain = read(&format, |record| record.message().str("m"));
+    let expected = json!({
+        "v": 0, "name": "shop", "hostname": hostname, "pid": std::process::id(), "level": 30,
+        "time": "2026-02-08T15:18:10.786117Z", "msg": "m", "target": "shop::orders",
+    });
+    assert_eq!(plain, expected);
+    for key in ["name_", "pid_", "v_", "msg_"] {
+        assert_eq!(json[key], true, "{key}");
+    }
+    let levels = Severity::ALL.map(|severity| {
+        check_line(text(&format, severity, |_| {}).as_bytes())["level"].as_u64().unwrap()
+    });
+    assert_eq!(levels, [10, 20, 30, 40, 50]);
+    let format = schema(Schema::Bunyan).build().unwrap();
+    assert!(read(&format, |_| {})["name"].as_str().unwrap().starts_with("writer_core"));
+}
+
+#[test]
+fn logxpy_writes_the_line_of_the_reference_system() {
+    // The line that logxpy documents for a message outside a task, with the target as `logger`.
+    let format = schema(Schema::Logxpy).build().unwrap();
+    let fill = |record: &mut Record<'_>| {
+        record.message().str("User logged in");
+        record.field("user_id").u64(123);
+    };
+    let line = text(&format, Severity::Info, fill);
+    let (before, rest) = line.split_once("\"tid\":\"").unwrap();
+    let (tid, rest) = rest.split_once('"').unwrap();
+    assert_eq!(before, "{\"ts\":1770563890.786117,");
+    let expected = ",\"lvl\":[1],\"mt\":\"info\",\"logger\":\"shop::orders\",\
+                    \"msg\":\"User logged in\",\"user_id\":123}\n";
+    assert_eq!(rest, expected);
+    let (pid, counter) = tid.split_once('.').unwrap();
+    assert!(pid.len() == 2 && !counter.is_empty());
+    assert!(tid.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'));
+    assert_eq!(line, text(&format, Severity::Info, fill));
+    let types = Severity::ALL.map(|severity| {
+        let json = check_line(text(&format, severity, |_| {}).as_bytes());
+        (json["mt"].as_str().unwrap().to_owned(), json.get("log_level").cloned())
+    });
+    assert_eq!(types[0], ("debug".to_owned(), Some("TRACE".into())));
+    assert_eq!(
+        types[1..].iter().map(|(name, _)| &**name).collect::<Vec<_>>(),
+        ["debug", "info", "warning", "error"]
+    );
+    assert!(types[1..].iter().all(|(_, level)| level.is_none()));
+}
+
+#[test]
+fn logxpy_gives_each_root_span_a_task_and_each_record_its_place() {
+    let format = schema(Schema::Logxpy).build().unwrap();
+    let line = |spans: &[&crate::json::EncodedSpan]| {
+        let mut list = crate::json::SpanList::new();
+        spans.iter().for_each(|span| list.push(span));
+        let line = format.encode(
+            &meta(Severity::Info),
+            |record| {
+                record.field("a").u64(1);
+                record.span_list(&list);
+                record.message().str("late");
+            },
+            |_, line| check_line(line),
+        );
+        let json = line.unwrap().result;
+        (json["tid"].as_str().unwrap().to_owned(), json["lvl"].clone())
+    };
+    let (outside, place) = line(&[]);
+    assert_eq!(place, json!([1]));
+    let root = format.span("root");
+    let (task, place) = line(&[&root]);
+    assert_eq!(place, json!([2]));
+    assert_ne!(task, outside);
+    let child = format.child_span("child", &root);
+    assert_eq!(line(&[&root, &child]), (task.clone(), json!([3, 2])));
+    assert_eq!(line(&[&root, &child]), (task.clone(), json!([3, 3])));
+    assert_eq!(line(&[&root]), (task.clone(), json!([4])));
+    let other = format.span("other");
+    assert_ne!(line(&[&other]).0, task);
+    let mut deep = vec![root];
+    for _ in 0..1000 {
+        deep.push(format.child_span("deeper", &deep[deep.len() - 1]));
+    }
+    assert_eq!(line(&deep.iter().collect::<Vec<_>>()).0, task);
+}
+
+#[test]
+fn logxpy_merges_the_fields_of_spans_and_loses_no_value() {
+    let format = schema(Schema::Logxpy).build().unwrap();
+    let mut outer = format.span("outer");
+    outer.record(0, "a").str("outer");
+    outer.record(1, "b").str("outer");
+    outer.record(2, "name").str("n");
+    outer.record(3, "msg").str("outer");
+    let mut inner = format.child_span("inner", &outer);
+    inner.record(0, "a").str("inner");
+    inner.record(1, "b").str("inner");
+    let json = read(&format, |record| {
+        record.message().str("m");
+        record.field("a").str("event");
+        record.spans([&outer, &inner]);
+    });
+    for (key, value) in [
+        ("a", "event"),
+        ("a_", "inner"),
+        ("a__", "outer"),
+        ("b", "inner"),
+        ("b_", "outer"),
+        ("name", "n"),
+        ("msg", "m"),
+        ("msg_", "outer"),
+    ] {
+        assert_eq!(json[key], value, "{key}");
+    }
+    assert_eq!(json.as_object().unwrap().len(), 5 + 8);
+}
+
+#[test]
+fn the_default_schema_shows_ids_where_asked() {
+    let format = Format::builder().show(Part::TraceId).show(Part::SpanId).build().unwrap();
+    let json = busy(&format, &["trace_id"]);
+    assert_eq!((&json["trace_id"], &json["span_id"]), (&json!(TRACE), &json!(SPAN)));
+    assert_eq!(json["trace_id_"], true);
+    let json = busy(&Format::default(), &["trace_id"]);
+    assert_eq!((&json["trace_id"], json.get("span_id")), (&json!(true), None));
+}
+
+#[test]
+fn a_user_can_make_bunyan_from_the_default_schema() {
+    let builder = Format::builder()
+        .rename(Part::Timestamp, "time")
+        .level_numbers([10, 20, 30, 40, 50])
+        .rename(Part::Message, "msg")
+        .show(Part::ProcessId)
+        .rename(Part::ProcessId, "pid")
+        .static_field("v", |value| value.u64(0))
+        .static_field("name", |value| value.str("shop"))
+        .static_field("hostname", |value| value.str("till"));
+    let bunyan = schema(Schema::Bunyan)
+        .static_field("name", |value| value.str("shop"))
+        .static_field("hostname", |value| value.str("till"));
+    let (own, bunyan) = (builder.clone().build().unwrap(), bunyan.build().unwrap());
+    assert_eq!(busy(&own, &["pid", "v"]), busy(&bunyan, &["pid", "v"]));
+    let names = builder.level_names(["t", "d", "i\n", "w", "e"]).build().unwrap();
+    assert_eq!(read(&names, |_| {})["level"], "i\n");
+    let grouped = Format::builder().show(Part::Line).group_source("src").build().unwrap();
+    assert_eq!(read(&grouped, |_| {})["src"], json!({"line": 42}));
+}
