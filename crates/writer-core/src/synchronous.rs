@@ -124,6 +124,17 @@ impl Shared {
         } else {
             self.lock().reported = State::Healthy;
         }
+        self.tell_what_is_left();
+    }
+
+    /// After the end no sender comes that could tell what a callback has written.
+    fn tell_what_is_left(&self) {
+        let mut inner = self.lock();
+        let lines = if inner.ended { std::mem::take(&mut inner.untold) } else { 0 };
+        drop(inner);
+        if lines > 0 {
+            self.callbacks.written(lines);
+        }
     }
 
     pub(crate) fn flush_now(&self, timeout: Duration) -> Result<(), FlushError> {

@@ -33,6 +33,7 @@ fn lines_sent_by_on_write_are_written_and_feed_no_loop() {
         .flush_interval(50 * MS)
         .on_write(move |_| {
             if let Some(writer) = echo.get() {
+                // The last ones come after the close.
                 let _ = writer.send("echo");
             }
         })
@@ -126,7 +127,12 @@ fn a_shutdown_in_a_callback_closes_the_writer_and_the_worker_drains() {
         });
         let (sent, result, late) = answer.lock().unwrap().take().unwrap();
         assert_eq!((sent, late), (Ok(true), Err(SendError::Closed)));
-        assert!(matches!(result, Err(ShutdownError::WouldDeadlock)), "{result:?}");
+        if synchronous {
+            // Here the callback runs on the sender's thread, with nobody to wait for.
+            result.unwrap();
+        } else {
+            assert!(matches!(result, Err(ShutdownError::WouldDeadlock)), "{result:?}");
+        }
         assert_eq!(target.lines(), ["line 0", "from the callback"]);
     }
 }
@@ -200,7 +206,8 @@ fn on_drop_runs_without_locks_on_the_sender_and_may_use_the_writer() {
                 seen.fetch_add(lines, Ordering::Relaxed);
                 let writer = handle.wait();
                 assert!(writer.metrics().dropped >= 1);
-                writer.send("a line was dropped").unwrap();
+                // The worker's last report comes after the close.
+                let _ = writer.send("a line was dropped");
                 // On a sender's thread this is no deadlock; on the worker's it is refused.
                 drop(writer.flush(LIMIT));
             })

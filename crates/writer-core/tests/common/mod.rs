@@ -78,6 +78,8 @@ pub struct Gate {
 struct GateState {
     closed: bool,
     entered: u64,
+    /// How many may pass although the gate is closed.
+    passes: u64,
 }
 
 impl Gate {
@@ -105,9 +107,16 @@ impl Gate {
         let mut state = lock(&self.state);
         state.entered += 1;
         self.changed.notify_all();
-        while state.closed {
+        while state.closed && state.passes == 0 {
             state = self.changed.wait(state).unwrap();
         }
+        state.passes = state.passes.saturating_sub(1);
+    }
+
+    /// Lets the worker pass the closed gate once.
+    pub fn let_one_pass(&self) {
+        lock(&self.state).passes += 1;
+        self.changed.notify_all();
     }
 
     /// How often the worker came to the gate.
