@@ -142,8 +142,11 @@ impl Writer {
         let Some(shared) = self.shared() else { return };
         if shared.config.mode == crate::Mode::Manual {
             let mut inner = shared.lock();
-            inner.triggered = true;
-            shared.work.notify_one();
+            // What is not in the queue any more is being written.
+            if !inner.queue.is_empty() {
+                inner.triggered = true;
+                shared.work.notify_one();
+            }
         }
     }
 

@@ -21,6 +21,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("ends::two_writers_are_both_written", two_writers_are_both_written),
     ("ends::exit_while_others_send_leaves_a_prefix", exit_while_others_send_leaves_a_prefix),
     ("ends::without_the_hook_the_end_does_not_wait", without_the_hook_the_end_does_not_wait),
+    ("ends::a_sink_may_exit", a_sink_may_exit),
+    ("ends::a_callback_of_a_synchronous_writer_may_exit", a_synchronous_callback_may_exit),
     (
         "ends::a_sink_that_hangs_holds_the_end_for_two_seconds",
         a_sink_that_hangs_holds_the_end_for_two_seconds,
@@ -92,6 +94,8 @@ pub(crate) fn play(args: &Args) {
         "two" => two_writers(args),
         "race" => race(args),
         "hang" => hang(),
+        "exit-in-sink" => exit_in_sink(args),
+        "exit-in-synchronous-callback" => exit_in_synchronous_callback(args),
         end => {
             let (writer, guard) = builder(args).build().unwrap();
             std::mem::forget(guard);
@@ -332,4 +336,81 @@ fn hang() {
         assert_eq!(writer.send("never written"), Ok(true));
     }
     say(LAST_WORD);
+}
+
+/// The sink cannot be entered a second time, so its own lines are not written; other writers' are.
+fn a_sink_may_exit() {
+    for synchronous in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let outcome = Role::start(
+            "end",
+            &[("end", &"exit-in-sink"), ("synchronous", &synchronous), ("path", &path.display())],
+        )
+        .finish();
+        outcome.expect_code(7);
+        assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
+        let lines = child::whole_lines(&path);
+        assert_eq!(lines.len(), LINES);
+        child::assert_gapless(&child::numbers(&lines, "main"));
+    }
+}
+
+struct ExitingSink;
+
+impl Sink for ExitingSink {
+    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        say(LAST_WORD);
+        std::process::exit(7);
+    }
+}
+
+fn exit_in_sink(args: &Args) {
+    let (exiting, guard) =
+        Writer::to(ExitingSink).synchronous(args.parse("synchronous")).build().unwrap();
+    std::mem::forget(guard);
+    let (writer, guard) =
+        Writer::builder(args.path()).mode(Mode::Manual).max_queue_size(0).build().unwrap();
+    std::mem::forget(guard);
+    send_all(&writer);
+    let _ = exiting.send("a line");
+    forever();
+}
+
+fn a_synchronous_callback_may_exit() {
+    for strategy in STRATEGIES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let outcome = Role::start(
+            "end",
+            &[
+                ("end", &"exit-in-synchronous-callback"),
+                ("strategy", &strategy),
+                ("path", &path.display()),
+            ],
+        )
+        .finish();
+        outcome.expect_code(7);
+        assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
+        let lines = child::whole_lines(&path);
+        assert_eq!(lines.len(), 100);
+        child::assert_gapless(&child::numbers(&lines, "main"));
+    }
+}
+
+fn exit_in_synchronous_callback(args: &Args) {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    let (writer, guard) = Writer::builder(args.path())
+        .strategy(args.parse("strategy"))
+        .synchronous(true)
+        .on_write(move |lines| {
+            if count.fetch_add(lines, std::sync::atomic::Ordering::SeqCst) + lines == 100 {
+                say(LAST_WORD);
+                std::process::exit(7);
+            }
+        })
+        .build()
+        .unwrap();
+    std::mem::forget(guard);
+    send_all(&writer);
 }
