@@ -40,10 +40,8 @@ impl Clock {
         match until {
             None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
             Some(until) => {
+                // Also with no time left: a wait always lets others have the lock in between.
                 let left = until.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return guard;
-                }
                 let (guard, _) =
                     condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner);
                 guard
