@@ -50,7 +50,8 @@ pub(crate) struct Rhythm {
     tick: Duration,
     naps: bool,
     last_flush: Instant,
-    next_tick: Instant,
+    /// `None` = never: the tick is too long for the clock.
+    next_tick: Option<Instant>,
     at_tick: bool,
 }
 
@@ -66,7 +67,7 @@ impl Rhythm {
             tick: config.tick,
             naps: !at_once,
             last_flush: now,
-            next_tick: now.checked_add(config.tick).unwrap_or(now),
+            next_tick: now.checked_add(config.tick),
             at_tick: false,
         }
     }
@@ -83,13 +84,14 @@ impl Rhythm {
 
     /// Notes the time: reaches a tick, and skips those that were missed.
     pub(crate) fn reach(&mut self, now: Instant) {
-        if self.mode != Mode::Loop || now < self.next_tick {
+        let Some(tick) = self.next_tick.filter(|tick| self.mode == Mode::Loop && now >= *tick)
+        else {
             return;
-        }
+        };
         self.at_tick = true;
-        let late = (now - self.next_tick).as_nanos() % self.tick.as_nanos().max(1);
+        let late = (now - tick).as_nanos() % self.tick.as_nanos().max(1);
         let late = Duration::from_nanos(u64::try_from(late).unwrap_or(0));
-        self.next_tick = (now - late).checked_add(self.tick).unwrap_or(now);
+        self.next_tick = (now - late).checked_add(self.tick);
     }
 
     /// Whether the interval since the last flush is over, so that nothing may be held back.
@@ -141,7 +143,7 @@ impl Rhythm {
         if self.at_tick && due_lines > 0 && due {
             return Verdict::Write;
         }
-        Verdict::Wait(Some(self.next_tick), usize::MAX)
+        Verdict::Wait(self.next_tick, usize::MAX)
     }
 }
 

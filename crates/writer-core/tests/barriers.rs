@@ -183,20 +183,32 @@ fn every_duration_is_a_legal_timeout() {
     writer.sync(Duration::MAX).unwrap();
     guard.shutdown(Duration::MAX).unwrap();
     assert_eq!(target.bytes(), b"x\n");
+}
 
-    let target = Target::new();
-    let (_writer, guard) = target
-        .builder()
-        .flush_interval(Duration::MAX)
-        .tick(Duration::MAX)
-        .block_timeout(Duration::MAX)
-        .fail_after(Duration::MAX)
-        .mode(writer_core::Mode::Loop)
-        .build()
-        .unwrap();
-    guard.writer().send("x").unwrap();
-    drop(guard);
-    assert_eq!(target.bytes(), b"x\n");
+/// `tick(Duration::MAX)` in Loop stopped the first sender for ever: the worker took the tick that
+/// the clock cannot express for one that is due, and looked again and again under its lock.
+#[test]
+fn every_duration_is_a_legal_setting() {
+    for &mode in writer_core::Mode::ALL {
+        in_time(move || {
+            let target = Target::new();
+            let (writer, guard) = target
+                .builder()
+                .mode(mode)
+                .flush_interval(Duration::MAX)
+                .tick(Duration::MAX)
+                .block_timeout(Duration::MAX)
+                .fail_after(Duration::MAX)
+                .build()
+                .unwrap();
+            // The worker is up and sleeps again.
+            writer.sync(LIMIT).unwrap();
+            writer.send("x").unwrap();
+            writer.flush(LIMIT).unwrap();
+            drop(guard);
+            assert_eq!(target.bytes(), b"x\n", "{mode}");
+        });
+    }
 }
 
 #[test]
