@@ -91,8 +91,8 @@ fn send_until_closed(writer: &Writer) -> Vec<thread::JoinHandle<(Vec<String>, u6
 
 #[test]
 fn a_shutdown_against_racing_producers_keeps_every_accepted_line() {
-    in_time(|| {
-        for round in 0..100 {
+    for round in 0..100 {
+        in_time(move || {
             let strategy = Strategy::ALL[round % 3];
             let policy = QueuePolicy::ALL[round % 4];
             let target = Target::new();
@@ -125,8 +125,8 @@ fn a_shutdown_against_racing_producers_keeps_every_accepted_line() {
                     assert_eq!(&common::of_thread(&lines, t), accepted, "{label}");
                 }
             }
-        }
-    });
+        });
+    }
 }
 
 #[test]
