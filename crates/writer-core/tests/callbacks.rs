@@ -295,7 +295,9 @@ fn a_sink_that_fails_too_long_makes_block_refuse_until_it_works_again() {
         assert!(accepted.len() < 20);
         eventually("failed", || writer.metrics().state == State::Failed);
         assert_eq!(writer.send("refused"), Ok(false));
-        assert_eq!(*states.lock().unwrap(), [State::Retrying, State::Failed]);
+        eventually("both are reported", || {
+            *states.lock().unwrap() == [State::Retrying, State::Failed]
+        });
 
         broken.store(false, Ordering::Relaxed);
         eventually("healthy again", || writer.metrics().state == State::Healthy);

@@ -107,8 +107,8 @@ fn senders_take_turns() {
 
 #[test]
 fn a_shutdown_against_racing_senders_keeps_every_accepted_line() {
-    in_time(|| {
-        for round in 0..30 {
+    for round in 0..30 {
+        in_time(move || {
             let target = Target::new();
             let (writer, guard) = target.builder().synchronous(true).build().unwrap();
             let running = Arc::new(AtomicU64::new(0));
@@ -143,8 +143,8 @@ fn a_shutdown_against_racing_senders_keeps_every_accepted_line() {
             }
             assert_ended(&writer.metrics());
             assert_eq!(writer.metrics().rejected, 4);
-        }
-    });
+        });
+    }
 }
 
 #[test]
