@@ -3,32 +3,47 @@
 //! This program is two: without the variable `WRITER_ROLE` it runs the tests, which start it again
 //! with a role to play. It has a `main` of its own because returning from `main` and panicking in
 //! it are two of the ends.
-#![cfg(unix)]
 #![allow(missing_docs, unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
 
+#[cfg(unix)]
 mod child;
+#[cfg(unix)]
 mod ends;
+#[cfg(unix)]
 mod fork;
+#[cfg(unix)]
 mod idle;
+#[cfg(unix)]
 mod kill;
+#[cfg(unix)]
 mod locals;
+#[cfg(unix)]
 mod memory;
+#[cfg(unix)]
 mod paths;
 
+#[cfg(unix)]
 use std::panic::{AssertUnwindSafe, catch_unwind};
+#[cfg(unix)]
 use std::process::ExitCode;
+#[cfg(unix)]
 use std::sync::Mutex;
+#[cfg(unix)]
 use std::sync::atomic::{AtomicUsize, Ordering};
+#[cfg(unix)]
 use std::time::Instant;
 
+#[cfg(unix)]
 type Test = (&'static str, fn());
 
+#[cfg(unix)]
 fn tests() -> Vec<Test> {
     [ends::TESTS, fork::TESTS, idle::TESTS, kill::TESTS, locals::TESTS, memory::TESTS, paths::TESTS]
         .concat()
 }
 
+#[cfg(unix)]
 fn main() -> ExitCode {
     match std::env::var(child::ROLE) {
         Ok(role) => {
@@ -39,6 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[cfg(unix)]
 /// Plays a role; some never come back.
 fn play(role: &str) {
     let args = child::Args::from_env();
@@ -54,6 +70,7 @@ fn play(role: &str) {
     }
 }
 
+#[cfg(unix)]
 /// The part of the usual test harness that tools rely on: a filter, `--exact`, `--list`, `--skip`.
 fn run_tests() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -83,6 +100,7 @@ fn run_tests() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+#[cfg(unix)]
 fn run_side_by_side(tests: &[Test]) -> usize {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(0);
@@ -102,3 +120,7 @@ fn run_side_by_side(tests: &[Test]) -> usize {
     });
     failed.into_inner().unwrap()
 }
+
+/// Elsewhere the guard alone ends a writer, and there is no fork.
+#[cfg(not(unix))]
+fn main() {}
