@@ -97,11 +97,13 @@ mod log_record;
 mod make_writer;
 mod site;
 mod span;
+mod span_events;
 mod visit;
 
 pub use builder::{LayerBuilder, LayerOn};
 pub use layer::JsonLayer;
 pub use make_writer::MakeLineWriter;
+pub use span_events::SpanEvents;
 #[doc(no_inline)]
 pub use writer_core::{
     BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard, json,
