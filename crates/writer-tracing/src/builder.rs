@@ -4,6 +4,7 @@ use writer_core::json::{Format, FormatBuilder};
 use writer_core::{BuildError, Writer, WriterBuilder, WriterGuard};
 
 use crate::layer::JsonLayer;
+use crate::span_events::SpanEvents;
 
 /// Sets up a layer together with its writer: made by [`builder`](crate::builder()), ended by
 /// [`build`](Self::build).
@@ -14,15 +15,22 @@ use crate::layer::JsonLayer;
 pub struct LayerBuilder {
     writer: WriterBuilder,
     format: FormatBuilder,
+    span_events: SpanEvents,
 }
 
 impl LayerBuilder {
     pub(crate) fn new(writer: WriterBuilder) -> Self {
-        LayerBuilder { writer, format: Format::builder() }
+        LayerBuilder { writer, format: Format::builder(), span_events: SpanEvents::Off }
     }
 
     writer_core::__writer_options!(writer);
     writer_core::__format_options!(format);
+
+    /// Also writes lines that tell of the spans themselves. Default: [`SpanEvents::Off`].
+    pub fn span_events(mut self, events: SpanEvents) -> Self {
+        self.span_events = events;
+        self
+    }
 
     /// Opens the file, starts the worker and makes the layer.
     ///
@@ -31,9 +39,10 @@ impl LayerBuilder {
     /// A [`BuildError`] for settings that cannot work and for a file that cannot be opened. Then
     /// nothing runs, and no file was changed.
     pub fn build(self) -> Result<(JsonLayer, WriterGuard), BuildError> {
+        let span_events = self.span_events.prepare(&self.format)?;
         let format = self.format.build()?;
         let (writer, guard) = self.writer.build()?;
-        Ok((JsonLayer::new(writer, format), guard))
+        Ok((JsonLayer::new(writer, format, span_events), guard))
     }
 }
 
@@ -46,14 +55,21 @@ impl LayerBuilder {
 pub struct LayerOn {
     writer: Writer,
     format: FormatBuilder,
+    span_events: SpanEvents,
 }
 
 impl LayerOn {
     pub(crate) fn new(writer: Writer) -> Self {
-        LayerOn { writer, format: Format::builder() }
+        LayerOn { writer, format: Format::builder(), span_events: SpanEvents::Off }
     }
 
     writer_core::__format_options!(format);
+
+    /// Also writes lines that tell of the spans themselves. Default: [`SpanEvents::Off`].
+    pub fn span_events(mut self, events: SpanEvents) -> Self {
+        self.span_events = events;
+        self
+    }
 
     /// Makes the layer. Without a change to the format this cannot fail.
     ///
@@ -74,7 +90,8 @@ impl LayerOn {
     ///
     /// A [`BuildError`] if the settings of the format cannot work.
     pub fn try_layer(self) -> Result<JsonLayer, BuildError> {
+        let span_events = self.span_events.prepare(&self.format)?;
         let format = self.format.build()?;
-        Ok(JsonLayer::new(self.writer, format))
+        Ok(JsonLayer::new(self.writer, format, span_events))
     }
 }

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tracing_core::span::{Attributes, Id, Record as Values};
-use tracing_core::{Event, Subscriber};
+use tracing_core::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 use writer_core::Writer;
-use writer_core::json::{Format, Record, SpanList};
+use writer_core::json::{
+    Encoded, EncodedSpan, Format, Meta, Record, SpanLines, SpanList, SpanMoment,
+};
 
 use crate::cache::Slots;
 use crate::log_record::{self, LogFields};
-use crate::site::{Site, Sites, plain_name};
+use crate::site::{Site, Sites, plain_name, severity};
 use crate::span::{Node, Nodes};
+use crate::span_events::{SpanEvents, Times};
 use crate::visit::{EventFields, SpanFields};
 
 /// Tells layers apart, in the extensions of spans and in the caches of threads. Never used twice.
@@ -48,6 +51,7 @@ pub struct JsonLayer {
     writer: Writer,
     format: Format,
     sites: Sites,
+    span_events: Option<(SpanEvents, SpanLines)>,
 }
 
 impl fmt::Debug for JsonLayer {
@@ -57,9 +61,13 @@ impl fmt::Debug for JsonLayer {
 }
 
 impl JsonLayer {
-    pub(crate) fn new(writer: Writer, format: Format) -> Self {
+    pub(crate) fn new(
+        writer: Writer,
+        format: Format,
+        span_events: Option<(SpanEvents, SpanLines)>,
+    ) -> Self {
         let id = NEXT_LAYER.fetch_add(1, Ordering::Relaxed);
-        JsonLayer { id, writer, format, sites: Sites::default() }
+        JsonLayer { id, writer, format, sites: Sites::default(), span_events }
     }
 
     fn event<S>(&self, event: &Event<'_>, site: &Site, ctx: &Context<'_, S>)
@@ -82,6 +90,12 @@ impl JsonLayer {
             };
             site.prepared.encode(None, fill, send)
         };
+        self.note(encoded);
+    }
+
+    /// Counts what went wrong with a line.
+    #[inline]
+    fn note<R>(&self, encoded: Option<Encoded<R>>) {
         match encoded {
             // What went wrong is known only when the line has gone.
             Some(encoded) => {
@@ -89,6 +103,37 @@ impl JsonLayer {
             }
             // A `Display` that logs itself without end.
             None => self.writer.note_record(1, false),
+        }
+    }
+
+    /// Writes a line that tells of a span. Runs no code of the user.
+    #[cold]
+    fn span_line(
+        &self,
+        lines: &SpanLines,
+        metadata: &Metadata<'_>,
+        node: &Node,
+        moment: SpanMoment,
+    ) {
+        let meta = Meta::new(severity(*metadata.level()), metadata.target())
+            .module(metadata.module_path())
+            .file(metadata.file())
+            .line(metadata.line());
+        let (_, list, _) = node.list();
+        let send = |severity, line: &[u8]| self.writer.send_record(severity, line);
+        self.note(lines.encode(&meta, metadata.name(), moment, &list, send));
+    }
+
+    /// Follows what happens to a span that was here from its beginning.
+    #[cold]
+    fn measured<S>(&self, id: &Id, ctx: &Context<'_, S>, step: fn(&mut Times))
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if let Some(span) = ctx.span(id)
+            && let Some(node) = self.known(&span)
+        {
+            node.times(step);
         }
     }
 
@@ -168,11 +213,20 @@ impl JsonLayer {
             unknown.push(outer);
         }
         for span in unknown.iter().rev() {
-            let node = Node::new(self.id, self.format.span(span.name()), parent.take());
-            parent = Some(self.attach(span, node));
+            let encoded = self.encoded(span.name(), parent.as_deref());
+            parent = Some(self.attach(span, Node::new(self.id, encoded, parent.take())));
         }
         // The scope begins with the span itself, so the last one attached is its own.
-        parent.unwrap_or_else(|| Arc::new(Node::new(self.id, self.format.span(span.name()), None)))
+        parent
+            .unwrap_or_else(|| Arc::new(Node::new(self.id, self.encoded(span.name(), None), None)))
+    }
+
+    /// A span without fields yet.
+    fn encoded(&self, name: &str, parent: Option<&Node>) -> EncodedSpan {
+        match parent {
+            Some(parent) => parent.child(&self.format, name),
+            None => self.format.span(name),
+        }
     }
 
     fn known<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<Node>> {
@@ -200,13 +254,21 @@ where
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         self.contain(|| {
-            // The user's code runs here, before anything is locked.
-            let mut encoded = self.format.span(attributes.metadata().name());
+            let Some(span) = ctx.span(id) else { return };
+            let parent = span.parent().map(|parent| self.node(&parent));
+            let mut encoded = self.encoded(span.name(), parent.as_deref());
+            // The user's code runs here, while nothing is locked.
             attributes.record(&mut SpanFields(&mut encoded));
             self.writer.note_record(u64::from(encoded.take_format_errors()), false);
-            if let Some(span) = ctx.span(id) {
-                let parent = span.parent().map(|parent| self.node(&parent));
-                self.attach(&span, Node::new(self.id, encoded, parent));
+            let mut node = Node::new(self.id, encoded, parent);
+            if self.span_events.is_none() {
+                self.attach(&span, node);
+                return;
+            }
+            node.measure();
+            let node = self.attach(&span, node);
+            if let Some((SpanEvents::NewAndClose, lines)) = &self.span_events {
+                self.span_line(lines, span.metadata(), &node, SpanMoment::New);
             }
         });
     }
@@ -215,12 +277,38 @@ where
         self.contain(|| {
             let Some(span) = ctx.span(id) else { return };
             // As above: encoded apart, then taken over.
-            let mut newer = self.format.span("");
+            let mut newer = self.format.span_update();
             values.record(&mut SpanFields(&mut newer));
             self.writer.note_record(u64::from(newer.take_format_errors()), false);
             let fields = span.metadata().fields();
             let names = fields.iter().map(|field| (field.index() as u32, plain_name(field.name())));
             self.node(&span).update(&newer, names);
+        });
+    }
+
+    fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
+        if self.span_events.is_some() {
+            self.contain(|| self.measured(id, &ctx, Times::enter));
+        }
+    }
+
+    fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
+        if self.span_events.is_some() {
+            self.contain(|| self.measured(id, &ctx, Times::exit));
+        }
+    }
+
+    fn on_close(&self, id: Id, ctx: Context<'_, S>) {
+        let Some((_, lines)) = &self.span_events else { return };
+        self.contain(|| {
+            let Some(span) = ctx.span(&id) else { return };
+            let Some(node) = self.known(&span) else { return };
+            let metadata = span.metadata();
+            let error = metadata.fields().field("error").map(|field| field.index() as u32);
+            let error = error.is_some_and(|error| node.has(error));
+            let Some((busy, idle, panicked)) = node.times(Times::close) else { return };
+            let close = SpanMoment::Close { busy, idle, failed: error || panicked };
+            self.span_line(lines, metadata, &node, close);
         });
     }
 

@@ -83,6 +83,59 @@
 //! `log`; `tracing-log` 0.2 leaves their key-values behind. A logger of its own beside the layer
 //! keeps them.
 //!
+//! # Lines about spans
+//!
+//! With [`LayerBuilder::span_events`] a span has lines of its own when it begins and when it closes,
+//! the latter with its times as numbers.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | what it brings |
+//! |---|---|
+//! | `capture` | records kept in memory, for tests |
+//! | `local-time` | timestamps in the system's time zone |
+//! | `serde` | static fields of any `serde::Serialize` |
+//! | `valuable` | nested values in events and spans; needs `--cfg tracing_unstable` besides |
+//!
+#![cfg_attr(
+    feature = "capture",
+    doc = r##"# Testing what a program logs
+
+With the feature `capture` each test looks at the records of its own thread:
+
+```
+use serde_json::json;
+use tracing_subscriber::prelude::*;
+use writer_tracing::capture::{self, Capture};
+
+/// The code under test.
+fn order(free: u32) {
+    let _span = tracing::info_span!("order", id = 7).entered();
+    if free < 10 {
+        tracing::warn!(free, "nearly sold out");
+    }
+}
+
+// Once per process, for example in a `OnceLock` that also keeps the guard.
+let (layer, _guard) = writer_tracing::layer(capture::builder())?;
+tracing_subscriber::registry().with(layer).init();
+
+// In each test:
+let capture = Capture::start();
+order(3);
+capture.assert_logged(json!({"level": "WARN", "free": 3, "message": "nearly sold out"}));
+assert_eq!(capture.records()[0]["spans"], json!([{"name": "order", "id": 7}]));
+
+capture.clear();
+order(30);
+assert!(capture.is_empty());
+# Ok::<(), Box<dyn std::error::Error>>(())
+```
+"##
+)]
+//!
 //! # When not to use this
 //!
 //! Where each event must be on the disk before the program goes on, use
@@ -97,11 +150,16 @@ mod log_record;
 mod make_writer;
 mod site;
 mod span;
+mod span_events;
 mod visit;
 
 pub use builder::{LayerBuilder, LayerOn};
 pub use layer::JsonLayer;
 pub use make_writer::MakeLineWriter;
+pub use span_events::SpanEvents;
+#[cfg(feature = "capture")]
+#[doc(no_inline)]
+pub use writer_core::capture;
 #[doc(no_inline)]
 pub use writer_core::{
     BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard, json,

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use writer_core::json::{EncodedSpan, SpanList};
+use writer_core::json::{EncodedSpan, Format, SpanList};
+
+use crate::span_events::Times;
 
 /// In how many spans the list of an innermost span is kept. Deeper, as in a recursion that opens
 /// spans, the lists of all levels together would take the square of the depth in memory.
@@ -24,6 +26,8 @@ pub(crate) struct Node {
     /// while the stamp is the same, the list is up to date. Under this lock those of `encoded` are
     /// taken, never the other way round.
     list: Mutex<Option<(u64, Arc<SpanList>)>>,
+    /// Only where the layer measures; the lock is held for a few additions.
+    times: Option<Mutex<Times>>,
 }
 
 impl Node {
@@ -35,7 +39,28 @@ impl Node {
             version: AtomicU64::new(0),
             encoded: Mutex::new(encoded),
             list: Mutex::new(None),
+            times: None,
         }
+    }
+
+    /// Begins a span inside this one.
+    pub(crate) fn child(&self, format: &Format, name: &str) -> EncodedSpan {
+        format.child_span(name, &lock(&self.encoded))
+    }
+
+    /// Begins to measure.
+    pub(crate) fn measure(&mut self) {
+        self.times = Some(Mutex::new(Times::new()));
+    }
+
+    /// Calls with the times of the span, if they are measured.
+    pub(crate) fn times<R>(&self, step: impl FnOnce(&mut Times) -> R) -> Option<R> {
+        self.times.as_ref().map(|times| step(&mut lock(times)))
+    }
+
+    /// Whether a field has a value.
+    pub(crate) fn has(&self, field: u32) -> bool {
+        lock(&self.encoded).value(field).is_some()
     }
 
     /// Takes over values that were encoded apart.

@@ -51,6 +51,11 @@ macro_rules! visit_typed {
         fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
             self.value(field).debug(value);
         }
+
+        #[cfg(all(tracing_unstable, feature = "valuable"))]
+        fn record_value(&mut self, field: &Field, value: valuable::Value<'_>) {
+            self.value(field).valuable(&value);
+        }
     };
 }
 

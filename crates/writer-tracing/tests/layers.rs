@@ -217,3 +217,31 @@ fn an_event_that_only_looks_like_one_of_the_log_crate_stays_as_it_is() {
     assert_eq!(lines[0]["target"], "log");
     assert_eq!(lines[0]["log.target"], "x");
 }
+
+#[test]
+fn a_filter_of_the_layer_can_be_reloaded() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::builder(log.path())
+        .span_events(writer_tracing::SpanEvents::Close)
+        .build()
+        .unwrap();
+    let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
+    with_default(Registry::default().with(Some(layer.with_filter(filter)).boxed()), || {
+        let outer = info_span!("outer").entered();
+        let hidden = tracing::debug_span!("hidden").entered();
+        debug!("not yet");
+        handle.reload(LevelFilter::DEBUG).unwrap();
+        let inner = tracing::debug_span!("inner").entered();
+        debug!("now");
+        handle.reload(LevelFilter::OFF).unwrap();
+        info!("no more");
+        drop((inner, hidden, outer));
+    });
+    drop(guard);
+    let lines = read(&log.path());
+    let both = r#"[{"name":"outer"},{"name":"inner"}]"#;
+    assert_eq!((&lines[0]["message"], spans(&lines[0])), (&json!("now"), both.to_owned()));
+    // The filter is asked when a span begins: it closes for those who saw it begin.
+    let closed: Vec<_> = lines[1..].iter().map(spans).collect();
+    assert_eq!(closed, [both, r#"[{"name":"outer"}]"#]);
+}

@@ -25,6 +25,9 @@ impl FormatBuilder {
 
     /// Whether a part is shown.
     fn shows(&self, part: Part) -> bool {
+        if self.span_lines && matches!(part, Part::Level | Part::Message) {
+            return false;
+        }
         self.shown[part as usize].unwrap_or_else(|| self.schema.table().shown.contains(&part))
     }
 
@@ -227,6 +230,12 @@ impl FormatBuilder {
         }
         for key in table.reserved {
             top.insert(&escaped(key));
+        }
+        if self.span_lines {
+            // A field of a span has the same key in every line.
+            for part in [Part::Level, Part::Message] {
+                top.insert(&escaped(self.key(part)));
+            }
         }
         // Reserved also where they are hidden, so that a field's key does not depend on options.
         for part in [Part::Span, Part::Spans] {

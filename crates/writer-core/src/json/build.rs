@@ -69,6 +69,8 @@ pub struct FormatBuilder {
     pub(super) redact: Vec<Box<str>>,
     pub(super) wide_integers: Option<WideIntegers>,
     pub(super) max_record_bytes: usize,
+    /// For lines that tell of spans, in a schema that leaves level and message out of them.
+    pub(super) span_lines: bool,
 }
 
 impl Default for FormatBuilder {
@@ -87,6 +89,7 @@ impl Default for FormatBuilder {
             redact: Vec::new(),
             wide_integers: None,
             max_record_bytes: MAX_RECORD,
+            span_lines: false,
         }
     }
 }

@@ -64,6 +64,7 @@ mod serde;
 mod shape;
 mod site;
 mod span;
+mod span_lines;
 #[cfg(feature = "sval")]
 mod sval;
 mod tables;
@@ -85,5 +86,6 @@ pub use redact::REDACTED;
 pub use schema::{Part, Schema};
 pub use site::CallSite;
 pub use span::{EncodedSpan, SpanList};
+pub use span_lines::{SpanLines, SpanMoment};
 pub use time::{Precision, TimeStyle};
 pub use value::{FORMAT_ERROR, FORMAT_PANIC, Value};

@@ -71,12 +71,18 @@ impl Record<'_> {
     /// Writes a list of spans that was put together before; otherwise like [`Record::spans`].
     #[inline]
     pub fn span_list(&mut self, spans: &SpanList) {
+        self.span_list_at(spans, None);
+    }
+
+    /// The same with this place in the innermost span's task instead of the next one.
+    #[inline]
+    pub(super) fn span_list_at(&mut self, spans: &SpanList, place: Option<u32>) {
         if spans.is_empty() || !self.members.begin_spans(&self.inner.rules) {
             return;
         }
         self.members.cut |= spans.cut;
         if self.inner.reads_spans {
-            self.read_spans(spans);
+            self.read_spans(spans, place);
         }
         let shape = self.inner.shape;
         if let Some(key) = &self.inner.spans {
@@ -91,9 +97,9 @@ impl Record<'_> {
 
     /// Writes what the schema takes out of the spans.
     #[cold]
-    fn read_spans(&mut self, spans: &SpanList) {
+    fn read_spans(&mut self, spans: &SpanList, place: Option<u32>) {
         if let Some(task) = &spans.task {
-            self.inner.write_task(self.members, Some(task));
+            self.inner.write_task(self.members, Some((task, place)));
         }
         self.inner.write_ids(self.members, spans);
         let site = self.site.map(|site| &site.reserved);

@@ -170,6 +170,8 @@ pub(super) struct Table {
     pub(super) message_nested: bool,
     /// The fields of the spans stand among those of the record.
     pub(super) flat_spans: bool,
+    /// Lines that tell of spans have the members of a task: its name, state and duration.
+    pub(super) tasks: bool,
     /// Trace ids are left out unless they are as W3C trace context has them.
     pub(super) hex_ids: bool,
     pub(super) options: Options,

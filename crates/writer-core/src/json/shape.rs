@@ -136,7 +136,8 @@ impl Inner {
 
     /// Writes a task's id and the place of the record in it: after the time for the task of the
     /// process, in the place of that for the task of a span.
-    pub(super) fn write_task(&self, members: &mut Members, task: Option<&Task>) {
+    pub(super) fn write_task(&self, members: &mut Members, task: Option<(&Task, Option<u32>)>) {
+        let (task, place) = task.unzip();
         let Some(keys) = &self.task else { return };
         // The limit leaves room for all this.
         let buf = &mut members.out.buf;
@@ -148,7 +149,7 @@ impl Inner {
             buf.extend_from_slice(b"\",");
         }
         if let Some(key) = &keys.level {
-            let place = task.map_or(1, Task::place);
+            let place = place.flatten().unwrap_or_else(|| task.map_or(1, Task::place));
             buf.extend_from_slice(key);
             buf.extend_from_slice(task.map_or("", Task::path).as_bytes());
             buf.extend_from_slice(itoa::Buffer::new().format(place).as_bytes());

@@ -50,6 +50,11 @@ impl Format {
         self.new_span(name, task)
     }
 
+    /// Begins values that are recorded apart from their span, for [`EncodedSpan::update`].
+    pub fn span_update(&self) -> EncodedSpan {
+        self.new_span("", None)
+    }
+
     fn new_span(&self, name: &str, task: Option<Arc<Task>>) -> EncodedSpan {
         let mut members = Members::default();
         let options = self.inner.span_rules.options;
@@ -81,7 +86,7 @@ impl EncodedSpan {
         Some(self.members.value(position, &self.inner.span_rules))
     }
 
-    /// Takes over the values that `newer`, a span of the same format, holds for these fields, each
+    /// Takes over the values that `newer`, made by [`Format::span_update`] of the same format, holds for these fields, each
     /// at its old place if it was recorded before. Runs no code of the user: what was recorded apart
     /// can be added under a lock.
     pub fn update<'n>(

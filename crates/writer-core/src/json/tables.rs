@@ -36,6 +36,7 @@ pub(super) static DEFAULT: Table = Table {
     nest: None,
     message_nested: false,
     flat_spans: false,
+    tasks: false,
     hex_ids: false,
     options: OPTIONS,
 };
@@ -264,5 +265,6 @@ pub(super) static LOGXPY: Table = Table {
     time: TimeStyle::Unix,
     reserved: &["log_level"],
     flat_spans: true,
+    tasks: true,
     ..DEFAULT
 };
