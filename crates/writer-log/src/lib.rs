@@ -123,6 +123,9 @@ mod record;
 pub use builder::{InitError, LogBuilder, LogOn, builder, init, on};
 pub use logger::Logger;
 
+#[cfg(feature = "capture")]
+#[doc(no_inline)]
+pub use writer_core::capture;
 #[doc(no_inline)]
 pub use writer_core::{
     self, BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard,

@@ -67,8 +67,16 @@ macro_rules! typed {
 }
 
 impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
+    /// What is captured by `Debug` or `Display` comes here, and what is captured by serde or sval,
+    /// which `log` translates into one another as far as its features are on.
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
-        self.line.field(self.key).display(&value);
+        let field = self.line.field(self.key);
+        #[cfg(feature = "sval")]
+        field.sval(&value);
+        #[cfg(all(feature = "serde", not(feature = "sval")))]
+        field.serialize(&value);
+        #[cfg(not(any(feature = "serde", feature = "sval")))]
+        field.display(&value);
         Ok(())
     }
 
