@@ -47,7 +47,9 @@ struct Fields<'l, 'r>(&'l mut json::Record<'r>);
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_, '_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        value.visit(Field { line: self.0, key: key.as_str() })
+        // The macros make the key of `r#type = 1` from the text of the identifier.
+        let key = key.as_str();
+        value.visit(Field { line: self.0, key: key.strip_prefix("r#").unwrap_or(key) })
     }
 }
 
