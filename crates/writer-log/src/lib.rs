@@ -106,7 +106,36 @@
 //! | `serde` | `a:serde = value` is written as nested JSON |
 //! | `sval` | `a:sval = value` is written as nested JSON; values of serde take this way too where both are on |
 //! | `local-time` | timestamps in the system's time zone |
-//! | `capture` | records kept in memory, for tests: [`writer_core::capture`] |
+//! | `capture` | records kept in memory, for tests: see below |
+//!
+//! # Tests of a program that logs
+//!
+//! With the feature `capture`, one logger serves all tests of a process, side by side, and each sees
+//! the records of its own thread. Nothing is written to a file.
+//!
+#![cfg_attr(feature = "capture", doc = "```")]
+#![cfg_attr(not(feature = "capture"), doc = "```ignore")]
+//! use std::sync::OnceLock;
+//!
+//! use serde_json::json;
+//! use writer_log::WriterGuard;
+//! use writer_log::capture::{self, Capture};
+//!
+//! /// What each test begins with.
+//! fn start() -> Capture {
+//!     static LOGGER: OnceLock<WriterGuard> = OnceLock::new();
+//!     LOGGER.get_or_init(|| {
+//!         let builder = writer_log::builder(capture::builder()).filter("debug");
+//!         builder.init().expect("no other logger")
+//!     });
+//!     Capture::start()
+//! }
+//!
+//! let capture = start();
+//! log::warn!(free = 7; "disk nearly full");
+//! capture.assert_logged(json!({"level": "WARN", "free": 7}));
+//! assert_eq!(capture.len(), 1);
+//! ```
 //!
 //! # What can be lost
 //!
