@@ -23,14 +23,12 @@ const DEFAULT: &str = "info";
 /// Dropping the guard waits until everything is written, at most 5 seconds; keep it under a name to
 /// the end of `main`.
 ///
-/// ```
+/// ```no_run
 /// use writer_log::Writer;
 ///
-/// # let folder = tempfile::tempdir()?;
-/// # let path = folder.path().join("app.jsonl");
-/// let _guard = writer_log::init(Writer::builder(path).batch_size(10))?;
+/// let _guard = writer_log::init(Writer::builder("app.jsonl").batch_size(10))?;
 /// log::info!("hello");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), writer_log::InitError>(())
 /// ```
 ///
 /// # Errors
@@ -58,7 +56,7 @@ pub fn builder(writer: impl Into<WriterBuilder>) -> LogBuilder {
 /// # let folder = tempfile::tempdir()?;
 /// # let path = folder.path().join("app.jsonl");
 /// let (writer, _guard) = Writer::builder(path).build()?;
-/// writer_log::on(writer.clone()).init()?;
+/// writer_log::on(writer.clone()).filter("info").init()?;
 /// log::info!("hello");
 /// writer.send(r#"{"message":"a line of its own, in the same file"}"#)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -9,7 +9,10 @@
 //! # let folder = tempfile::tempdir()?;
 //! # let path = folder.path().join("app.jsonl");
 //! # let path = path.as_path();
-//! let guard = writer_log::init(path)?; // "app.jsonl"; levels from RUST_LOG, else Info
+//! # let guard = writer_log::builder(path).filter("info").init()?;
+//! # /*
+//! let guard = writer_log::init("app.jsonl")?; // levels from RUST_LOG, else Info
+//! # */
 //!
 //! log::warn!(user_id = 42, ok = true; "slow answer");
 //!
@@ -85,6 +88,7 @@
 //! |---|---|
 //! | `a = 1`, `a = 0.5`, `a = true`, `a = "text"` | number, boolean, string |
 //! | `a:? = value`, `a:% = value` | what `Debug` or `Display` prints, as a string |
+//! | `a:serde = value`, `a:sval = value` | nested JSON, with the feature `serde` or `sval` |
 //! | `a:err = error` | the message as a string; `{"message":…,"chain":[…]}` if the error has sources |
 //! | `a = None::<u64>` | `null` |
 //! | a key that is taken (`level`, `message`, a second `a`) | the same key with `_` appended |
@@ -92,6 +96,46 @@
 //! The `log` crate hands on an `f32` as `f64`: `0.1_f32` is written as `0.10000000149011612`. A value
 //! that fails or panics while it is formatted is replaced by a marker; the rest of the record is
 //! kept, and [`Metrics::format_errors`] counts it.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | effect |
+//! |---|---|
+//! | `serde` | `a:serde = value` is written as nested JSON |
+//! | `sval` | `a:sval = value` is written as nested JSON; values of serde take this way too where both are on |
+//! | `local-time` | timestamps in the system's time zone |
+//! | `capture` | records kept in memory, for tests: see below |
+//!
+//! # Tests of a program that logs
+//!
+//! With the feature `capture`, one logger serves all tests of a process, side by side, and each sees
+//! the records of its own thread. Nothing is written to a file.
+//!
+#![cfg_attr(feature = "capture", doc = "```")]
+#![cfg_attr(not(feature = "capture"), doc = "```ignore")]
+//! use std::sync::OnceLock;
+//!
+//! use serde_json::json;
+//! use writer_log::WriterGuard;
+//! use writer_log::capture::{self, Capture};
+//!
+//! /// What each test begins with.
+//! fn start() -> Capture {
+//!     static LOGGER: OnceLock<WriterGuard> = OnceLock::new();
+//!     LOGGER.get_or_init(|| {
+//!         let builder = writer_log::builder(capture::builder()).filter("debug");
+//!         builder.init().expect("no other logger")
+//!     });
+//!     Capture::start()
+//! }
+//!
+//! let capture = start();
+//! log::warn!(free = 7; "disk nearly full");
+//! capture.assert_logged(json!({"level": "WARN", "free": 7}));
+//! assert_eq!(capture.len(), 1);
+//! ```
 //!
 //! # What can be lost
 //!
@@ -123,6 +167,9 @@ mod record;
 pub use builder::{InitError, LogBuilder, LogOn, builder, init, on};
 pub use logger::Logger;
 
+#[cfg(feature = "capture")]
+#[doc(no_inline)]
+pub use writer_core::capture;
 #[doc(no_inline)]
 pub use writer_core::{
     self, BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard,

@@ -47,7 +47,9 @@ struct Fields<'l, 'r>(&'l mut json::Record<'r>);
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_, '_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        value.visit(Field { line: self.0, key: key.as_str() })
+        // The macros make the key of `r#type = 1` from the text of the identifier.
+        let key = key.as_str();
+        value.visit(Field { line: self.0, key: key.strip_prefix("r#").unwrap_or(key) })
     }
 }
 
@@ -67,8 +69,16 @@ macro_rules! typed {
 }
 
 impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
+    /// What is captured by `Debug` or `Display` comes here, and what is captured by serde or sval,
+    /// which `log` translates into one another as far as its features are on.
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
-        self.line.field(self.key).display(&value);
+        let field = self.line.field(self.key);
+        #[cfg(feature = "sval")]
+        field.sval(&value);
+        #[cfg(all(feature = "serde", not(feature = "sval")))]
+        field.serialize(&value);
+        #[cfg(not(any(feature = "serde", feature = "sval")))]
+        field.display(&value);
         Ok(())
     }
 

@@ -1,0 +1,173 @@
+//! The lines of logxpy, through the macros of `log`.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use log::{Level, LevelFilter};
+use serde_json::{Value, json};
+use writer_core::json::Schema;
+use writer_log::{LogBuilder, Logger};
+
+/// What is logged to a logger of this schema, line by line.
+fn lines_of(
+    change: impl FnOnce(LogBuilder) -> LogBuilder,
+    log: impl FnOnce(&Logger),
+) -> Vec<String> {
+    log::set_max_level(LevelFilter::Trace);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let builder = writer_log::builder(&path).schema(Schema::Logxpy).filter("trace");
+    let (logger, guard) = change(builder).build().unwrap();
+    log(&logger);
+    guard.shutdown(Duration::from_secs(10)).unwrap();
+    std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn read(log: impl FnOnce(&Logger)) -> Vec<Value> {
+    let lines = lines_of(|builder| builder, log);
+    lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The keys of the line in their order, where no value holds a quote.
+fn keys(line: &str) -> Vec<&str> {
+    line.split("\":").filter_map(|part| part.rsplit_once('"')).map(|(_, key)| key).collect()
+}
+
+#[test]
+fn a_63_a_line_has_its_compact_keys_in_order() {
+    let lines = lines_of(
+        |builder| builder,
+        |logger| log::info!(logger: logger, key = "value"; "Test message"),
+    );
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(
+        keys(&line[..line.len() - "\"value\"}".len()]),
+        ["ts", "tid", "lvl", "mt", "logger", "msg", "key"]
+    );
+    assert!(!line.contains(",}") && !line.contains('\n'), "{line}");
+    let line: Value = serde_json::from_str(line).unwrap();
+    assert!(line["ts"].is_f64() && line["ts"].as_f64().unwrap() > 1.7e9, "{line}");
+    assert!(!line["tid"].as_str().unwrap().is_empty());
+    assert_eq!(line["lvl"], json!([1]));
+    assert_eq!((&line["mt"], &line["msg"]), (&json!("info"), &json!("Test message")));
+    assert_eq!((&line["logger"], &line["key"]), (&json!("logxpy"), &json!("value")));
+}
+
+#[test]
+fn a_64_levels_are_message_types_and_below_the_filter_there_is_no_line() {
+    let log =
+        |logger: &Logger| Level::iter().for_each(|level| log::log!(logger: logger, level, ""));
+    let types: Vec<Value> = read(log).iter().map(|line| line["mt"].clone()).collect();
+    assert_eq!(types, ["error", "warning", "info", "debug", "debug"]);
+    assert_eq!(read(log)[4]["log_level"], "TRACE");
+    assert_eq!(lines_of(|builder| builder.filter("warn"), log).len(), 2);
+    assert_eq!(lines_of(|builder| builder.level(LevelFilter::Off), log).len(), 0);
+}
+
+#[test]
+fn a_65_hostile_messages_are_one_line_each_and_read_back_equal() {
+    let long = "A".repeat(10_000);
+    let texts = ["say \"hi\"", "a\\b", "two\nlines", "tab\there", "Hello 世界 🌍", "", &long];
+    let lines = read(|logger| {
+        texts.iter().for_each(|text| log::info!(logger: logger, text = *text; "{text}"));
+    });
+    assert_eq!(lines.len(), texts.len());
+    for (line, text) in lines.iter().zip(texts) {
+        assert_eq!((&line["msg"], &line["text"]), (&json!(text), &json!(text)));
+    }
+}
+
+#[test]
+fn a_66_values_keep_their_types() {
+    let line = read(|logger| {
+        log::info!(logger: logger,
+            text = "text", int = 42, negative = -42, zero = 0, float = 19.99, yes = true,
+            no = false, digits = "12345"; "types");
+    })
+    .remove(0);
+    for (key, value) in [
+        ("text", json!("text")),
+        ("int", json!(42)),
+        ("negative", json!(-42)),
+        ("zero", json!(0)),
+        ("float", json!(19.99)),
+        ("yes", json!(true)),
+        ("no", json!(false)),
+        ("digits", json!("12345")),
+    ] {
+        assert_eq!(line[key], value, "{key}");
+    }
+    // What is unset is left out: there are the six of every record and these.
+    assert_eq!(line.as_object().unwrap().len(), 6 + 8);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_66_lists_and_objects_are_nested() {
+    let object = json!({"a": 1, "b": {"c": [true, "12345"]}});
+    let line = read(|logger| {
+        log::info!(logger: logger, list:serde = [1, 2, 3], object:serde = object; "nested");
+    })
+    .remove(0);
+    assert_eq!((&line["list"], &line["object"]), (&json!([1, 2, 3]), &object));
+}
+
+#[test]
+fn a_67_hostile_names_and_floats_make_valid_lines_without_a_key_twice() {
+    let lines = lines_of(
+        |builder| builder,
+        |logger| {
+            log::info!(logger: logger,
+                "a\"b" = 1, ts = 2, msg = 3, tid = 4, lvl = 5, mt = 6, log_level = 7, logger = 8,
+                nan = f64::NAN, infinite = f64::INFINITY; "clash");
+        },
+    );
+    let line: Value = serde_json::from_str(&lines[0]).unwrap();
+    assert_eq!(line["a\"b"], 1);
+    let taken = ["ts", "msg", "tid", "lvl", "mt", "log_level", "logger"];
+    for (key, value) in taken.into_iter().zip(2..) {
+        assert_eq!(line[format!("{key}_")], value, "{key}");
+        assert!(lines[0].matches(&format!("\"{key}\":")).count() <= 1, "{}", lines[0]);
+    }
+    assert_eq!((&line["nan"], &line["infinite"]), (&json!("NaN"), &json!("Infinity")));
+    assert_eq!((&line["msg"], &line["lvl"]), (&json!("clash"), &json!([1])));
+}
+
+#[test]
+fn a_68_all_lines_of_a_process_have_one_short_task() {
+    let log = |logger: &Logger| (0..3).for_each(|n| log::info!(logger: logger, n = n; "task"));
+    let lines = [read(log), read(log)].concat();
+    let task = lines[0]["tid"].as_str().unwrap();
+    let (prefix, number) = task.split_once('.').unwrap();
+    assert_eq!(prefix.len(), 2, "{task}");
+    assert!(task.len() <= 12 && !number.is_empty(), "{task}");
+    assert!((prefix.to_owned() + number).chars().all(|c| c.is_ascii_alphanumeric()), "{task}");
+    assert!(lines.iter().all(|line| line["tid"] == task), "{lines:?}");
+    assert_eq!(lines.len(), 6);
+}
+
+#[test]
+fn secrets_never_reach_the_file() {
+    struct Unasked;
+    impl std::fmt::Display for Unasked {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("a secret is not even formatted");
+        }
+    }
+    for schema in [Schema::Default, Schema::Logxpy, Schema::Tracing, Schema::Otel] {
+        let lines = lines_of(
+            |builder| builder.schema(schema).redact_defaults().redact(["pin"]),
+            |logger| {
+                log::info!(logger: logger,
+                    password = "canary", "db.password" = "canary", userPassword = "canary",
+                    "X-API-Key" = "canary", Authorization = "Bearer canary", token:? = "canary",
+                    secret:% = Unasked, card_pin = 123_454_321, passwordless = "shown";
+                    "login");
+            },
+        );
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert!(!line.contains("canary") && !line.contains("123454321"), "{line}");
+        assert_eq!(line.matches("[redacted]").count(), 8, "{line}");
+        assert!(line.contains("shown") && !line.contains("format_error"), "{line}");
+    }
+}

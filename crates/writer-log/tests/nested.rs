@@ -1,0 +1,298 @@
+//! Key-values captured by serde and by sval, and what these features leave as it is.
+#![cfg(any(feature = "serde", feature = "sval"))]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fmt;
+use std::time::Duration;
+
+use log::kv::{self, Key, Source, VisitSource};
+use log::{Log, Record};
+use serde_json::{Value, json};
+use writer_core::Metrics;
+use writer_core::json::{FORMAT_ERROR, FORMAT_PANIC, TOO_DEEP};
+use writer_log::Logger;
+
+/// Logs to a logger of its own; the only line, and the metrics.
+fn one(log: impl FnOnce(&Logger)) -> (Value, Metrics) {
+    log::set_max_level(log::LevelFilter::Trace);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let (logger, guard) = writer_log::builder(&path).filter("trace").build().unwrap();
+    log(&logger);
+    guard.writer().flush(Duration::from_secs(10)).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert_eq!(text.matches('\n').count(), 1, "{text}");
+    assert!(text.ends_with('\n') && !text.contains(|c: char| c < ' ' && c != '\n'), "{text}");
+    (serde_json::from_str(&text).unwrap(), guard.writer().metrics())
+}
+
+/// Prints a beginning, then does what it must not.
+enum Bad {
+    Fails,
+    Panics,
+}
+
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("begun")?;
+        match self {
+            Bad::Fails => Err(fmt::Error),
+            Bad::Panics => panic!("on purpose"),
+        }
+    }
+}
+
+#[test]
+fn what_is_captured_by_debug_and_display_stays_a_string() {
+    #[derive(Debug)]
+    struct Order {
+        #[allow(dead_code)]
+        id: u64,
+    }
+    let none: Option<u64> = None;
+    let (line, metrics) = one(|logger| {
+        log::info!(logger: logger,
+            debug:? = Order { id: 7 }, list:? = [1, 2], display:% = std::net::Ipv4Addr::LOCALHOST,
+            number:% = 12345, text = "12345", nothing:? = none, hostile:% = "a\"b\n\u{1b}[31m";
+            "strings");
+    });
+    assert_eq!(line["debug"], "Order { id: 7 }");
+    assert_eq!(line["list"], "[1, 2]");
+    assert_eq!(line["display"], "127.0.0.1");
+    assert_eq!(line["text"], "12345");
+    assert_eq!(line["hostile"], "a\"b\n\u{1b}[31m");
+    assert_eq!(metrics.format_errors, 0);
+    // As without the features: `log` looks through the capture and finds these types.
+    assert_eq!(line["number"], "12345");
+    assert_eq!(line["nothing"], "None");
+}
+
+#[test]
+fn what_is_captured_as_a_number_keeps_its_type() {
+    let error = "x".parse::<i32>().unwrap_err();
+    let (line, _) = one(|logger| {
+        log::info!(logger: logger,
+            big = u64::MAX, small = i64::MIN, huge = u128::MAX, float = 1.5, nan = f64::NAN,
+            flag = true, letter = 'ß', none = None::<u64>, error:err = error; "typed");
+    });
+    assert_eq!(line["big"], u64::MAX);
+    assert_eq!(line["small"], i64::MIN);
+    assert_eq!(line["huge"], u128::MAX.to_string());
+    assert_eq!((&line["float"], &line["nan"]), (&json!(1.5), &json!("NaN")));
+    assert_eq!((&line["flag"], &line["letter"]), (&json!(true), &json!("ß")));
+    assert_eq!(line["none"], Value::Null);
+    assert_eq!(line["error"], "invalid digit found in string");
+}
+
+#[test]
+fn a_display_that_fails_or_panics_costs_only_itself() {
+    for (bad, marker) in [(Bad::Fails, FORMAT_ERROR), (Bad::Panics, FORMAT_PANIC)] {
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, before = 1, bad:% = bad, after = 2; "kept");
+        });
+        assert_eq!(
+            (&line["before"], &line["bad"], &line["after"], &line["message"]),
+            (&json!(1), &json!(marker), &json!(2), &json!("kept"))
+        );
+        assert_eq!(metrics.format_errors, 1);
+    }
+}
+
+/// Visits its pairs twice and repeats a key, with values that are arrays where they can be.
+struct Repeating<'v>(kv::Value<'v>);
+
+impl Source for Repeating<'_> {
+    fn visit<'kvs>(&'kvs self, visitor: &mut dyn VisitSource<'kvs>) -> Result<(), kv::Error> {
+        for _ in 0..2 {
+            visitor.visit_pair(Key::from("a"), self.0.clone())?;
+            visitor.visit_pair(Key::from("a"), kv::Value::from("second"))?;
+        }
+        Ok(())
+    }
+}
+
+fn repeated(value: kv::Value<'_>) {
+    let source = Repeating(value);
+    let (line, _) = one(|logger| {
+        let mut record = Record::builder();
+        record.key_values(&source).args(format_args!("m"));
+        logger.log(&record.build());
+    });
+    assert_eq!((&line["a"], &line["a_"]), (&json!([1, [2]]), &json!("second")));
+    assert_eq!((&line["a__"], &line["a___"]), (&json!([1, [2]]), &json!("second")));
+}
+
+/// A value that nests this deep, or fails or panics at its end.
+struct Deep(u32, Option<Bad>);
+
+#[cfg(feature = "serde")]
+mod serde {
+    use std::collections::BTreeMap;
+
+    use serde_core::ser::{Error, Serialize, SerializeMap, SerializeSeq, Serializer};
+
+    use super::*;
+
+    impl Serialize for Deep {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match (self.0, &self.1) {
+                (0, None) => serializer.serialize_u64(1),
+                (0, Some(Bad::Fails)) => Err(S::Error::custom("on purpose")),
+                (0, Some(Bad::Panics)) => panic!("on purpose"),
+                (depth, _) => {
+                    let mut list = serializer.serialize_seq(Some(1))?;
+                    let bad = self.1.as_ref().map(|bad| match bad {
+                        Bad::Fails => Bad::Fails,
+                        Bad::Panics => Bad::Panics,
+                    });
+                    list.serialize_element(&Deep(depth - 1, bad))?;
+                    list.end()
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lists_and_maps_nest() {
+        let value = json!({
+            "str": "a\"b\n", "num": 42, "neg": -42, "zero": 0, "float": 19.99, "yes": true,
+            "no": false, "none": null, "list": [1, 2, 3], "text": "12345",
+            "nested": {"deeper": {"deepest": [{"end": "世界 🌍"}]}}, "empty": {}, "void": [],
+        });
+        let map = BTreeMap::from([("a", vec![1, 2]), ("b\"", vec![])]);
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger,
+                value:serde = value, map:serde = map, list:serde = [1, 2, 3],
+                some:serde = Some("x"), none:serde = None::<u64>, text:serde = "12345",
+                number:serde = 7; "nested");
+        });
+        assert_eq!(line["value"], value);
+        assert_eq!(line["map"], json!({"a": [1, 2], "b\"": []}));
+        assert_eq!(line["list"], json!([1, 2, 3]));
+        assert_eq!((&line["some"], &line["none"]), (&json!("x"), &Value::Null));
+        assert_eq!((&line["text"], &line["number"]), (&json!("12345"), &json!(7)));
+        assert_eq!(metrics.format_errors, 0);
+    }
+
+    #[test]
+    fn a_value_that_fails_or_panics_inside_is_replaced_whole() {
+        for (bad, marker) in [(Bad::Fails, FORMAT_ERROR), (Bad::Panics, FORMAT_PANIC)] {
+            let bad = Deep(3, Some(bad));
+            let (line, metrics) = one(|logger| {
+                log::info!(logger: logger, before = 1, bad:serde = bad, after = 2; "kept");
+            });
+            assert_eq!(
+                (&line["before"], &line["bad"], &line["after"]),
+                (&json!(1), &json!(marker), &json!(2))
+            );
+            assert_eq!(metrics.format_errors, 1);
+        }
+    }
+
+    #[test]
+    fn ten_thousand_levels_are_replaced_and_sixty_are_not() {
+        let (sixty, many) = (Deep(60, None), Deep(10_000, None));
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, sixty:serde = sixty, many:serde = many, after = 2; "deep");
+        });
+        let expected = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+        assert_eq!(line["sixty"].to_string(), expected);
+        assert_eq!((&line["many"], &line["after"]), (&json!(TOO_DEEP), &json!(2)));
+        assert_eq!(metrics.format_errors, 1);
+    }
+
+    #[test]
+    fn a_source_that_repeats_itself_loses_nothing() {
+        repeated(kv::Value::from_serde(&(1, [2])));
+    }
+
+    #[test]
+    fn a_map_that_repeats_a_key_keeps_both() {
+        struct Twice;
+        impl Serialize for Twice {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut map = serializer.serialize_map(None)?;
+                map.serialize_entry("a", &1)?;
+                map.serialize_entry("a", &2)?;
+                map.end()
+            }
+        }
+        let (line, _) = one(|logger| log::info!(logger: logger, map:serde = Twice; "twice"));
+        assert_eq!(line["map"], json!({"a": 1, "a_": 2}));
+    }
+}
+
+#[cfg(feature = "sval")]
+mod sval {
+    use ::sval::{Result, Stream};
+
+    use super::*;
+
+    impl ::sval::Value for Deep {
+        fn stream<'sval, S: Stream<'sval> + ?Sized>(&'sval self, stream: &mut S) -> Result {
+            (0..self.0).try_for_each(|_| {
+                stream.seq_begin(Some(1))?;
+                stream.seq_value_begin()
+            })?;
+            match self.1 {
+                None => stream.u64(1)?,
+                Some(Bad::Fails) => return ::sval::error(),
+                Some(Bad::Panics) => panic!("on purpose"),
+            }
+            (0..self.0).try_for_each(|_| {
+                stream.seq_value_end()?;
+                stream.seq_end()
+            })
+        }
+    }
+
+    #[test]
+    fn lists_and_maps_nest() {
+        let list = vec![vec![1, 2], vec![], vec![3]];
+        let map = std::collections::BTreeMap::from([("a", vec![1, 2]), ("b\"", vec![])]);
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger,
+                list:sval = list, map:sval = map, pair:sval = ("a\n", 19.99),
+                some:sval = Some("x"), none:sval = None::<u64>, text:sval = "12345",
+                number:sval = 7; "nested");
+        });
+        assert_eq!(line["list"], json!([[1, 2], [], [3]]));
+        assert_eq!(line["map"], json!({"a": [1, 2], "b\"": []}));
+        assert_eq!(line["pair"], json!(["a\n", 19.99]));
+        assert_eq!((&line["some"], &line["none"]), (&json!("x"), &Value::Null));
+        assert_eq!((&line["text"], &line["number"]), (&json!("12345"), &json!(7)));
+        assert_eq!(metrics.format_errors, 0);
+    }
+
+    #[test]
+    fn a_value_that_fails_or_panics_inside_is_replaced_whole() {
+        for (bad, marker) in [(Bad::Fails, FORMAT_ERROR), (Bad::Panics, FORMAT_PANIC)] {
+            let bad = Deep(3, Some(bad));
+            let (line, metrics) = one(|logger| {
+                log::info!(logger: logger, before = 1, bad:sval = bad, after = 2; "kept");
+            });
+            assert_eq!(
+                (&line["before"], &line["bad"], &line["after"]),
+                (&json!(1), &json!(marker), &json!(2))
+            );
+            assert_eq!(metrics.format_errors, 1);
+        }
+    }
+
+    #[test]
+    fn ten_thousand_levels_are_replaced_and_sixty_are_not() {
+        let (sixty, many) = (Deep(60, None), Deep(10_000, None));
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, sixty:sval = sixty, many:sval = many, after = 2; "deep");
+        });
+        let expected = format!("{}1{}", "[".repeat(60), "]".repeat(60));
+        assert_eq!(line["sixty"].to_string(), expected);
+        assert_eq!((&line["many"], &line["after"]), (&json!(TOO_DEEP), &json!(2)));
+        assert_eq!(metrics.format_errors, 1);
+    }
+
+    #[test]
+    fn a_source_that_repeats_itself_loses_nothing() {
+        repeated(kv::Value::from_sval(&(1, [2])));
+    }
+}
