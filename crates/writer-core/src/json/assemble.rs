@@ -18,7 +18,7 @@ use super::task;
 const RESERVE: usize = 256;
 
 /// Kept free besides in a line of OTLP, whose nested values need more of them.
-const TYPED_RESERVE: usize = 320;
+const TYPED_RESERVE: usize = 128;
 
 impl FormatBuilder {
     /// The tables of the format without options, which cannot fail.

@@ -67,12 +67,10 @@ fn ends_in(key: &[u8], word: &[u8]) -> bool {
     }
 }
 
-/// The text of an escaped string. Half of a pair of surrogates, which the encoder never makes, is
-/// left out.
+/// The text of a string that this crate has escaped.
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 fn unescape(escaped: &str) -> String {
     let mut text = String::new();
-    let mut high = None;
     let mut chars = escaped.chars();
     while let Some(char) = chars.next() {
         let escape = if char == '\\' { chars.next() } else { None };
@@ -85,17 +83,7 @@ fn unescape(escaped: &str) -> String {
             Some('r') => Some('\r'),
             Some('u') => {
                 let digits = chars.by_ref().take(4).filter_map(|digit| digit.to_digit(16));
-                let unit = digits.fold(0, |unit, digit| unit << 4 | digit);
-                match (high.take(), unit) {
-                    (_, 0xD800..0xDC00) => {
-                        high = Some(unit - 0xD800);
-                        None
-                    }
-                    (Some(high), 0xDC00..0xE000) => {
-                        char::from_u32(0x1_0000 + (high << 10) + unit - 0xDC00)
-                    }
-                    _ => char::from_u32(unit),
-                }
+                char::from_u32(digits.fold(0, |code, digit| code << 4 | digit))
             }
             Some(other) => Some(other),
         });
