@@ -271,7 +271,8 @@ impl FormatBuilder {
         let redact = Redact::new(self.redact.clone());
         let hidden = format!("\"{REDACTED}\"");
         for (key, json) in &self.fixed {
-            member(key, if redact.matches(key) { &hidden } else { json });
+            let secret = redact.matches(key) || redact.matches_inside(json);
+            member(key, if secret { &hidden } else { json });
         }
         if typed {
             bytes.pop();

@@ -41,8 +41,27 @@ impl Redact {
         self.words.iter().any(|word| ends_in(key, word.as_bytes()))
     }
 
-    /// The same for a key as it stands between its quotes in JSON.
-    #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+    /// Whether one of the keys in JSON without blanks matches.
+    pub(super) fn matches_inside(&self, json: &str) -> bool {
+        let bytes = json.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at + 1;
+            if bytes[at] == b'"' {
+                at += 1;
+                while bytes.get(at).is_some_and(|&byte| byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                if bytes.get(at + 1) == Some(&b':') && self.matches_escaped(&bytes[start..at]) {
+                    return true;
+                }
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// As [`Redact::matches`], for a key as it stands between its quotes in JSON.
     pub(super) fn matches_escaped(&self, key: &[u8]) -> bool {
         let text = String::from_utf8_lossy(key);
         if key.contains(&b'\\') { self.matches(&unescape(&text)) } else { self.matches(&text) }
@@ -68,7 +87,6 @@ fn ends_in(key: &[u8], word: &[u8]) -> bool {
 }
 
 /// The text of a string that this crate has escaped.
-#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 fn unescape(escaped: &str) -> String {
     let mut text = String::new();
     let mut chars = escaped.chars();

@@ -409,3 +409,16 @@ fn a_span_takes_typed_values_over_with_one_type_each() {
     span.update(&newer, fields);
     assert_eq!(span.json(), once);
 }
+
+#[test]
+fn a_static_field_with_a_secret_inside_is_redacted_whole() {
+    for schema in SCHEMAS {
+        let builder = Format::builder().schema(schema).redact_defaults();
+        let builder = builder.static_field("open", |value| value.serialize(&Text("\"token\":")));
+        let builder = builder.static_field("config", |value| value.sval(&secrets()));
+        let line = encode(&builder.build().unwrap(), |record| record.message().str("m")).result;
+        let line = String::from_utf8(line).unwrap();
+        assert!(!line.contains("canary"), "{line}");
+        assert_eq!(line.matches(REDACTED).count(), 1, "{line}");
+    }
+}
