@@ -74,6 +74,10 @@ impl Shared {
             QueuePolicy::DropOldest if !never_fits => {
                 let evicted = inner.queue.evict_for(&self.pool, line.len()) as u64;
                 inner.count.evicted += evicted;
+                // Which of them were echoes is not known. An echo taken for another line is written
+                // early; another line taken for an echo would have to wait.
+                let echoes = inner.echoes.saturating_sub(evicted as usize);
+                inner.echoes = echoes.max(usize::from(own_thread));
                 let report = self.note_drops(&mut inner, evicted);
                 self.accept(inner, line);
                 self.report_drops(report);

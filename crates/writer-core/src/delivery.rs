@@ -10,6 +10,9 @@ use crate::queue::Hand;
 use crate::report::survives;
 use crate::shared::{Inner, Shared};
 
+/// How many times in a row a sink may be interrupted before that counts as a failure.
+const INTERRUPTIONS: usize = 1000;
+
 /// The sink, and the lines on their way to it. Whoever has the lock around it writes.
 pub(crate) struct Delivery {
     pub(crate) sink: Box<dyn Sink>,
@@ -143,12 +146,17 @@ impl Delivery {
 
     /// One call of the sink; `None` if it panicked.
     fn offer(&mut self, more: bool) -> Option<io::Result<usize>> {
+        let mut left = INTERRUPTIONS;
+        let mut again = |error: &io::Error| {
+            left = left.saturating_sub(1);
+            error.kind() == io::ErrorKind::Interrupted && left > 0
+        };
         loop {
             if self.torn {
                 match guarded(|| self.sink.write(b"\n", false)) {
                     Some(Ok(0)) => return Some(Err(io::ErrorKind::WriteZero.into())),
                     Some(Ok(_)) => self.torn = false,
-                    Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Some(Err(error)) if again(&error) => continue,
                     Some(Err(error)) => return Some(Err(error)),
                     None => return Some(Err(panic_error())),
                 }
@@ -158,7 +166,7 @@ impl Delivery {
             return match guarded(|| self.sink.write(lines, more)) {
                 Some(Ok(0)) if !more => Some(Err(io::ErrorKind::WriteZero.into())),
                 Some(Ok(taken)) => Some(Ok(taken.min(offered))),
-                Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Some(Err(error)) if again(&error) => continue,
                 other => other,
             };
         }
@@ -178,7 +186,9 @@ impl Delivery {
     fn lose_front(&mut self, shared: &Shared) {
         let (lines, inside_line) = self.hand.discard_front(&shared.pool);
         self.torn |= inside_line;
-        shared.lock().count.lost += lines as u64;
+        let mut inner = shared.lock();
+        inner.count.lost += lines as u64;
+        inner.count.errors += 1;
     }
 
     /// Gives up all that is in the hand and in the queue.
@@ -266,7 +276,7 @@ impl Shared {
         if round.lines > 0 {
             self.callbacks.written(round.lines);
         }
-        if round.panicked {
+        if round.panicked && !std::mem::replace(&mut self.lock().sink_panics, true) {
             self.report_failure(Operation::Write, panic_error());
         }
         if !matches!(round.end, RoundEnd::Clean) {
@@ -276,6 +286,7 @@ impl Shared {
         // The hand is empty: what is accepted and not in the queue any more has come to an end.
         inner.flushed = inner.count.enqueued - inner.queue.lines() as u64;
         inner.count.flush_count += u64::from(round.flushed);
+        inner.sink_panics &= round.panicked || round.lines == 0;
         self.notify_progress(&inner);
         drop(inner);
         if round.flushed {

@@ -254,3 +254,43 @@ fn giving_up_ends_with_the_episode_that_it_was_for() {
     rig.until(|inner| inner.ended);
     assert_eq!((rig.metrics().lost, rig.probe.text()), (0, "a\nb\n".into()));
 }
+
+#[test]
+fn a_sink_that_panics_is_reported_once_an_episode_and_counted_every_time() {
+    let rig = Rig::new(|_| {});
+    for episode in 1..=2 {
+        rig.probe.script(|script| script.panics = true);
+        for _ in 0..5 {
+            rig.send("a").unwrap();
+            rig.advance(SEC);
+        }
+        let m = rig.metrics();
+        assert_eq!((m.errors, m.lost, m.written), (5 * episode, 5 * episode, episode - 1));
+        assert_eq!(rig.errors().len() as u64, episode);
+        rig.probe.script(|script| script.panics = false);
+        rig.send("b").unwrap();
+        rig.advance(SEC);
+    }
+    assert_eq!(rig.probe.text(), "b\nb\n");
+    assert_eq!(rig.metrics().state, State::Healthy);
+}
+
+#[test]
+fn a_sink_interrupted_for_ever_is_a_failing_sink() {
+    let rig = Rig::new(|_| {});
+    rig.advance(SEC);
+    rig.probe.script(|script| script.interrupts = 999);
+    rig.send("a").unwrap();
+    rig.advance(SEC);
+    assert_eq!((rig.metrics().errors, rig.probe.text()), (0, "a\n".into()));
+    rig.probe.script(|script| script.interrupts = usize::MAX);
+    rig.send("b").unwrap();
+    assert_eq!(rig.quiet(), Some(10 * MS), "it rests between the tries");
+    rig.advance(10 * MS);
+    assert_eq!(rig.quiet(), Some(20 * MS));
+    assert_eq!((rig.metrics().errors, rig.metrics().state), (2, State::Retrying));
+    assert_eq!(rig.errors(), [State::Retrying]);
+    rig.probe.script(|script| script.interrupts = 0);
+    rig.advance(SEC);
+    assert_eq!((rig.metrics().state, rig.probe.text()), (State::Healthy, "a\nb\n".into()));
+}

@@ -99,6 +99,8 @@ pub(crate) struct Inner {
     /// `on_error` has heard of since the sink last worked.
     pub(crate) untold: usize,
     pub(crate) reported: State,
+    /// The sink panicked, as was reported, and has written nothing in peace since.
+    pub(crate) sink_panics: bool,
     /// While the worker sleeps: when it wakes by itself.
     #[cfg(all(test, not(loom)))]
     pub(crate) asleep: Option<Option<Instant>>,
@@ -163,6 +165,7 @@ impl Inner {
             reported_at: None,
             untold: 0,
             reported: State::Healthy,
+            sink_panics: false,
             #[cfg(all(test, not(loom)))]
             asleep: None,
         }

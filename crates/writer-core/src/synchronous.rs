@@ -72,7 +72,7 @@ impl Shared {
         go_on: impl Fn(&Inner) -> bool,
     ) -> Round {
         let mut pause = FIRST_PAUSE;
-        let mut lines = 0;
+        let (mut lines, mut panicked) = (0, false);
         loop {
             let mut round = {
                 let _mark = ThreadMark::enter(self);
@@ -80,6 +80,8 @@ impl Shared {
             };
             lines += round.lines;
             round.lines = lines;
+            panicked |= round.panicked;
+            round.panicked = panicked;
             let now = self.clock.now();
             if !matches!(round.end, RoundEnd::Failed(..)) {
                 if delivery.failing_since.take().is_some() {

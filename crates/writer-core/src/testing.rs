@@ -29,6 +29,10 @@ pub(crate) struct Script {
     /// How many more bytes it takes before every write fails.
     pub(crate) room: Option<usize>,
     pub(crate) flush_fails: bool,
+    /// Every write panics.
+    pub(crate) panics: bool,
+    /// How many more writes are interrupted.
+    pub(crate) interrupts: usize,
     /// A write waits until this is false again.
     pub(crate) gate: bool,
     /// Takes nothing of less than this while more waits.
@@ -65,6 +69,14 @@ impl Sink for ProbeSink {
         self.0.changed.notify_all();
         while script.gate {
             script = self.0.changed.wait(script).unwrap();
+        }
+        if script.panics {
+            drop(script);
+            panic!("on purpose");
+        }
+        if script.interrupts > 0 {
+            script.interrupts -= 1;
+            return Err(io::ErrorKind::Interrupted.into());
         }
         if more_waiting && lines.len() < script.block {
             return Ok(0);

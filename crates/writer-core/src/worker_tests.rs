@@ -193,6 +193,33 @@ fn an_echo_goes_out_with_a_line_that_is_due() {
 }
 
 #[test]
+fn lines_that_evicted_echoes_are_not_taken_for_echoes() {
+    let rig = Rig::new(|c| {
+        c.queue_policy = QueuePolicy::DropOldest;
+        c.max_queue_size = 2;
+        c.mode = Mode::Loop;
+        c.tick = 10 * MS;
+        c.flush_interval = Some(SEC);
+    });
+    let shared: Weak<_> = Arc::downgrade(&rig.shared);
+    let two = move || {
+        for _ in 0..2 {
+            assert_eq!(send(&shared.upgrade().unwrap(), "echo"), Ok(true));
+        }
+    };
+    *rig.on_write.lock().unwrap() = Some(Box::new(two));
+    rig.advance(SEC);
+    rig.send("a").unwrap();
+    rig.advance(SEC);
+    assert_eq!((rig.probe.text(), rig.shared.lock().echoes), ("a\n".into(), 2));
+    rig.send("b").unwrap();
+    rig.send("c").unwrap();
+    rig.advance(10 * MS);
+    assert_eq!(rig.probe.text(), "a\nb\nc\n");
+    assert_eq!(rig.metrics().evicted, 2);
+}
+
+#[test]
 fn a_callback_never_waits_for_room() {
     let rig = Rig::new(|c| c.max_queue_size = 1);
     let shared = Arc::downgrade(&rig.shared);

@@ -18,7 +18,7 @@ use super::task;
 const RESERVE: usize = 256;
 
 /// Kept free besides in a line of OTLP, whose nested values need more of them.
-const TYPED_RESERVE: usize = 320;
+const TYPED_RESERVE: usize = 128;
 
 impl FormatBuilder {
     /// The tables of the format without options, which cannot fail.
@@ -280,7 +280,8 @@ impl FormatBuilder {
         let redact = Redact::new(self.redact.clone());
         let hidden = format!("\"{REDACTED}\"");
         for (key, json) in &self.fixed {
-            member(key, if redact.matches(key) { &hidden } else { json });
+            let secret = redact.matches(key) || redact.matches_inside(json);
+            member(key, if secret { &hidden } else { json });
         }
         if typed {
             bytes.pop();

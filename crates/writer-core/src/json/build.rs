@@ -174,6 +174,9 @@ impl FormatBuilder {
     /// neither `password_hint` nor `passwordless`. Upper and lower case are the same, `-` and `_`
     /// are too. The value is neither formatted nor queued. Messages are not searched.
     ///
+    /// Keys inside nested values count like those of fields, at any depth. A static field with such
+    /// a key inside is redacted whole.
+    ///
     /// ```
     /// use writer_core::Severity;
     /// use writer_core::json::{Format, Meta};

@@ -38,7 +38,8 @@
 //! With the features `serde`, `sval` and `valuable` a [`Value`] takes whatever these libraries can
 //! describe and writes it as nested JSON. The promises above hold inside as well, where each of the
 //! three alone, with a JSON writer of its own, breaks one or the other. At most 64 arrays and
-//! objects lie one in the other; a value that is deeper is replaced whole.
+//! objects lie one in the other, 24 in [`Schema::Otel`]; a value that is deeper is replaced whole.
+//! Secrets, see [`FormatBuilder::redact`], are found at any depth.
 
 mod assemble;
 mod buf;

@@ -20,11 +20,16 @@ use super::redact::REDACTED;
 use super::schema::{Options, Rules};
 use super::value::{self, FORMAT_ERROR};
 
-/// Stands in the place of a value in which more than 64 arrays and objects lie one in the other.
+/// Stands in the place of a value in which more than 64 arrays and objects lie one in the other; in
+/// [`Schema::Otel`](super::Schema::Otel) more than 24.
 pub const TOO_DEEP: &str = "<format_error: nested too deep>";
 
 /// How many arrays and objects may lie one in the other.
 const DEPTH: usize = 64;
+
+/// The same in OTLP, where each is up to four in JSON and three messages in Protocol Buffers:
+/// readers stop at about a hundred, <https://protobuf.dev/programming-guides/proto-limits/>.
+const TYPED_DEPTH: usize = 24;
 
 /// How many layers that leave no trace in JSON (`Some`, a struct of one unnamed field) may lie
 /// around a value: they use up the stack like the others.
@@ -148,7 +153,7 @@ impl Nest<'_> {
 
     fn open(&mut self, object: bool) -> Option<Level> {
         let index = self.depth;
-        if index == DEPTH {
+        if index == if self.rules.options.typed { TYPED_DEPTH } else { DEPTH } {
             self.fail(TOO_DEEP);
             return None;
         }

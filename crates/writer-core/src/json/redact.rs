@@ -41,8 +41,27 @@ impl Redact {
         self.words.iter().any(|word| ends_in(key, word.as_bytes()))
     }
 
-    /// The same for a key as it stands between its quotes in JSON.
-    #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+    /// Whether one of the keys in JSON without blanks matches.
+    pub(super) fn matches_inside(&self, json: &str) -> bool {
+        let bytes = json.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at + 1;
+            if bytes[at] == b'"' {
+                at += 1;
+                while bytes.get(at).is_some_and(|&byte| byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+                if bytes.get(at + 1) == Some(&b':') && self.matches_escaped(&bytes[start..at]) {
+                    return true;
+                }
+            }
+            at += 1;
+        }
+        false
+    }
+
+    /// As [`Redact::matches`], for a key as it stands between its quotes in JSON.
     pub(super) fn matches_escaped(&self, key: &[u8]) -> bool {
         let text = String::from_utf8_lossy(key);
         if key.contains(&b'\\') { self.matches(&unescape(&text)) } else { self.matches(&text) }
@@ -67,12 +86,9 @@ fn ends_in(key: &[u8], word: &[u8]) -> bool {
     }
 }
 
-/// The text of an escaped string. Half of a pair of surrogates, which the encoder never makes, is
-/// left out.
-#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+/// The text of a string that this crate has escaped.
 fn unescape(escaped: &str) -> String {
     let mut text = String::new();
-    let mut high = None;
     let mut chars = escaped.chars();
     while let Some(char) = chars.next() {
         let escape = if char == '\\' { chars.next() } else { None };
@@ -85,17 +101,7 @@ fn unescape(escaped: &str) -> String {
             Some('r') => Some('\r'),
             Some('u') => {
                 let digits = chars.by_ref().take(4).filter_map(|digit| digit.to_digit(16));
-                let unit = digits.fold(0, |unit, digit| unit << 4 | digit);
-                match (high.take(), unit) {
-                    (_, 0xD800..0xDC00) => {
-                        high = Some(unit - 0xD800);
-                        None
-                    }
-                    (Some(high), 0xDC00..0xE000) => {
-                        char::from_u32(0x1_0000 + (high << 10) + unit - 0xDC00)
-                    }
-                    _ => char::from_u32(unit),
-                }
+                char::from_u32(digits.fold(0, |code, digit| code << 4 | digit))
             }
             Some(other) => Some(other),
         });

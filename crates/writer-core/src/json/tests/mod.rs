@@ -1,5 +1,7 @@
 //! Tests of the encoder: every line is read back by another implementation.
 
+#[cfg(all(feature = "serde", feature = "sval", feature = "valuable"))]
+mod any_value;
 mod clashes;
 mod every_schema;
 mod hostile;
