@@ -144,3 +144,21 @@ fn every_line_inside_carries_the_ids_of_its_spans() {
         assert_eq!(ids.collect::<Vec<_>>(), expected, "{schema:?}");
     }
 }
+
+#[test]
+fn hostile_messages_names_and_values_stay_valid_in_logxpy() {
+    let long = "A".repeat(10_000);
+    let messages = ["a \"b\" \\ \n \t", "Hello 世界 🌍", "", &long];
+    let lines = logxpy(|| {
+        for message in messages {
+            info!("{message}");
+        }
+        info!("a\"b" = 1, ts = 2, msg = 3, lvl = 4, nan = f64::NAN, inf = f64::INFINITY, "x");
+    });
+    for (line, message) in lines.iter().zip(messages) {
+        assert_eq!(line["msg"], message);
+    }
+    let expected = json!({"lvl": [1], "mt": "info", "msg": "x", "a\"b": 1, "ts_": 2, "msg_": 3,
+        "lvl_": 4, "nan": "NaN", "inf": "Infinity"});
+    assert_eq!(rest(&lines[4]), expected);
+}
