@@ -13,7 +13,7 @@ struct Failure(u8);
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failure {}\n", self.0)
+        writeln!(f, "failure {}", self.0)
     }
 }
 
