@@ -77,3 +77,28 @@ fn while_the_queue_does_not_grow_the_count_is_exactly_zero() {
     assert_eq!(allocations, 0);
     assert_eq!(logger.writer().metrics().written, 10_000);
 }
+
+/// With the feature `sval` every such value goes through sval, for which the encoder allocates.
+#[cfg(not(feature = "sval"))]
+#[test]
+fn values_by_debug_display_and_serde_cost_nothing_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let builder = writer_log::builder(folder.path().join("app.jsonl")).filter("info");
+    let (logger, _guard) = builder.build().unwrap();
+    log::set_max_level(log::LevelFilter::Info);
+    let say = |i: u64| {
+        log::info!(logger: logger, debug:? = [i], display:% = std::net::Ipv4Addr::LOCALHOST; "");
+        #[cfg(feature = "serde")]
+        log::info!(logger: logger, nested:serde = [[i, 1], [2, i]], pair:serde = ("a\n", i); "");
+    };
+    let mut allocations = 0;
+    for round in 0..200 {
+        let before = COUNT.get();
+        (0..50).for_each(say);
+        if round >= 100 {
+            allocations += COUNT.get() - before;
+        }
+        logger.writer().flush(Duration::from_secs(10)).unwrap();
+    }
+    assert_eq!(allocations, 0);
+}

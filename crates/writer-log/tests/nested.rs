@@ -129,7 +129,10 @@ struct Deep(u32, Option<Bad>);
 mod serde {
     use std::collections::BTreeMap;
 
-    use serde_core::ser::{Error, Serialize, SerializeMap, SerializeSeq, Serializer};
+    use serde_core::ser::{
+        Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeTupleVariant,
+        Serializer,
+    };
 
     use super::*;
 
@@ -206,6 +209,59 @@ mod serde {
         repeated(kv::Value::from_serde(&(1, [2])));
     }
 
+    /// What serde has and JSON has not.
+    enum Odd {
+        Unit,
+        Variant,
+        Tuple,
+        Struct,
+        Bytes,
+        Keys,
+    }
+
+    impl Serialize for Odd {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            match self {
+                Odd::Unit => serializer.serialize_unit_variant("Odd", 0, "Unit"),
+                Odd::Variant => serializer.serialize_newtype_variant("Odd", 1, "Variant", &[1]),
+                Odd::Tuple => {
+                    let mut tuple = serializer.serialize_tuple_variant("Odd", 2, "Tuple", 2)?;
+                    tuple.serialize_field(&1)?;
+                    tuple.serialize_field("x")?;
+                    tuple.end()
+                }
+                Odd::Struct => {
+                    let mut fields = serializer.serialize_struct("Odd", 2)?;
+                    fields.serialize_field("a", &None::<u8>)?;
+                    fields.serialize_field("b", &())?;
+                    fields.end()
+                }
+                Odd::Bytes => serializer.serialize_bytes(&[0, 0xff]),
+                Odd::Keys => BTreeMap::from([(1, 'ß'), (2, 'x')]).serialize(serializer),
+            }
+        }
+    }
+
+    /// Where the feature `sval` is on too, `log` translates all this into calls of sval.
+    #[test]
+    fn shapes_and_numbers_are_the_same_with_sval_and_without() {
+        let odd = [Odd::Unit, Odd::Variant, Odd::Tuple, Odd::Struct, Odd::Bytes, Odd::Keys];
+        let numbers = (u128::MAX, i128::MIN, f64::NAN, 0.1_f32, u64::MAX, i64::MIN, 7_i128);
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, odd:serde = odd, numbers:serde = numbers; "odd");
+        });
+        let expected = json!([
+            "Unit", {"Variant": [1]}, {"Tuple": [1, "x"]}, {"a": null, "b": null}, "00ff",
+            {"1": "ß", "2": "x"},
+        ]);
+        assert_eq!(line["odd"], expected);
+        let text = |wide: &dyn fmt::Display| wide.to_string();
+        let expected =
+            json!([text(&u128::MAX), text(&i128::MIN), "NaN", 0.1, u64::MAX, i64::MIN, 7,]);
+        assert_eq!(line["numbers"], expected);
+        assert_eq!(metrics.format_errors, 0);
+    }
+
     #[test]
     fn a_map_that_repeats_a_key_keeps_both() {
         struct Twice;
@@ -249,13 +305,15 @@ mod sval {
     #[test]
     fn lists_and_maps_nest() {
         let list = vec![vec![1, 2], vec![], vec![3]];
+        let bytes = ::sval::BinaryArray::new(&[0, 0xff]);
         let map = std::collections::BTreeMap::from([("a", vec![1, 2]), ("b\"", vec![])]);
         let (line, metrics) = one(|logger| {
             log::info!(logger: logger,
                 list:sval = list, map:sval = map, pair:sval = ("a\n", 19.99),
                 some:sval = Some("x"), none:sval = None::<u64>, text:sval = "12345",
-                number:sval = 7; "nested");
+                number:sval = 7, bytes:sval = bytes; "nested");
         });
+        assert_eq!(line["bytes"], "00ff");
         assert_eq!(line["list"], json!([[1, 2], [], [3]]));
         assert_eq!(line["map"], json!({"a": [1, 2], "b\"": []}));
         assert_eq!(line["pair"], json!(["a\n", 19.99]));
