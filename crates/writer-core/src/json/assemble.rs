@@ -17,6 +17,9 @@ use super::task;
 /// Kept free at the end of a line: closing marks of what is open, `truncated`, `original_bytes`.
 const RESERVE: usize = 256;
 
+/// Kept free besides in a line of OTLP, whose nested values need more of them.
+const TYPED_RESERVE: usize = 320;
+
 impl FormatBuilder {
     /// The tables of the format without options, which cannot fail.
     pub(super) fn defaults(self) -> Inner {
@@ -118,6 +121,7 @@ impl FormatBuilder {
             [b"{", &*time_key].concat()
         };
         let reserve = RESERVE
+            + if typed { TYPED_RESERVE } else { 0 }
             + rules.nest.as_ref().map_or(0, |nest| nest.len())
             + if ids.iter().any(Option::is_some) { shape::IDS_RESERVE } else { 0 }
             + if task.is_some() { task::RESERVE } else { 0 };

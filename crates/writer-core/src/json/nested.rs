@@ -3,7 +3,8 @@
 //! The frameworks for structured values ([`Value::serialize`](super::Value::serialize) and its
 //! siblings) walk a value and call the methods of [`Nest`], which alone knows how JSON is put
 //! together: where commas stand, that no key stands twice in an object, how deep a value may be,
-//! and how it is cut at the limit of the line.
+//! how it is cut at the limit of the line, which values are secrets, and what all of it looks like
+//! as an `AnyValue` of OTLP.
 //!
 //! Lengths that a value announces are not used: some are wrong, and JSON needs none.
 
@@ -13,8 +14,10 @@ use std::fmt;
 
 use super::escape;
 use super::keys::{self, Keys};
+use super::kind::Kind;
 use super::out::{Mark, Out};
-use super::schema::Options;
+use super::redact::REDACTED;
+use super::schema::{Options, Rules};
 use super::value::{self, FORMAT_ERROR};
 
 /// Stands in the place of a value in which more than 64 arrays and objects lie one in the other.
@@ -39,6 +42,8 @@ thread_local! {
 #[derive(Debug)]
 pub(super) struct Nest<'o> {
     pub(super) out: &'o mut Out,
+    rules: &'o Rules,
+    /// Those of the rules; but a key is never typed.
     pub(super) options: Options,
     /// The keys of each open object; entries beyond `depth` are spare.
     levels: Vec<Keys>,
@@ -52,6 +57,9 @@ pub(super) struct Nest<'o> {
     /// What was written is no JSON or not all there, and this stands for it. It stays, also when
     /// the value does not pass the error on.
     failure: Option<&'static str>,
+    /// Around the current place lies a value that is a secret: nothing is written, and what can be
+    /// left out is not even visited.
+    secret: bool,
 }
 
 /// An open array or object.
@@ -61,7 +69,9 @@ pub(super) struct Level {
     /// Its place in [`Nest::levels`].
     index: usize,
     empty: bool,
-    close: u8,
+    object: bool,
+    /// It is an `AnyValue`, and so is all that lies in it but its keys.
+    typed: bool,
 }
 
 /// An element of an array or a member of an object, begun and not ended.
@@ -70,12 +80,16 @@ pub(super) struct Element {
     mark: Mark,
     /// Where its key or value begins.
     start: usize,
+    /// It is an object of key and value.
+    pair: bool,
+    /// If its value is a secret: the end of what stands in its place.
+    secret: Option<Mark>,
 }
 
 /// Writes one value by `fill`. The error is the marker that belongs in its place.
 pub(super) fn write(
     out: &mut Out,
-    options: Options,
+    rules: &Rules,
     fill: impl FnOnce(&mut Nest<'_>),
 ) -> Result<(), &'static str> {
     // Moved out while user code runs, which may write values of its own. A panic loses the memory
@@ -83,13 +97,15 @@ pub(super) fn write(
     let levels = SPARE.try_with(Cell::take).unwrap_or_default();
     let mut nest = Nest {
         out,
-        options,
+        rules,
+        options: rules.options,
         levels,
         depth: 0,
         #[cfg(feature = "serde")]
         wrappers: 0,
         user_code: 0,
         failure: None,
+        secret: false,
     };
     fill(&mut nest);
     if nest.depth > 0 || nest.user_code > 0 {
@@ -115,17 +131,22 @@ impl Nest<'_> {
         self.failure.is_some()
     }
 
+    /// Whether the value that comes now is a secret, and need not be visited.
+    pub(super) fn is_secret(&self) -> bool {
+        self.secret
+    }
+
     /// Opens an array; `None`, and the value has failed, where too many are open.
     pub(super) fn array(&mut self) -> Option<Level> {
-        self.open(b'[', b']')
+        self.open(false)
     }
 
     /// Opens an object; otherwise like [`Nest::array`].
     pub(super) fn object(&mut self) -> Option<Level> {
-        self.open(b'{', b'}')
+        self.open(true)
     }
 
-    fn open(&mut self, open: u8, close: u8) -> Option<Level> {
+    fn open(&mut self, object: bool) -> Option<Level> {
         let index = self.depth;
         if index == DEPTH {
             self.fail(TOO_DEEP);
@@ -137,8 +158,14 @@ impl Nest<'_> {
         }
         self.depth += 1;
         let mark = self.out.mark();
-        self.out.raw(&[open]);
-        Some(Level { mark, index, empty: true, close })
+        let typed = self.options.typed;
+        self.out.raw(match (typed, object) {
+            (false, false) => b"[",
+            (false, true) => b"{",
+            (true, false) => b"{\"arrayValue\":{\"values\":[",
+            (true, true) => b"{\"kvlistValue\":{\"values\":[",
+        });
+        Some(Level { mark, index, empty: true, object, typed })
     }
 
     /// Closes the innermost level. Another one is an error of the value: it left one open.
@@ -147,7 +174,12 @@ impl Nest<'_> {
             self.fail(FORMAT_ERROR);
         }
         self.depth = level.index;
-        self.out.close(level.mark, level.close);
+        let close: &[u8] = match (level.typed, level.object) {
+            (false, false) => b"]",
+            (false, true) => b"}",
+            (true, _) => b"]}}",
+        };
+        close.iter().for_each(|&byte| self.out.close(level.mark, byte));
     }
 
     /// Begins an element, which is a key and a value in an object.
@@ -160,25 +192,42 @@ impl Nest<'_> {
             self.out.raw(b",");
         }
         level.empty = false;
-        self.end(mark);
-        Element { mark, start: self.out.buf.len() }
+        let pair = level.typed && level.object;
+        if pair {
+            self.out.raw(b"{\"key\":");
+            self.options.typed = false;
+        }
+        let mut element = Element { mark, start: 0, pair, secret: None };
+        self.end(&mut element);
+        element.start = self.out.buf.len();
+        element
     }
 
-    /// Ends what was begun at the mark: if it is too long for the line, it is left out.
-    fn end(&mut self, mark: Mark) {
+    /// Ends a part of an element: if it is too long for the line, the element is left out.
+    fn end(&mut self, element: &mut Element) {
         if self.out.over() && !self.out.full {
-            self.out.discard(mark);
+            self.out.discard(element.mark);
+            element.mark = self.out.mark();
         }
     }
 
     /// Ends an element after its value.
-    pub(super) fn end_element(&mut self, element: Element) {
-        self.end(element.mark);
+    pub(super) fn end_element(&mut self, mut element: Element) {
+        if let Some(end) = element.secret {
+            self.out.roll_back(end);
+            self.secret = false;
+        }
+        if element.pair {
+            self.out.close(element.mark, b'}');
+        }
+        self.end(&mut element);
     }
 
     /// Turns the value just written into the key of its member: anything but a string is put in
-    /// quotes, and `_` is appended until the key is free.
-    pub(super) fn end_key(&mut self, level: &Level, element: Element) {
+    /// quotes, and `_` is appended until the key is free. After the key of a secret, what comes
+    /// until the end of the element is not written.
+    pub(super) fn end_key(&mut self, level: &Level, element: &mut Element) {
+        self.options.typed = level.typed;
         if !self.out.full && self.out.buf.get(element.start) != Some(&b'"') {
             self.quote(element.start);
         }
@@ -186,6 +235,7 @@ impl Nest<'_> {
             // A key that was cut could not be told from another.
             if element.mark.stored() {
                 self.out.discard(element.mark);
+                element.mark = self.out.mark();
             }
             self.out.skipped += 1;
             return;
@@ -193,14 +243,23 @@ impl Nest<'_> {
         let Some(keys) = self.levels.get_mut(level.index) else { return };
         let (buf, start) = (&mut self.out.buf, element.start + 1);
         buf.pop();
+        let secret =
+            self.rules.redact.as_ref().is_some_and(|words| words.matches_escaped(&buf[start..]));
         let mut hash = keys::hash(&buf[start..]);
         while keys.contains(hash, buf, &buf[start..]) {
             buf.push(b'_');
             hash = keys::hash(&buf[start..]);
         }
         keys.insert(hash, start..buf.len(), 0);
-        buf.extend_from_slice(b"\":");
-        self.end(element.mark);
+        buf.extend_from_slice(if element.pair { b"\",\"value\":" } else { b"\":" });
+        self.end(element);
+        if secret && !self.out.full {
+            self.string(REDACTED);
+            element.secret = Some(self.out.mark());
+            self.secret = true;
+            // As in a line that is full, until the element ends.
+            self.out.full = true;
+        }
     }
 
     /// Makes a string of the JSON from `start` on.
@@ -219,9 +278,9 @@ impl Nest<'_> {
     /// Writes a member in one step: key, and the value that `write` makes.
     #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn member(&mut self, level: &mut Level, key: &str, write: impl FnOnce(&mut Self)) {
-        let element = self.begin(level);
+        let mut element = self.begin(level);
         self.out.string(key);
-        self.end_key(level, element);
+        self.end_key(level, &mut element);
         write(self);
         self.end_element(element);
     }
@@ -239,60 +298,103 @@ impl Nest<'_> {
         Some(result)
     }
 
+    /// Writes a scalar with its type where it needs one.
+    fn scalar<R>(&mut self, kind: Kind, write: impl FnOnce(&mut Out, Options) -> R) -> R {
+        let options = self.options;
+        kind.write(self.out, options, |out| write(out, options))
+    }
+
     pub(super) fn null(&mut self) {
-        self.out.raw(b"null");
+        self.out.raw(if self.options.typed { b"{}" } else { b"null" });
     }
 
     pub(super) fn bool(&mut self, value: bool) {
-        self.out.raw(if value { b"true" } else { b"false" });
+        self.scalar(Kind::Bool, |out, _| out.raw(if value { b"true" } else { b"false" }));
     }
 
     /// Writes an integer of at most 64 bits.
     pub(super) fn integer(&mut self, value: impl itoa::Integer) {
-        self.out.raw(itoa::Buffer::new().format(value).as_bytes());
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(value);
+        let signed = !self.options.typed || digits.parse::<i64>().is_ok();
+        let kind = if signed { Kind::Int } else { Kind::Digits };
+        self.scalar(kind, |out, _| out.raw(digits.as_bytes()));
     }
 
     pub(super) fn u128(&mut self, value: u128) {
-        let digits = self.options.wide_digits || u64::try_from(value).is_ok();
-        value::wide(self.out, digits, itoa::Buffer::new().format(value));
+        let (signed, fits) = (i64::try_from(value).is_ok(), u64::try_from(value).is_ok());
+        self.wide(signed, fits, itoa::Buffer::new().format(value));
     }
 
     pub(super) fn i128(&mut self, value: i128) {
-        let fits = i64::try_from(value).is_ok() || u64::try_from(value).is_ok();
-        let digits = self.options.wide_digits || fits;
-        value::wide(self.out, digits, itoa::Buffer::new().format(value));
+        let signed = i64::try_from(value).is_ok();
+        let fits = signed || u64::try_from(value).is_ok();
+        self.wide(signed, fits, itoa::Buffer::new().format(value));
+    }
+
+    fn wide(&mut self, signed: bool, fits: bool, text: &str) {
+        let kind = Kind::of_wide(signed, fits, self.options);
+        self.scalar(kind, |out, options| value::wide(out, fits || options.wide_digits, text));
     }
 
     pub(super) fn f64(&mut self, value: f64) {
-        if value.is_finite() {
-            self.out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-        } else {
-            value::non_finite(self.out, value, self.options);
-        }
+        self.scalar(Kind::Double, |out, options| {
+            if value.is_finite() {
+                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+            } else {
+                value::non_finite(out, value, options);
+            }
+        });
     }
 
     pub(super) fn f32(&mut self, value: f32) {
-        if value.is_finite() {
-            self.out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-        } else {
-            value::non_finite(self.out, value.into(), self.options);
+        self.scalar(Kind::Double, |out, options| {
+            if value.is_finite() {
+                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+            } else {
+                value::non_finite(out, value.into(), options);
+            }
+        });
+    }
+
+    pub(super) fn string(&mut self, text: &str) {
+        self.scalar(Kind::String, |out, _| out.string(text));
+    }
+
+    /// Begins a string that comes in pieces.
+    #[cfg(feature = "sval")]
+    pub(super) fn begin_string(&mut self) -> Mark {
+        let mark = self.out.mark();
+        if self.options.typed {
+            self.out.raw(Kind::String.ends().0.as_bytes());
+        }
+        self.out.raw(b"\"");
+        mark
+    }
+
+    /// Ends a string that came in pieces.
+    #[cfg(feature = "sval")]
+    pub(super) fn end_string(&mut self, mark: Mark) {
+        self.out.close(mark, b'"');
+        if self.options.typed {
+            self.out.close(mark, b'}');
         }
     }
 
     #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn char(&mut self, value: char) {
-        self.out.string(value.encode_utf8(&mut [0; 4]));
+        self.string(value.encode_utf8(&mut [0; 4]));
     }
 
     #[cfg(feature = "serde")]
     pub(super) fn bytes(&mut self, value: &[u8]) {
-        value::hex_string(self.out, value);
+        self.scalar(Kind::String, |out, _| value::hex_string(out, value));
     }
 
     /// Writes a string of what the arguments print; the value fails if they do.
     #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn format(&mut self, value: fmt::Arguments<'_>) {
-        if self.out.format(value).is_err() {
+        if self.scalar(Kind::String, |out, _| out.format(value)).is_err() {
             self.fail(FORMAT_ERROR);
         }
     }
@@ -301,7 +403,14 @@ impl Nest<'_> {
     /// number, where that does not change its value.
     #[cfg(any(feature = "serde", feature = "sval"))]
     pub(super) fn digits_to_number(&mut self, mark: Mark) {
-        let Some([b'"', digits @ .., b'"']) = self.out.buf.get(mark.len()..) else { return };
+        let Some(mut string) = self.out.buf.get(mark.len()..) else { return };
+        if self.options.typed {
+            let (open, close) = Kind::String.ends();
+            let inside = string.strip_prefix(open.as_bytes());
+            let inside = inside.and_then(|inside| inside.strip_suffix(close.as_bytes()));
+            string = inside.unwrap_or_default();
+        }
+        let [b'"', digits @ .., b'"'] = string else { return };
         let text = str::from_utf8(digits).unwrap_or_default();
         let whole =
             text.parse().ok().filter(|&whole| itoa::Buffer::new().format::<i128>(whole) == text);

@@ -40,6 +40,13 @@ impl Redact {
         let key = key.as_bytes();
         self.words.iter().any(|word| ends_in(key, word.as_bytes()))
     }
+
+    /// The same for a key as it stands between its quotes in JSON.
+    #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+    pub(super) fn matches_escaped(&self, key: &[u8]) -> bool {
+        let text = String::from_utf8_lossy(key);
+        if key.contains(&b'\\') { self.matches(&unescape(&text)) } else { self.matches(&text) }
+    }
 }
 
 fn ends_in(key: &[u8], word: &[u8]) -> bool {
@@ -58,6 +65,42 @@ fn ends_in(key: &[u8], word: &[u8]) -> bool {
         // A letter beyond ASCII is part of a word.
         Some(last) => last.is_ascii(),
     }
+}
+
+/// The text of an escaped string. Half of a pair of surrogates, which the encoder never makes, is
+/// left out.
+#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+fn unescape(escaped: &str) -> String {
+    let mut text = String::new();
+    let mut high = None;
+    let mut chars = escaped.chars();
+    while let Some(char) = chars.next() {
+        let escape = if char == '\\' { chars.next() } else { None };
+        text.extend(match escape {
+            None => Some(char),
+            Some('b') => Some('\u{8}'),
+            Some('t') => Some('\t'),
+            Some('n') => Some('\n'),
+            Some('f') => Some('\u{c}'),
+            Some('r') => Some('\r'),
+            Some('u') => {
+                let digits = chars.by_ref().take(4).filter_map(|digit| digit.to_digit(16));
+                let unit = digits.fold(0, |unit, digit| unit << 4 | digit);
+                match (high.take(), unit) {
+                    (_, 0xD800..0xDC00) => {
+                        high = Some(unit - 0xD800);
+                        None
+                    }
+                    (Some(high), 0xDC00..0xE000) => {
+                        char::from_u32(0x1_0000 + (high << 10) + unit - 0xDC00)
+                    }
+                    _ => char::from_u32(unit),
+                }
+            }
+            Some(other) => Some(other),
+        });
+    }
+    text
 }
 
 fn fold(byte: u8) -> u8 {

@@ -25,6 +25,10 @@ impl Value<'_> {
     /// and a key that stands twice in a map gets `_` appended. A key that is no string is put in
     /// quotes: `{1:2}` becomes `{"1":2}`, the key `(1,"a")` becomes `"[1,\"a\"]"`.
     ///
+    /// Keys inside are redacted like those of fields, see
+    /// [`FormatBuilder::redact`](super::FormatBuilder::redact): the value of such a key is not
+    /// looked at.
+    ///
     /// The whole value is replaced by [`FORMAT_ERROR`](super::FORMAT_ERROR) if its `Serialize`
     /// fails, also where it hides that, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and
     /// by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in the other.
@@ -43,8 +47,9 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"order\":{\"id\":7,\"items\":[\"tea\",\"milk\"]}}\n"));
     /// ```
     pub fn serialize<T: Serialize + ?Sized>(self, value: &T) {
-        self.guarded(Kind::Bare, |out, options| {
-            nested::write(out, options, |nest| {
+        let rules = self.rules;
+        self.guarded(Kind::Bare, |out, _| {
+            nested::write(out, rules, |nest| {
                 // A failure is kept in the nest.
                 let _ = write(nest, value);
             })
@@ -77,6 +82,9 @@ impl Error for Failed {
 }
 
 fn write<T: Serialize + ?Sized>(nest: &mut Nest<'_>, value: &T) -> Result<(), Failed> {
+    if nest.is_secret() {
+        return Ok(());
+    }
     nest.user_code += 1;
     match value.serialize(Writer(nest)) {
         Ok(Done(())) => {
@@ -121,9 +129,9 @@ impl<'n, 'o> Writer<'n, 'o> {
     ) -> Opened<'n, 'o> {
         let nest = self.0;
         let mut outer = nest.object().ok_or(Failed)?;
-        let element = nest.begin(&mut outer);
+        let mut element = nest.begin(&mut outer);
         nest.out.string(name);
-        nest.end_key(&outer, element);
+        nest.end_key(&outer, &mut element);
         let level = open(nest).ok_or(Failed)?;
         Ok(Compound { nest, level, variant: Some((outer, element)), key: None })
     }
@@ -174,7 +182,7 @@ impl<'n, 'o> Serializer for Writer<'n, 'o> {
     }
 
     fn serialize_str(self, value: &str) -> Result<Done, Failed> {
-        self.done(|nest| nest.out.string(value))
+        self.done(|nest| nest.string(value))
     }
 
     fn collect_str<T: fmt::Display + ?Sized>(self, value: &T) -> Result<Done, Failed> {
@@ -338,9 +346,9 @@ impl SerializeMap for Compound<'_, '_> {
             self.nest.fail(FORMAT_ERROR);
             return Err(Failed);
         }
-        let element = self.nest.begin(&mut self.level);
+        let mut element = self.nest.begin(&mut self.level);
         write(self.nest, key)?;
-        self.nest.end_key(&self.level, element);
+        self.nest.end_key(&self.level, &mut element);
         self.key = Some(element);
         Ok(())
     }

@@ -18,8 +18,8 @@ impl Value<'_> {
     ///
     /// Records are objects, tuples arrays; a variant of an enum is `"Unit"` or `{"Variant":…}`, a
     /// number given as text is a number where that loses nothing. Otherwise the rules are those of
-    /// nested values: keys are strings and none stands twice in an object, and the whole value is
-    /// replaced by [`FORMAT_ERROR`] if it fails or breaks the rules of streaming, by
+    /// nested values: keys are strings and none stands twice in an object, the values of secret keys
+    /// are not written, and the whole value is replaced by [`FORMAT_ERROR`] if it fails or breaks the rules of streaming, by
     /// [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and by [`TOO_DEEP`] if more than 64
     /// arrays and objects lie one in the other.
     ///
@@ -36,8 +36,9 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"item\":[\"tea\",2]}\n"));
     /// ```
     pub fn sval<V: Inner + ?Sized>(self, value: &V) {
-        self.guarded(Kind::Bare, |out, options| {
-            nested::write(out, options, |nest| {
+        let rules = self.rules;
+        self.guarded(Kind::Bare, |out, _| {
+            nested::write(out, rules, |nest| {
                 let mut writer = Writer { nest, open: Vec::new(), due: true };
                 // A success counts only if one whole value came.
                 let whole = value.stream(&mut writer).is_ok();
@@ -127,9 +128,7 @@ impl<'o> Writer<'_, 'o> {
     /// Begins the text of a string.
     fn quote(&mut self) -> Result<Mark> {
         self.start()?;
-        let mark = self.nest.out.mark();
-        self.nest.out.raw(b"\"");
-        Ok(mark)
+        Ok(self.nest.begin_string())
     }
 
     /// Goes on to the next part of a member, which must be `part`.
@@ -137,10 +136,10 @@ impl<'o> Writer<'_, 'o> {
         match self.open.last_mut() {
             Some(Open::Object(level, element, due)) if *due == part && !self.due => {
                 *due = next;
-                match (part, *element) {
-                    (Part::Key, _) => *element = Some(self.nest.begin(level)),
+                match (part, &mut *element) {
+                    (Part::Key, element) => *element = Some(self.nest.begin(level)),
                     (Part::KeyEnd, Some(element)) => self.nest.end_key(level, element),
-                    (Part::ValueEnd, Some(element)) => self.nest.end_element(element),
+                    (Part::ValueEnd, Some(element)) => self.nest.end_element(*element),
                     _ => {}
                 }
                 self.due = matches!(part, Part::Key | Part::Value);
@@ -151,7 +150,7 @@ impl<'o> Writer<'_, 'o> {
     }
 
     fn text(&mut self, text: &str) -> Result {
-        self.scalar(|nest| nest.out.string(text))
+        self.scalar(|nest| nest.string(text))
     }
 }
 
@@ -183,6 +182,9 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
         if self.nest.failed() {
             return sval::error();
         }
+        if self.nest.is_secret() {
+            return self.start();
+        }
         let result = sval::default_stream::value_computed(self, value);
         result.or_else(|_| self.wrong())
     }
@@ -204,7 +206,7 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
 
     fn text_end(&mut self) -> Result {
         let Open::Text(mark) = self.pop()? else { return self.wrong() };
-        self.nest.out.close(mark, b'"');
+        self.nest.end_string(mark);
         Ok(())
     }
 
@@ -221,7 +223,7 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
 
     fn binary_end(&mut self) -> Result {
         let Open::Binary(mark) = self.pop()? else { return self.wrong() };
-        self.nest.out.close(mark, b'"');
+        self.nest.end_string(mark);
         Ok(())
     }
 
@@ -325,9 +327,9 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
         match (self.open.last(), label) {
             (Some(Open::Enum), Some(label)) => {
                 let Some(mut level) = self.nest.object() else { return sval::error() };
-                let element = self.nest.begin(&mut level);
+                let mut element = self.nest.begin(&mut level);
                 self.nest.out.string(label.as_str());
-                self.nest.end_key(&level, element);
+                self.nest.end_key(&level, &mut element);
                 self.push(Open::Variant(level, element))
             }
             _ if tag == Some(&tags::NUMBER) => self.push(Open::Number(self.nest.out.mark())),

@@ -13,8 +13,8 @@ impl Value<'_> {
     /// Enums have the shape that serde gives them: `"Unit"`, `{"One":1}`, `{"Two":[1,2]}`,
     /// `{"Named":{"a":1}}`. An error is written as by [`Value::error`], a path as by `Display`;
     /// a kind of value that this crate does not know is `null`. Otherwise the rules are those of
-    /// nested values: keys are strings and none stands twice in an object, and the whole value is
-    /// replaced by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in
+    /// nested values: keys are strings and none stands twice in an object, the values of secret
+    /// keys are not written, and the whole value is replaced by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in
     /// the other, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics.
     ///
     /// ```
@@ -30,14 +30,15 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"items\":[\"tea\",null]}\n"));
     /// ```
     pub fn valuable(self, value: &dyn Valuable) {
-        self.guarded(Kind::Bare, |out, options| {
-            nested::write(out, options, |nest| write(nest, &value.as_value()))
+        let rules = self.rules;
+        self.guarded(Kind::Bare, |out, _| {
+            nested::write(out, rules, |nest| write(nest, &value.as_value()))
         });
     }
 }
 
 fn write(nest: &mut Nest<'_>, value: &Inner<'_>) {
-    if nest.failed() {
+    if nest.failed() || nest.is_secret() {
         return;
     }
     nest.user_code += 1;
@@ -57,7 +58,7 @@ fn write_one(nest: &mut Nest<'_>, value: &Inner<'_>) {
         Inner::I64(value) => nest.integer(value),
         Inner::I128(value) => nest.i128(value),
         Inner::Isize(value) => nest.integer(value),
-        Inner::String(value) => nest.out.string(value),
+        Inner::String(value) => nest.string(value),
         Inner::U8(value) => nest.integer(value),
         Inner::U16(value) => nest.integer(value),
         Inner::U32(value) => nest.integer(value),
@@ -108,7 +109,7 @@ fn write_variant(nest: &mut Nest<'_>, value: &dyn Enumerable) {
         valuable::Variant::Dynamic(ref definition) => definition.fields(),
     };
     if let Fields::Unnamed(0) = fields {
-        return nest.out.string(variant.name());
+        return nest.string(variant.name());
     }
     let Some(mut level) = nest.object() else { return };
     nest.member(&mut level, variant.name(), |nest| match fields {
@@ -171,9 +172,9 @@ impl Visit for Members<'_, '_> {
         if self.nest.failed() {
             return;
         }
-        let element = self.nest.begin(&mut self.level);
+        let mut element = self.nest.begin(&mut self.level);
         write(self.nest, &key);
-        self.nest.end_key(&self.level, element);
+        self.nest.end_key(&self.level, &mut element);
         write(self.nest, &value);
         self.nest.end_element(element);
     }
