@@ -276,6 +276,21 @@ mod serde {
         let (line, _) = one(|logger| log::info!(logger: logger, map:serde = Twice; "twice"));
         assert_eq!(line["map"], json!({"a": 1, "a_": 2}));
     }
+
+    #[test]
+    fn a_secret_inside_is_never_written() {
+        let value = json!({"user": "ann", "password": "canary", "deeper": [{"token": "canary"}]});
+        log::set_max_level(log::LevelFilter::Trace);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.jsonl");
+        let (logger, guard) =
+            writer_log::builder(&path).filter("info").redact_defaults().build().unwrap();
+        log::info!(logger: logger, login:serde = value, secret:serde = [1]; "m");
+        drop(guard);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\"user\":\"ann\"") && !text.contains("canary"), "{text}");
+        assert!(text.contains("\"secret\":\"[redacted]\""), "{text}");
+    }
 }
 
 #[cfg(feature = "sval")]
