@@ -281,6 +281,8 @@ fn a_sink_interrupted_for_ever_is_a_failing_sink() {
     rig.advance(SEC);
     rig.probe.script(|script| script.interrupts = 999);
     rig.send("a").unwrap();
+    // Written at this moment, so that the next line is due as soon as it comes.
+    rig.quiet();
     rig.advance(SEC);
     assert_eq!((rig.metrics().errors, rig.probe.text()), (0, "a\n".into()));
     rig.probe.script(|script| script.interrupts = usize::MAX);
