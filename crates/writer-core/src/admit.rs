@@ -14,6 +14,9 @@ use crate::thread_mark::ThreadMark;
 /// interval to go by.
 const ECHO_INTERVAL: Duration = Duration::from_millis(100);
 
+/// As long as for ever, and still a moment that the clock can name.
+const LONGEST_ECHO: Duration = Duration::from_secs(365 * 24 * 3600);
+
 impl Shared {
     /// Offers a line to the queue; `Ok(false)` if the policy dropped it.
     ///
@@ -163,7 +166,7 @@ impl Shared {
     fn mark_echo(&self, inner: &mut Inner) {
         if inner.echoes == 0 {
             let interval = self.config.flush_interval.filter(|interval| !interval.is_zero());
-            let interval = interval.unwrap_or(ECHO_INTERVAL);
+            let interval = interval.unwrap_or(ECHO_INTERVAL).min(LONGEST_ECHO);
             inner.echoes_until = clock::deadline(self.clock.now(), interval);
         }
         inner.echoes += 1;

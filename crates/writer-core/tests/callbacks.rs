@@ -55,6 +55,29 @@ fn lines_sent_by_on_write_are_written_and_feed_no_loop() {
 }
 
 #[test]
+fn an_endless_interval_makes_no_loop_of_a_callback_that_sends() {
+    let handle = Handle::default();
+    let target = Target::new();
+    let echo = Arc::clone(&handle);
+    let (writer, _guard) = target
+        .builder()
+        .batch_size(1)
+        .flush_interval(Duration::MAX)
+        .on_write(move |_| {
+            if let Some(writer) = echo.get() {
+                // The last one comes after the close.
+                let _ = writer.send("echo");
+            }
+        })
+        .build()
+        .unwrap();
+    handle.set(writer.clone()).unwrap();
+    writer.send("first").unwrap();
+    eventually("the first line is written", || target.count_so_far() >= 1);
+    stays(100 * MS, "no echo of an echo", || target.count_so_far() <= 1);
+}
+
+#[test]
 fn waiting_in_a_callback_is_refused_at_once() {
     let handle = Handle::default();
     let answers = Arc::new(Mutex::new(Vec::new()));
