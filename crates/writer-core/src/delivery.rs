@@ -211,12 +211,10 @@ impl Delivery {
         shared.notify_progress(&inner);
     }
 
-    /// Makes all that is written durable, for everyone who has asked so far.
-    pub(crate) fn sync(&mut self, shared: &Shared) {
-        let (ticket, flushed) = {
-            let inner = shared.lock();
-            (inner.syncs.requested, inner.flushed)
-        };
+    /// Makes all that is written durable, for everyone who asked up to `ticket`: their lines must
+    /// be out. Those of later requests may not be, although they came before this call.
+    pub(crate) fn sync(&mut self, shared: &Shared, ticket: u64) {
+        let flushed = shared.lock().flushed;
         let result = guarded(|| self.sink.sync()).unwrap_or_else(|| Err(panic_error()));
         let mut inner = shared.lock();
         inner.syncs.served = ticket;

@@ -62,6 +62,18 @@ impl Sink for PlainSink {
     }
 }
 
+struct SyncingSink(PlainSink);
+
+impl Sink for SyncingSink {
+    fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize> {
+        self.0.write(lines, more_waiting)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 struct FailingSink;
 
 impl Sink for FailingSink {
@@ -344,6 +356,29 @@ fn a_sync_is_served_while_another_thread_sends() {
         assert!(matches!(unsupported, crate::FlushError::Unsupported));
         assert!(out.lock().unwrap().contains("b\n"));
         sender.join().unwrap();
+        shared.shutdown(FOREVER).unwrap();
+        worker.join().unwrap();
+    });
+}
+
+/// A request that comes between the worker's look and its sync was answered before its line was
+/// out: with a timeout that nobody had waited for.
+#[test]
+fn two_syncs_at_once_are_each_served_after_their_own_line() {
+    explore(3, || {
+        let out = Arc::new(StdMutex::new(String::new()));
+        let shared = shared(|c| c.mode = Mode::Manual, SyncingSink(PlainSink(Arc::clone(&out))));
+        let worker = start(&shared, false);
+        let (other, seen) = (Arc::clone(&shared), Arc::clone(&out));
+        let syncer = thread::spawn(move || {
+            assert_eq!(send(&other, "a"), Ok(true));
+            other.sync(FOREVER).unwrap();
+            assert!(seen.lock().unwrap().contains("a\n"));
+        });
+        assert_eq!(send(&shared, "b"), Ok(true));
+        shared.sync(FOREVER).unwrap();
+        assert!(out.lock().unwrap().contains("b\n"));
+        syncer.join().unwrap();
         shared.shutdown(FOREVER).unwrap();
         worker.join().unwrap();
     });

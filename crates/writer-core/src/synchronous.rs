@@ -171,7 +171,7 @@ impl Shared {
         if self.lock().ended {
             return Err(FlushError::Closed);
         }
-        delivery.sync(self);
+        delivery.sync(self, 0);
         drop(delivery);
         match &self.lock().syncs.error {
             Some(error) => Err(crate::barrier::sync_error(error)),

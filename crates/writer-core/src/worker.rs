@@ -77,8 +77,11 @@ struct Retry {
 }
 
 enum Task {
-    Write { forced: bool },
-    Sync,
+    Write {
+        forced: bool,
+    },
+    /// Serves the requests up to this ticket, whose lines are out.
+    Sync(u64),
     ReportDrops(u64),
     Idle,
     End,
@@ -106,7 +109,7 @@ impl Worker<'_> {
     fn step(&mut self) -> bool {
         match self.next_task() {
             Task::Write { forced } => self.write(forced),
-            Task::Sync => lock(&self.shared.delivery).sync(self.shared),
+            Task::Sync(ticket) => lock(&self.shared.delivery).sync(self.shared, ticket),
             Task::ReportDrops(lines) => self.shared.callbacks.dropped(lines),
             Task::Idle => self.idle(),
             Task::End => return false,
@@ -141,7 +144,7 @@ impl Worker<'_> {
         }
         // Before the next write: under continuous load there is always one more.
         if inner.syncs.requested > inner.syncs.served && inner.flushed >= inner.syncs.upto {
-            return Ok(Task::Sync);
+            return Ok(Task::Sync(inner.syncs.requested));
         }
         if let Some(lines) = self.drops_to_report(inner, now) {
             return Ok(Task::ReportDrops(lines));
