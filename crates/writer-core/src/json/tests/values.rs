@@ -36,7 +36,16 @@ fn numbers_are_exact() {
 
 #[test]
 fn extreme_floats_read_back_equal() {
-    for value in [f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324, 1e16, 1e21, 123_456.789] {
+    for value in [
+        f64::MAX,
+        f64::MIN,
+        f64::MIN_POSITIVE,
+        5e-324,
+        -5.7142808126146e-310,
+        1e16,
+        1e21,
+        123_456.789,
+    ] {
         let line = text(&Format::default(), |record| record.field("f").f64(value));
         let digits = line.rsplit_once(':').unwrap().1.trim_end_matches('}');
         assert_eq!(digits.parse::<f64>(), Ok(value));
