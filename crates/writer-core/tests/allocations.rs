@@ -90,6 +90,9 @@ const LINES: usize = 100_000;
 const LINE: [u8; 100] = [b'x'; 100];
 /// Longer than the measured ones, so that the warm-up needs more memory than they do.
 const LONG_LINE: [u8; 300] = [b'x'; 300];
+/// How many of the long lines fill a chunk of 64 KiB and a sixteenth, each with its newline and four
+/// bytes of index.
+const CHUNK_LINES: usize = (64 << 10) / 16 * 17 / 305;
 
 /// A writer whose queue and hand have both been full.
 fn warm(configure: impl FnOnce(WriterBuilder) -> WriterBuilder) -> (Writer, WriterGuard) {
@@ -97,13 +100,18 @@ fn warm(configure: impl FnOnce(WriterBuilder) -> WriterBuilder) -> (Writer, Writ
     let sink = GatedFile { file: tempfile::tempfile().unwrap(), gate: Arc::clone(&gate) };
     let (writer, guard) = configure(Writer::to(sink)).build().unwrap();
     gate.set(Some(0));
-    let size = writer.config().max_queue_size;
+    // A queue whose oldest lines make room rolls through its chunks: filled so far, its lines lie on
+    // both sides of the end of one, which is the most memory that they can need.
+    let lines = match writer.config().queue_policy {
+        QueuePolicy::DropOldest => CHUNK_LINES + writer.config().max_queue_size / 2,
+        _ => writer.config().max_queue_size,
+    };
     let take_all = || {
         while writer.metrics().queue_len > 0 {
             std::thread::yield_now();
         }
     };
-    let fill = || (0..size).for_each(|_| assert_eq!(writer.send(LONG_LINE), Ok(true)));
+    let fill = || (0..lines).for_each(|_| assert_eq!(writer.send(LONG_LINE), Ok(true)));
     // One line for the worker to stand at the gate with; then a full queue, which it takes when the
     // line has passed; then a full queue behind that.
     writer.send(LONG_LINE).unwrap();
