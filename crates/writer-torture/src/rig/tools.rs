@@ -1,0 +1,83 @@
+//! Programs of the system that do what a test cannot do by itself.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::row::Skip;
+
+/// Runs a tool to its end.
+///
+/// # Errors
+///
+/// It is not installed, or it failed.
+pub fn run_tool<'a>(
+    tool: &str,
+    words: impl IntoIterator<Item = &'a str>,
+    path: Option<&Path>,
+) -> Result<(), Skip> {
+    let mut command = Command::new(tool);
+    let output = command.args(words).args(path).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| Skip(format!("{tool}: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', " ");
+    Err(Skip(format!("{tool}: {} {said}", output.status)))
+}
+
+/// A tracer that changes the answers of system calls on one file.
+#[derive(Debug)]
+pub struct Strace;
+
+impl Strace {
+    /// The words in front of a command, so that its calls on `path` meet with `faults`, each as
+    /// after `-e inject=`.
+    ///
+    /// # Errors
+    ///
+    /// The tool is missing, or this process may not trace.
+    pub fn on(path: &Path, faults: &[&str]) -> Result<Vec<OsString>, Skip> {
+        run_tool("strace", ["-f", "-o", "/dev/null", "true"], None)?;
+        let calls: Vec<_> =
+            faults.iter().filter_map(|fault| Some(fault.split_once(':')?.0)).collect();
+        let trace = format!("trace={}", calls.join(","));
+        let mut words: Vec<OsString> =
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-P"].map(Into::into).into();
+        words.extend([path.into(), "-e".into(), trace.into()]);
+        for fault in faults {
+            words.extend(["-e".into(), format!("inject={fault}").into()]);
+        }
+        Ok(words)
+    }
+}
+
+/// A small library that stands between a program and the C library.
+#[derive(Debug)]
+pub struct Preload {
+    folder: TempDir,
+}
+
+impl Preload {
+    /// Compiles `source`, in C.
+    ///
+    /// # Errors
+    ///
+    /// There is no compiler.
+    pub fn compile(source: &str) -> Result<Preload, Skip> {
+        let folder = tempfile::tempdir().map_err(|error| Skip(error.to_string()))?;
+        let file = folder.path().join("shim.c");
+        std::fs::write(&file, source).map_err(|error| Skip(error.to_string()))?;
+        let library = folder.path().join("shim.so");
+        let library = library.to_string_lossy();
+        run_tool("cc", ["-shared", "-fPIC", "-O1", "-o", &library, "-ldl"], Some(&file))?;
+        Ok(Preload { folder })
+    }
+
+    /// The value of `LD_PRELOAD`.
+    pub fn library(&self) -> PathBuf {
+        self.folder.path().join("shim.so")
+    }
+}
