@@ -8,7 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::error::{FlushError, ShutdownError, State};
+use crate::error::{FlushError, ReopenError, ShutdownError, State};
 use crate::shared::{Inner, Shared};
 use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
@@ -60,6 +60,29 @@ impl Shared {
         }
     }
 
+    /// Has the worker reopen the target, and waits until it has.
+    pub(crate) fn reopen(&self, timeout: Duration) -> Result<(), ReopenError> {
+        let mut inner = self.lock();
+        if inner.ended {
+            return Err(ReopenError::Closed);
+        }
+        inner.reopens.requested += 1;
+        let ticket = inner.reopens.requested;
+        self.work.notify_one();
+        if ThreadMark::is_on(self) {
+            return Err(ReopenError::WouldDeadlock);
+        }
+        let until = clock::deadline(self.clock.now(), timeout);
+        inner = self.watch(inner, until, |inner| inner.ended || inner.reopens.served >= ticket);
+        if inner.reopens.served >= ticket {
+            inner.reopen_result()
+        } else if inner.ended {
+            Err(ReopenError::Closed)
+        } else {
+            Err(ReopenError::Timeout)
+        }
+    }
+
     /// Closes the writer and waits until the worker has drained the queue and gone.
     pub(crate) fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
         let mut inner = self.lock();
@@ -97,6 +120,17 @@ impl Shared {
 }
 
 impl Inner {
+    /// What the last attempt to reopen has come to.
+    pub(crate) fn reopen_result(&self) -> Result<(), ReopenError> {
+        match &self.reopens.error {
+            None => Ok(()),
+            Some(error) if error.kind() == io::ErrorKind::Unsupported => {
+                Err(ReopenError::Unsupported)
+            }
+            Some(error) => Err(ReopenError::Refused { source: copy_error(error) }),
+        }
+    }
+
     /// What a shutdown has come to so far.
     pub(crate) fn shutdown_result(&self) -> Result<(), ShutdownError> {
         if !self.ended {

@@ -11,7 +11,7 @@ use crate::env;
 use crate::error::{BuildError, WriteError};
 use crate::exit;
 use crate::guard::WriterGuard;
-use crate::io::{self, Sink};
+use crate::io::{self, Reopened, Sink};
 use crate::process;
 use crate::report::Callbacks;
 use crate::shared::Shared;
@@ -151,6 +151,19 @@ impl WriterBuilder {
         self
     }
 
+    /// Whether a file that was renamed or deleted, or whose folder was removed, is left for what is
+    /// at the path now, made anew if nothing is. Default: yes. Before a write, at most once a second,
+    /// the worker compares the two: one look at the path.
+    ///
+    /// Each line is in exactly one of the files; [`Metrics::reopened`](crate::Metrics::reopened)
+    /// counts the changes. Where the path cannot be opened, the old file goes on being written, and
+    /// that is reported once. With `false` only [`Writer::reopen`] leaves a file, and a file
+    /// system that fails.
+    pub fn follow_path(mut self, follow: bool) -> Self {
+        self.config.follow_path = follow;
+        self
+    }
+
     /// The permission bits of a new file, before the umask; of no effect on Windows. Default:
     /// `0o640`. An existing file keeps its own.
     pub fn permissions(mut self, mode: u32) -> Self {
@@ -280,8 +293,8 @@ pub(crate) fn start(
     if at_once {
         config.flush_interval = Some(Duration::ZERO);
     }
-    let (sink, recovered) = match sink {
-        Some(sink) => (sink, (0, 0)),
+    let (sink, found) = match sink {
+        Some(sink) => (sink, Reopened::default()),
         None if config.path.is_none() => {
             return Err(BuildError::InvalidOption {
                 option: "sink",
@@ -290,10 +303,10 @@ pub(crate) fn start(
         }
         None => {
             let opened = io::open(&config)?;
-            (opened.sink, (opened.recovered_nul_bytes, opened.torn_lines))
+            (opened.sink, opened.found)
         }
     };
-    let shared = Arc::new(Shared::new(config, Clock::System, callbacks, sink, recovered));
+    let shared = Arc::new(Shared::new(config, Clock::System, callbacks, sink, found));
     if !shared.config.synchronous {
         spawn(&shared, at_once)?;
     }
@@ -348,6 +361,7 @@ macro_rules! __writer_options {
             fail_after(time: ::std::time::Duration),
             truncate(truncate: bool),
             create_dirs(create: bool),
+            follow_path(follow: bool),
             permissions(mode: u32),
             allow_special(allow: bool),
             exit_hook(hook: bool),

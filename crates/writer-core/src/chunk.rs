@@ -116,6 +116,11 @@ impl Chunk {
         self.cursor > self.line_start
     }
 
+    /// Forgets that the first line is partly out.
+    pub(crate) fn rewind(&mut self) {
+        self.cursor = self.line_start;
+    }
+
     /// Notes that `bytes` more bytes are out and returns how many lines that completed.
     pub(crate) fn advance(&mut self, bytes: usize) -> usize {
         let before = self.out;

@@ -41,6 +41,8 @@ pub struct Config {
     pub truncate: bool,
     /// Whether missing parent folders are made.
     pub create_dirs: bool,
+    /// Whether the file is left for another one that takes its place at the path.
+    pub follow_path: bool,
     /// The permission bits of a new file, before the process's umask.
     pub permissions: u32,
     /// Whether pipes, sockets and devices are accepted.
@@ -71,6 +73,7 @@ impl Default for Config {
             fail_after: Duration::from_secs(30),
             truncate: false,
             create_dirs: true,
+            follow_path: true,
             permissions: 0o640,
             allow_special: false,
             exit_hook: true,

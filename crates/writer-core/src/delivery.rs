@@ -2,16 +2,19 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Operation, State, WriteError};
-use crate::io::Sink;
+use crate::io::{ReopenReason, Sink};
 use crate::queue::Hand;
 use crate::report::survives;
 use crate::shared::{Inner, Shared};
 
 /// How many times in a row a sink may be interrupted before that counts as a failure.
 const INTERRUPTIONS: usize = 1000;
+
+/// The least time between two looks whether the sink's target is still at its name.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The sink, and the lines on their way to it. Whoever has the lock around it writes.
 pub(crate) struct Delivery {
@@ -22,6 +25,10 @@ pub(crate) struct Delivery {
     /// Something was written since a round last ended clean.
     dirty: bool,
     closed: bool,
+    /// When the sink is next asked whether its target is still at its name.
+    check_at: Instant,
+    /// It is not, and cannot be found; that was reported.
+    astray: bool,
     /// Without a worker: since when writes fail.
     pub(crate) failing_since: Option<Instant>,
 }
@@ -49,6 +56,8 @@ pub(crate) struct Round {
     pub(crate) end: RoundEnd,
     /// The sink panicked, and lines were lost by it.
     pub(crate) panicked: bool,
+    /// Why what is at the target's name now could not be opened, if that is news.
+    pub(crate) astray: Option<io::Error>,
 }
 
 /// Calls the sink and turns a panic into `None`.
@@ -73,13 +82,16 @@ impl Sink for Closed {
 }
 
 impl Delivery {
-    pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
+    /// `now` is when the target of `sink` was opened.
+    pub(crate) fn new(sink: Box<dyn Sink>, now: Instant) -> Self {
         Delivery {
             sink,
             hand: Hand::default(),
             torn: false,
             dirty: false,
             closed: false,
+            check_at: now + CHECK_EVERY,
+            astray: false,
             failing_since: None,
         }
     }
@@ -94,11 +106,15 @@ impl Delivery {
             flushed: false,
             end: RoundEnd::Clean,
             panicked: false,
+            astray: None,
         };
         let mut force = taken == 0;
         while !self.hand.is_empty() {
             let more = !force && (self.hand.has_more() || may_hold(&shared.lock()));
             force = false;
+            if let Some(error) = self.check(shared) {
+                round.astray = Some(error);
+            }
             match self.offer(more) {
                 Some(Ok(0)) if more && !self.hand.has_more() => {
                     round.end = RoundEnd::Held;
@@ -110,6 +126,8 @@ impl Delivery {
                     round.progress = true;
                 }
                 Some(Err(error)) => {
+                    // A refusal is no news beside the failure itself.
+                    drop(self.reopen(shared, ReopenReason::Failure(&error)));
                     round.end = RoundEnd::Failed(Operation::Write, error);
                     return round;
                 }
@@ -142,6 +160,44 @@ impl Delivery {
         (inner.no_room, inner.room_wanted) = (false, false);
         shared.notify_room(&inner);
         taken
+    }
+
+    /// Between two lines, once in a while: has the sink look whether its target is still at its
+    /// name. Returns a failure of which nothing was heard yet.
+    fn check(&mut self, shared: &Shared) -> Option<io::Error> {
+        let now = shared.clock.now();
+        if now < self.check_at || self.hand.inside_line() {
+            return None;
+        }
+        self.check_at = now + CHECK_EVERY;
+        let failed = self.reopen(shared, ReopenReason::Check).err();
+        let known = std::mem::replace(&mut self.astray, failed.is_some());
+        failed.filter(|_| !known)
+    }
+
+    /// Has the sink look for its target by name, and begins a line anew that the old one has a part
+    /// of.
+    pub(crate) fn reopen(&mut self, shared: &Shared, reason: ReopenReason<'_>) -> io::Result<()> {
+        let reopened =
+            guarded(|| self.sink.reopen(reason)).unwrap_or_else(|| Err(panic_error()))?;
+        if let Some(found) = reopened {
+            self.hand.rewind();
+            self.torn = false;
+            let mut inner = shared.lock();
+            inner.count.reopened += 1;
+            inner.count.found(found);
+        }
+        Ok(())
+    }
+
+    /// Reopens because somebody asked for it, and tells everyone who did up to `ticket`.
+    pub(crate) fn serve_reopens(&mut self, shared: &Shared, ticket: u64) {
+        let result = self.reopen(shared, ReopenReason::Asked);
+        self.astray &= result.is_err();
+        let mut inner = shared.lock();
+        inner.reopens.served = ticket;
+        inner.reopens.error = result.err();
+        shared.notify_progress(&inner);
     }
 
     /// One call of the sink; `None` if it panicked.
@@ -270,12 +326,15 @@ impl Delivery {
 impl Shared {
     /// Tells `on_write`, `on_flush` and `on_error` what a round did, with the counters already
     /// right, and releases everyone whose flush it completed. No lock may be held.
-    pub(crate) fn after_round(&self, round: &Round) {
+    pub(crate) fn after_round(&self, round: &mut Round) {
         if round.lines > 0 {
             self.callbacks.written(round.lines);
         }
         if round.panicked && !std::mem::replace(&mut self.lock().sink_panics, true) {
             self.report_failure(Operation::Write, panic_error());
+        }
+        if let Some(error) = round.astray.take() {
+            self.report_failure(Operation::Reopen, error);
         }
         if !matches!(round.end, RoundEnd::Clean) {
             return;

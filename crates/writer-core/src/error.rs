@@ -214,6 +214,46 @@ impl Error for ShutdownError {
     }
 }
 
+/// Why a target was not reopened. The one so far stays in use.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReopenError {
+    /// What is at the path now cannot be opened, or must not be.
+    Refused {
+        /// The reason, with the path.
+        source: io::Error,
+    },
+    /// The worker is held up in a write; it reopens when that is over.
+    Timeout,
+    /// The target has no name that could lead to another one: a sink, or an open descriptor.
+    Unsupported,
+    /// Called on the worker's own thread, which reopens when it has come back.
+    WouldDeadlock,
+    /// The writer is shut down, or this is a forked child.
+    Closed,
+}
+
+impl fmt::Display for ReopenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReopenError::Refused { source } => write!(f, "the target was not reopened: {source}"),
+            ReopenError::Timeout => f.write_str("the worker did not come to reopen the target"),
+            ReopenError::Unsupported => f.write_str("the target cannot be reopened"),
+            ReopenError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
+            ReopenError::Closed => f.write_str("the writer is closed"),
+        }
+    }
+}
+
+impl Error for ReopenError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ReopenError::Refused { source } => Some(source),
+            _ => None,
+        }
+    }
+}
+
 /// A failed operation of the sink, as [`on_error`](crate::WriterBuilder::on_error) gets it.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -259,6 +299,8 @@ pub enum Operation {
     Close,
     /// [`Sink::idle`](crate::Sink::idle).
     Idle,
+    /// [`Sink::reopen`](crate::Sink::reopen).
+    Reopen,
 }
 
 impl Operation {
@@ -269,6 +311,7 @@ impl Operation {
             Operation::Sync => "sync",
             Operation::Close => "close",
             Operation::Idle => "trim",
+            Operation::Reopen => "reopen",
         }
     }
 }

@@ -108,9 +108,11 @@ mod worker_tests;
 pub use axes::{Mode, ParseAxisError, QueuePolicy, Strategy};
 pub use builder::WriterBuilder;
 pub use config::Config;
-pub use error::{BuildError, FlushError, Operation, SendError, ShutdownError, State, WriteError};
+pub use error::{
+    BuildError, FlushError, Operation, ReopenError, SendError, ShutdownError, State, WriteError,
+};
 pub use guard::WriterGuard;
-pub use io::{Sink, WriteSink};
+pub use io::{ReopenReason, Reopened, Sink, WriteSink};
 pub use line_writer::LineWriter;
 pub use metrics::Metrics;
 pub use severity::Severity;

@@ -1,6 +1,7 @@
 //! What a writer counts.
 
 use crate::error::State;
+use crate::io::Reopened;
 
 /// A consistent snapshot of a writer's counters, all in lines unless said otherwise.
 ///
@@ -50,11 +51,11 @@ pub struct Metrics {
     pub high_water: usize,
     /// Lines about losses that the writer itself put into the file.
     pub markers: u64,
-    /// Unfinished last lines that were closed when the file was opened.
+    /// Unfinished last lines that were closed when a file was opened.
     pub torn_lines: u64,
-    /// Bytes of a NUL tail that were cut when the file was opened.
+    /// Bytes of a NUL tail that were cut when a file was opened.
     pub recovered_nul_bytes: u64,
-    /// How often the file was opened anew.
+    /// How often the writer went over to another file at its path, or opened a failing one anew.
     pub reopened: u64,
     /// Values that failed or panicked while an adapter formatted them.
     pub format_errors: u64,
@@ -80,9 +81,18 @@ pub(crate) struct Counters {
     pub(crate) flush_count: u64,
     pub(crate) wake_count: u64,
     pub(crate) forced_flushes: u64,
+    pub(crate) torn_lines: u64,
+    pub(crate) recovered_nul_bytes: u64,
+    pub(crate) reopened: u64,
 }
 
 impl Counters {
+    /// Notes what was found at the end of a file that was opened.
+    pub(crate) fn found(&mut self, found: Reopened) {
+        self.torn_lines += found.torn_lines;
+        self.recovered_nul_bytes += found.recovered_nul_bytes;
+    }
+
     /// Accepted lines that have not come to an end.
     pub(crate) fn pending(&self) -> u64 {
         self.enqueued - self.written - self.evicted - self.lost
@@ -105,6 +115,9 @@ impl Counters {
             flush_count: self.flush_count,
             wake_count: self.wake_count,
             forced_flushes: self.forced_flushes,
+            torn_lines: self.torn_lines,
+            recovered_nul_bytes: self.recovered_nul_bytes,
+            reopened: self.reopened,
             ..Metrics::default()
         }
     }

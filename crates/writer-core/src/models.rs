@@ -87,7 +87,13 @@ fn shared(change: impl FnOnce(&mut Config), sink: impl Sink + 'static) -> Arc<Sh
     change(&mut config);
     let clock = Clock::Manual(ManualClock::new());
     let callbacks = Callbacks { on_error: Some(Box::new(|_| {})), ..Callbacks::default() };
-    Arc::new(Shared::new(config, clock, Arc::new(callbacks), Box::new(sink), (0, 0)))
+    Arc::new(Shared::new(
+        config,
+        clock,
+        Arc::new(callbacks),
+        Box::new(sink),
+        crate::Reopened::default(),
+    ))
 }
 
 fn start(shared: &Arc<Shared>, at_once: bool) -> thread::JoinHandle<()> {

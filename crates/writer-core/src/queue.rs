@@ -190,6 +190,18 @@ impl Hand {
         done
     }
 
+    /// Whether the first line is partly out.
+    pub(crate) fn inside_line(&self) -> bool {
+        self.chunks.front().is_some_and(Chunk::inside_line)
+    }
+
+    /// Has a line that is partly out begin anew.
+    pub(crate) fn rewind(&mut self) {
+        if let Some(front) = self.chunks.front_mut() {
+            front.rewind();
+        }
+    }
+
     /// Takes the last line back if nothing of it is out.
     pub(crate) fn take_back_last(&mut self, pool: &ChunkPool) -> bool {
         let Some(last) = self.chunks.back_mut() else { return false };

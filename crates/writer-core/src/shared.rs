@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::error::State;
-use crate::io::Sink;
+use crate::io::{Reopened, Sink};
 use crate::metrics::{Counters, Metrics};
 use crate::process;
 use crate::queue::Queue;
@@ -41,8 +41,6 @@ pub(crate) struct Shared {
     /// Locked by whoever writes: the worker for a round, a synchronous sender for a line, the exit
     /// hook. Taken before `inner`, never while holding it, and never while a callback runs.
     pub(crate) delivery: Mutex<Delivery>,
-    pub(crate) recovered_nul_bytes: u64,
-    pub(crate) torn_lines: u64,
     pub(crate) format_errors: AtomicU64,
     pub(crate) truncated: AtomicU64,
     /// How often this process had been forked off when the writer was built. In a child of it the
@@ -85,6 +83,7 @@ pub(crate) struct Inner {
     /// All lines up to this sequence number are written, evicted or lost.
     pub(crate) flushed: u64,
     pub(crate) syncs: Syncs,
+    pub(crate) reopens: Reopens,
     /// Waiters on `progress`.
     pub(crate) watchers: usize,
     /// Lines in the queue that were sent on the worker's own thread, and when they stop being
@@ -116,6 +115,15 @@ pub(crate) struct Syncs {
     /// All lines up to this sequence number are durable.
     pub(crate) durable: u64,
     /// Why the last sync failed, if it did.
+    pub(crate) error: Option<io::Error>,
+}
+
+/// Requests to reopen, likewise.
+#[derive(Default)]
+pub(crate) struct Reopens {
+    pub(crate) requested: u64,
+    pub(crate) served: u64,
+    /// Why the target could not be reopened the last time, if so.
     pub(crate) error: Option<io::Error>,
 }
 
@@ -157,6 +165,7 @@ impl Inner {
             flush_upto: 0,
             flushed: 0,
             syncs: Syncs::default(),
+            reopens: Reopens::default(),
             watchers: 0,
             echoes: 0,
             echoes_until: None,
@@ -203,30 +212,30 @@ impl Shared {
         clock: Clock,
         callbacks: Arc<Callbacks>,
         sink: Box<dyn Sink>,
-        recovered: (u64, u64),
+        found: Reopened,
     ) -> Self {
+        let mut inner = Inner::new(&config);
+        inner.count.found(found);
         let chunk_bytes = config.block_size.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
         let queue_bytes = match config.max_queue_bytes {
             0 => usize::MAX,
             bytes => bytes,
         };
         Shared {
-            clock,
             callbacks,
             pool: ChunkPool::new(chunk_bytes, queue_bytes),
-            inner: Mutex::new(Inner::new(&config)),
+            inner: Mutex::new(inner),
             work: Condvar::new(),
             room: Condvar::new(),
             progress: Condvar::new(),
-            delivery: Mutex::new(Delivery::new(sink)),
-            recovered_nul_bytes: recovered.0,
-            torn_lines: recovered.1,
+            delivery: Mutex::new(Delivery::new(sink, clock.now())),
             format_errors: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             born: process::forks(),
             rejected_in_child: AtomicU64::new(0),
             successor: OnceLock::new(),
             thread: std::sync::Mutex::new(None),
+            clock,
             config,
         }
     }
@@ -291,8 +300,6 @@ impl Shared {
             queue_len: inner.queue.lines(),
             queue_bytes: inner.queue.bytes(),
             high_water: inner.queue.high_water(),
-            torn_lines: self.torn_lines,
-            recovered_nul_bytes: self.recovered_nul_bytes,
             format_errors: self.format_errors.load(Ordering::Relaxed),
             truncated: self.truncated.load(Ordering::Relaxed),
             callback_panics: self.callbacks.panics.load(Ordering::Relaxed),

@@ -9,7 +9,7 @@ use crate::axes::QueuePolicy;
 use crate::chunk::Line;
 use crate::clock;
 use crate::delivery::{Delivery, Round, RoundEnd};
-use crate::error::{FlushError, SendError, ShutdownError, State};
+use crate::error::{FlushError, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
 use crate::shared::{Inner, Shared};
 use crate::sync::{MutexGuard, lock, try_lock};
@@ -113,7 +113,7 @@ impl Shared {
         }
         round.lines += std::mem::take(&mut self.lock().untold);
         let _mark = ThreadMark::enter_callback(self);
-        self.after_round(&round);
+        self.after_round(&mut round);
         if let RoundEnd::Failed(operation, error) = round.end {
             let news = {
                 let mut inner = self.lock();
@@ -177,6 +177,20 @@ impl Shared {
             Some(error) => Err(crate::barrier::sync_error(error)),
             None => Ok(()),
         }
+    }
+
+    pub(crate) fn reopen_now(&self, timeout: Duration) -> Result<(), ReopenError> {
+        if ThreadMark::is_on(self) {
+            return Err(ReopenError::WouldDeadlock);
+        }
+        let until = clock::deadline(self.clock.now(), timeout);
+        let mut delivery = self.delivery_by(until).ok_or(ReopenError::Timeout)?;
+        if self.lock().ended {
+            return Err(ReopenError::Closed);
+        }
+        delivery.serve_reopens(self, 0);
+        drop(delivery);
+        self.lock().reopen_result()
     }
 
     pub(crate) fn shutdown_now(&self, timeout: Duration) -> Result<(), ShutdownError> {

@@ -166,7 +166,13 @@ impl Rig {
         let callbacks = callbacks(&heard, &on_write);
         let clock = Clock::Manual(ManualClock::new());
         let sink = Box::new(ProbeSink(Arc::clone(&probe)));
-        let shared = Arc::new(Shared::new(config, clock, Arc::new(callbacks), sink, (0, 0)));
+        let shared = Arc::new(Shared::new(
+            config,
+            clock,
+            Arc::new(callbacks),
+            sink,
+            crate::Reopened::default(),
+        ));
         Rig { shared, probe, heard, on_write, worker: None }
     }
 

@@ -82,6 +82,8 @@ enum Task {
     },
     /// Serves the requests up to this ticket, whose lines are out.
     Sync(u64),
+    /// Serves the requests up to this ticket.
+    Reopen(u64),
     ReportDrops(u64),
     Idle,
     End,
@@ -110,6 +112,7 @@ impl Worker<'_> {
         match self.next_task() {
             Task::Write { forced } => self.write(forced),
             Task::Sync(ticket) => lock(&self.shared.delivery).sync(self.shared, ticket),
+            Task::Reopen(ticket) => self.reopen(ticket),
             Task::ReportDrops(lines) => self.shared.callbacks.dropped(lines),
             Task::Idle => self.idle(),
             Task::End => return false,
@@ -133,6 +136,10 @@ impl Worker<'_> {
     fn look(&mut self, inner: &mut Inner) -> Result<Task, Sleep> {
         let now = self.shared.clock.now();
         self.rhythm.reach(now);
+        // Also while writes fail: it may be what helps.
+        if inner.reopens.requested > inner.reopens.served {
+            return Ok(Task::Reopen(inner.reopens.requested));
+        }
         if let Some(retry) = &self.retry {
             return if inner.closed && inner.give_up {
                 Ok(Task::End)
@@ -241,7 +248,7 @@ impl Worker<'_> {
 
     /// Draws the conclusions from a round that began at `began`: state, callbacks, when to try
     /// again.
-    fn settle(&mut self, round: Round, began: Instant) {
+    fn settle(&mut self, mut round: Round, began: Instant) {
         let shared = self.shared;
         let now = shared.clock.now();
         self.held = matches!(round.end, RoundEnd::Held);
@@ -257,7 +264,7 @@ impl Worker<'_> {
                 self.rhythm.flushed(began);
             }
         }
-        shared.after_round(&round);
+        shared.after_round(&mut round);
         if let RoundEnd::Failed(operation, error) = round.end {
             // What a target takes and cannot flush is no progress.
             let progress = round.progress && operation == Operation::Write;
@@ -281,6 +288,14 @@ impl Worker<'_> {
             shared.report_failure(operation, error);
         }
         self.retry = Some(retry);
+    }
+
+    fn reopen(&mut self, ticket: u64) {
+        let shared = self.shared;
+        lock(&shared.delivery).serve_reopens(shared, ticket);
+        if let Some(retry) = &mut self.retry {
+            retry.at = shared.clock.now();
+        }
     }
 
     fn idle(&mut self) {

@@ -8,12 +8,15 @@ use std::time::Duration;
 use crate::builder::WriterBuilder;
 use crate::chunk::Line;
 use crate::config::Config;
-use crate::error::{FlushError, SendError, ShutdownError};
+use crate::error::{FlushError, ReopenError, SendError, ShutdownError};
 use crate::io::Sink;
 use crate::line_writer::LineWriter;
 use crate::metrics::Metrics;
 use crate::severity::Severity;
 use crate::shared::Shared;
+
+/// How long a caller waits for a worker that is to reopen.
+const REOPEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A handle to a writer: cheap to clone, usable from any thread.
 ///
@@ -180,6 +183,40 @@ impl Writer {
             return shared.sync_now(timeout);
         }
         shared.sync(timeout)
+    }
+
+    /// Goes over to what is at the path now, made anew if nothing is: for whoever has renamed the
+    /// file, as `logrotate` does. If it is still the same file, nothing changes.
+    ///
+    /// The worker does it between two writes, so that each line is in exactly one of the files:
+    /// what is sent after the return is in the new one, what is queued may be in either. The old
+    /// one is complete when this returns, and is synced in the background; a
+    /// [`sync`](Self::sync) waits for that too. Blocks until then, at most 5 s. Works while writes
+    /// fail, and is what helps on a disk that is full of old files.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, rotated) = (folder.path().join("app.jsonl"), folder.path().join("app.1"));
+    /// let (writer, _guard) = writer_core::Writer::builder(&path).build()?;
+    /// std::fs::rename(&path, &rotated)?;
+    /// writer.reopen()?;
+    /// assert!(path.exists());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ReopenError::Refused`] if the path cannot be opened, as at [`build`](WriterBuilder::build):
+    /// the file so far stays in use. [`ReopenError::Timeout`] if the worker is held up, and
+    /// [`ReopenError::WouldDeadlock`] in a callback or sink of this writer: it is done afterwards.
+    /// [`ReopenError::Unsupported`] for descriptors, and sinks that know no reopening;
+    /// [`ReopenError::Closed`] after a shutdown and in a forked child.
+    pub fn reopen(&self) -> Result<(), ReopenError> {
+        let shared = self.shared().ok_or(ReopenError::Closed)?;
+        if shared.config.synchronous {
+            return shared.reopen_now(REOPEN_WITHIN);
+        }
+        shared.reopen(REOPEN_WITHIN)
     }
 
     /// A consistent snapshot of the counters; from any thread, also after shutdown.

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Sink;
 use super::file::LogFile;
+use super::named::OverFile;
 
 /// Hands slices of at least one block to `write(2)`, and less only when nothing more waits.
 ///
@@ -24,7 +25,7 @@ impl BlockBuffered {
 
     /// Takes over lines as [`Sink::write`] does; shared with the mapping that has to do without.
     pub(super) fn write_blocks(
-        file: &LogFile,
+        file: &mut LogFile,
         block_size: usize,
         lines: &[u8],
         more_waiting: bool,
@@ -38,7 +39,7 @@ impl BlockBuffered {
 
 impl Sink for BlockBuffered {
     fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize> {
-        BlockBuffered::write_blocks(&self.file, self.block_size, lines, more_waiting)
+        BlockBuffered::write_blocks(&mut self.file, self.block_size, lines, more_waiting)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -48,5 +49,15 @@ impl Sink for BlockBuffered {
     fn close(&mut self) -> io::Result<()> {
         self.file.close();
         Ok(())
+    }
+}
+
+impl OverFile for BlockBuffered {
+    fn file(&self) -> &LogFile {
+        &self.file
+    }
+
+    fn exchange(&mut self, file: LogFile, _end: u64) {
+        self.file.replace(file);
     }
 }

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io;
 
+use super::left::Left;
+use super::os::Identity;
 use super::{lock, os};
 
 /// The most that one `write(2)` takes on Linux, in bytes.
@@ -12,16 +14,77 @@ const LARGEST_WRITE: usize = 0x7fff_f000;
 #[derive(Debug)]
 pub(super) struct LogFile {
     file: File,
+    /// Which file it is, if another one can take its place.
+    identity: Option<Identity>,
     /// The folder of a file that was made here and was not synced yet: without it the file may
     /// have no name after a loss of power.
     directory: Option<File>,
+    /// The last byte appended was no line end.
+    unended: bool,
     sync: SyncState,
+    /// The files that were written before this one.
+    left: Left,
 }
 
 impl LogFile {
-    /// Takes over a locked file and, if the file is new, its folder.
-    pub(super) fn new(file: File, directory: Option<File>) -> LogFile {
-        LogFile { file, directory, sync: SyncState::default() }
+    /// Takes over a locked file, which file it is, and, if it is new, its folder.
+    pub(super) fn new(file: File, identity: Option<Identity>, directory: Option<File>) -> LogFile {
+        LogFile {
+            file,
+            identity,
+            directory,
+            unended: false,
+            sync: SyncState::default(),
+            left: Left::default(),
+        }
+    }
+
+    /// Which file it is, if another one can take its place.
+    pub(super) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Whether the last byte appended was no line end.
+    pub(super) fn is_unended(&self) -> bool {
+        self.unended
+    }
+
+    /// Appends a line end if the file does not end in one; says whether it did.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or appended to.
+    pub(super) fn end_line(&mut self) -> io::Result<bool> {
+        let mut last = [b'\n'];
+        if let Some(at) = self.len()?.checked_sub(1) {
+            os::read_exact_at(&self.file, &mut last, at)?;
+        }
+        let unended = last != *b"\n";
+        if unended && self.append(b"\n")? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        Ok(unended)
+    }
+
+    /// Goes over to `new`; the file so far is closed, and on its way to the disk.
+    pub(super) fn replace(&mut self, new: LogFile) {
+        let mut old = std::mem::replace(self, new);
+        self.left = std::mem::take(&mut old.left);
+        if self.identity.is_some() && self.identity == old.identity {
+            // The same file again: what a failed sync left behind is still not on the disk.
+            self.sync = std::mem::take(&mut old.sync);
+            return;
+        }
+        if old.unended {
+            // Where there is no room for it, the next opening mends the line.
+            let _ = old.append(b"\n");
+        }
+        old.close();
+        // Lines without a name are gone after a loss of power, synced or not.
+        let unlinked = old.file.metadata().is_ok_and(|file| os::is_unlinked(&file));
+        if !unlinked && old.sync.failed.is_none() {
+            self.left.add(old.file);
+        }
     }
 
     /// The file itself.
@@ -39,12 +102,18 @@ impl LogFile {
     /// # Errors
     ///
     /// The answer of the system; nothing was written. Interruptions are retried.
-    pub(super) fn append(&self, lines: &[u8]) -> io::Result<usize> {
+    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
         let lines = largest_write(lines, LARGEST_WRITE);
         loop {
             match os::append(&self.file, lines) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                other => return other,
+                Ok(taken) => {
+                    if let Some(last) = taken.checked_sub(1) {
+                        self.unended = lines.get(last) != Some(&b'\n');
+                    }
+                    return Ok(taken);
+                }
+                Err(e) => return Err(e),
             }
         }
     }
@@ -53,9 +122,11 @@ impl LogFile {
     ///
     /// # Errors
     ///
-    /// As [`SyncState::run`].
+    /// As [`SyncState::run`]; or one of the files that were written before could not be synced, which
+    /// is told once.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let LogFile { file, directory, sync } = self;
+        let LogFile { file, directory, sync, left, .. } = self;
+        left.wait()?;
         sync.run(|| {
             file.sync_data()?;
             if let Some(folder) = directory.take() {
@@ -97,7 +168,8 @@ fn largest_write(lines: &[u8], limit: usize) -> &[u8] {
     }
 }
 
-fn cannot_sync(error: &io::Error) -> bool {
+/// Whether this is how a target answers that knows no syncing.
+pub(super) fn cannot_sync(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 

@@ -4,6 +4,7 @@ use std::io;
 
 use super::Sink;
 use super::file::LogFile;
+use super::named::OverFile;
 
 /// Hands whatever it gets to `write(2)`, and holds nothing back.
 #[derive(Debug)]
@@ -30,5 +31,15 @@ impl Sink for LineBuffered {
     fn close(&mut self) -> io::Result<()> {
         self.file.close();
         Ok(())
+    }
+}
+
+impl OverFile for LineBuffered {
+    fn file(&self) -> &LogFile {
+        &self.file
+    }
+
+    fn exchange(&mut self, file: LogFile, _end: u64) {
+        self.file.replace(file);
     }
 }

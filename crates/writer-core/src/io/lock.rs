@@ -15,7 +15,7 @@ use super::os;
 
 /// How long an append writer puts up with the exclusive lock that another one holds for the
 /// moment of its repair. A mapping writer holds it for good: this is then the time to the refusal.
-const PATIENCE: Duration = Duration::from_millis(250);
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The time between two attempts.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -44,8 +44,8 @@ pub(super) fn exclusive(file: &File) -> Result<Held, Refused> {
 /// Takes the exclusive lock if nobody has the file, else a shared one.
 ///
 /// After [`Held::Alone`] the caller does its repair and then calls [`share`].
-pub(super) fn append(file: &File) -> Result<Held, Refused> {
-    with_patience(|| match file.try_lock() {
+pub(super) fn append(file: &File, patience: Duration) -> Result<Held, Refused> {
+    with_patience(patience, || match file.try_lock() {
         Ok(()) | Err(TryLockError::Error(_)) => Some(Held::Alone),
         Err(TryLockError::WouldBlock) => match try_share(file) {
             true => Some(Held::BesideOthers),
@@ -58,12 +58,12 @@ pub(super) fn append(file: &File) -> Result<Held, Refused> {
 ///
 /// The system gives up the one before it takes the other: a second append writer can come between
 /// for the moment of its own repair. It is waited for.
-pub(super) fn share(file: &File) -> Result<(), Refused> {
+pub(super) fn share(file: &File, patience: Duration) -> Result<(), Refused> {
     if !os::KEEPS_SHARED_LOCKS {
         release(file);
         return Ok(());
     }
-    with_patience(|| try_share(file).then_some(()))
+    with_patience(patience, || try_share(file).then_some(()))
 }
 
 /// Gives up any lock, also for copies of the descriptor that a forked child still has.
@@ -76,8 +76,11 @@ fn try_share(file: &File) -> bool {
     os::KEEPS_SHARED_LOCKS && !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
 }
 
-fn with_patience<T>(mut attempt: impl FnMut() -> Option<T>) -> Result<T, Refused> {
-    let deadline = Instant::now() + PATIENCE;
+fn with_patience<T>(
+    patience: Duration,
+    mut attempt: impl FnMut() -> Option<T>,
+) -> Result<T, Refused> {
+    let deadline = Instant::now() + patience;
     loop {
         if let Some(value) = attempt() {
             return Ok(value);
@@ -89,8 +92,8 @@ fn with_patience<T>(mut attempt: impl FnMut() -> Option<T>) -> Result<T, Refused
     }
 }
 
-/// Build runs in the caller's thread, before there is a worker or a clock to wait with, and the
-/// system can only announce a lock to those who would wait for it without limit.
+/// Build runs in the caller's thread, before there is a worker or a clock to wait with; a worker
+/// that reopens has nothing else to do. The system can only announce a lock to those who would wait for it without limit.
 #[allow(clippy::disallowed_methods)]
 fn pause() {
     std::thread::sleep(PAUSE);

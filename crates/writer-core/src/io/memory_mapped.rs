@@ -6,6 +6,7 @@ use super::Sink;
 use super::block_buffered::BlockBuffered;
 use super::file::LogFile;
 use super::mapping::Mapping;
+use super::named::OverFile;
 use super::{os, tail};
 
 /// How far ahead of a write pages are made ready, in bytes: one call for several writes, and few
@@ -199,7 +200,7 @@ impl Sink for MemoryMapped {
                 other => return other,
             }
         }
-        BlockBuffered::write_blocks(&self.file, self.block_size, lines, more_waiting)
+        BlockBuffered::write_blocks(&mut self.file, self.block_size, lines, more_waiting)
     }
 
     /// Syncs the lines, and trims the file so that its length on the disk is that of its lines.
@@ -225,5 +226,20 @@ impl Sink for MemoryMapped {
 
     fn idle(&mut self) -> io::Result<()> {
         self.trim()
+    }
+}
+
+impl OverFile for MemoryMapped {
+    fn file(&self) -> &LogFile {
+        &self.file
+    }
+
+    fn exchange(&mut self, file: LogFile, end: u64) {
+        // A file system that fails to trim leaves NULs, which the next opening of that file removes.
+        let _ = self.trim();
+        self.window = None;
+        self.file.replace(file);
+        (self.end, self.reserved, self.populated) = (end, end, 0);
+        (self.can_populate, self.can_map) = (true, true);
     }
 }

@@ -2,10 +2,12 @@
 
 mod block_buffered;
 mod file;
+mod left;
 mod line_buffered;
 mod lock;
 mod mapping;
 mod memory_mapped;
+mod named;
 mod open;
 mod os;
 mod tail;
@@ -22,6 +24,7 @@ use crate::error::BuildError;
 use block_buffered::BlockBuffered;
 use line_buffered::LineBuffered;
 use memory_mapped::MemoryMapped;
+use named::Named;
 
 pub use write_sink::WriteSink;
 
@@ -99,16 +102,54 @@ pub trait Sink: Send {
     fn idle(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    /// Goes over to what stands at the target's name now, if that is something else; says what was
+    /// found there, or `None` if nothing has changed. Called by the worker between two writes: on
+    /// demand, before a write at most once a second, and after each write that failed.
+    ///
+    /// After `Some` a line that was partly taken is offered from its start again: the part is no
+    /// line of the new target. Without need of a name, the default serves.
+    ///
+    /// # Errors
+    ///
+    /// The old target stays in use. What was asked for is answered with the error, a failed check is
+    /// reported once, and the error after a failed write goes unheard: that failure was reported.
+    fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        match reason {
+            ReopenReason::Asked => Err(io::ErrorKind::Unsupported.into()),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Why a sink is to look for its target by name.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum ReopenReason<'a> {
+    /// [`Writer::reopen`](crate::Writer::reopen) was called.
+    Asked,
+    /// A second has passed since the last look, and lines wait; no line is partly taken.
+    Check,
+    /// A write has failed like this.
+    Failure(&'a io::Error),
+}
+
+/// What a sink found at the end of a target that it went over to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Reopened {
+    /// Bytes of a NUL tail that were cut off.
+    pub recovered_nul_bytes: u64,
+    /// Lines without an end that were given one.
+    pub torn_lines: u64,
 }
 
 /// A file made ready for a worker.
 pub(crate) struct Opened {
     /// The strategy of the settings, over the file of the settings.
     pub sink: Box<dyn Sink>,
-    /// Reserved bytes that an earlier mapping writer left behind, in bytes; they were cut off.
-    pub recovered_nul_bytes: u64,
-    /// Lines that an earlier writer left without an end, and that were given one; 0 or 1.
-    pub torn_lines: u64,
+    /// What an earlier writer had left at the end of the file.
+    pub found: Reopened,
 }
 
 /// Opens the file of `config`, repairs its end and puts the strategy over it.
@@ -124,20 +165,20 @@ pub(crate) fn open(config: &Config) -> Result<Opened, BuildError> {
         option: "path",
         reason: "a writer without a sink needs one",
     })?;
-    let (file, repair) = open::open(path, config)?;
+    let (file, repair) = open::open(path, config, lock::PATIENCE)?;
     let sink: Box<dyn Sink> = match config.strategy {
-        Strategy::LineBuffered => Box::new(LineBuffered::new(file)),
-        Strategy::BlockBuffered => Box::new(BlockBuffered::new(file, config.block_size)),
+        Strategy::LineBuffered => Box::new(Named::new(LineBuffered::new(file), config)),
+        Strategy::BlockBuffered => {
+            Box::new(Named::new(BlockBuffered::new(file, config.block_size), config))
+        }
         Strategy::MemoryMapped => {
             let chunk = round_chunk(config.mmap_chunk);
-            Box::new(MemoryMapped::new(file, repair.end, chunk, config.block_size))
+            let mapped = MemoryMapped::new(file, repair.end, chunk, config.block_size);
+            Box::new(Named::new(mapped, config))
         }
     };
-    Ok(Opened {
-        sink,
-        recovered_nul_bytes: repair.recovered_nul_bytes,
-        torn_lines: repair.torn_lines,
-    })
+    let (recovered_nul_bytes, torn_lines) = (repair.recovered_nul_bytes, repair.torn_lines);
+    Ok(Opened { sink, found: Reopened { recovered_nul_bytes, torn_lines } })
 }
 
 /// The mapping step for a wish in bytes: a whole number of pages, at least one.

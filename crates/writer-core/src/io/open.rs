@@ -3,10 +3,11 @@
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::file::LogFile;
 use super::lock::{self, Held};
-use super::os::{self, Create, OpenHow};
+use super::os::{self, Create, Identity, OpenHow};
 use super::tail::{self, Repair};
 use crate::axes::Strategy;
 use crate::config::Config;
@@ -21,27 +22,32 @@ const RACES: usize = 16;
 
 /// Opens `path` as `config` says; `config.path` is not looked at.
 ///
-/// It can be called again for the same path, which then may name another file.
+/// It can be called again for the same path, which then may name another file. `patience` is how
+/// long other writers are waited for that open the file at this moment.
 ///
 /// # Errors
 ///
 /// Every error of [`BuildError`] that names a path. No file has been changed, except that a
 /// missing one may have been made, folders above it, or NULs cut off its end.
-pub(super) fn open(path: &Path, config: &Config) -> Result<(LogFile, Repair), BuildError> {
+pub(super) fn open(
+    path: &Path,
+    config: &Config,
+    patience: Duration,
+) -> Result<(LogFile, Repair), BuildError> {
     check_path(path)?;
     if let Some(stream) = os::standard_stream(path) {
         refuse_on_special(path, config)?;
         let file = stream.map_err(|e| failed("open", path, e))?;
-        return Ok((LogFile::new(file, None), Repair::default()));
+        return Ok((LogFile::new(file, None, None), Repair::default()));
     }
     let found = look_before(path, config)?;
     let opened = open_checked(path, config, found)?;
     os::end_nonblocking(&opened.file).map_err(|e| failed("open", path, e))?;
     if opened.special {
-        return Ok((LogFile::new(opened.file, None), Repair::default()));
+        return Ok((LogFile::new(opened.file, None, None), Repair::default()));
     }
-    let repair = lock_and_repair(path, config, &opened)?;
-    Ok((LogFile::new(opened.file, opened.directory), repair))
+    let repair = lock_and_repair(path, config, &opened, patience)?;
+    Ok((LogFile::new(opened.file, opened.identity, opened.directory), repair))
 }
 
 /// What stands at a path, before it is opened.
@@ -57,6 +63,7 @@ struct Checked {
     /// Whether the last bytes can be looked at.
     readable: bool,
     special: bool,
+    identity: Option<Identity>,
     directory: Option<File>,
 }
 
@@ -158,7 +165,8 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
         accept_special(path, config, &metadata, descriptor)?;
     }
     let directory = if created { os::open_directory(folder) } else { None };
-    Ok(Checked { file, readable: how.read, special: is_special, directory })
+    let identity = os::identity(&metadata);
+    Ok(Checked { file, readable: how.read, special: is_special, identity, directory })
 }
 
 /// Opens what is there or makes it; says whether it was made, and how it could be opened.
@@ -212,11 +220,20 @@ fn is_link(path: &Path) -> bool {
 }
 
 /// Takes the locks of the strategy and, where nobody else has the file, mends or empties it.
-fn lock_and_repair(path: &Path, config: &Config, opened: &Checked) -> Result<Repair, BuildError> {
+fn lock_and_repair(
+    path: &Path,
+    config: &Config,
+    opened: &Checked,
+    patience: Duration,
+) -> Result<Repair, BuildError> {
     let locked = |_| BuildError::Locked { path: path.to_owned() };
     let mapped = config.strategy == Strategy::MemoryMapped;
     let file = &opened.file;
-    let held = if mapped { lock::exclusive(file) } else { lock::append(file) }.map_err(locked)?;
+    let held = match mapped {
+        true => lock::exclusive(file),
+        false => lock::append(file, patience),
+    }
+    .map_err(locked)?;
     if held == Held::BesideOthers {
         // The lines of the others must stay, and their last one may be on its way.
         return if config.truncate { Err(locked(lock::Refused)) } else { Ok(Repair::default()) };
@@ -230,7 +247,7 @@ fn lock_and_repair(path: &Path, config: &Config, opened: &Checked) -> Result<Rep
         Repair::default()
     };
     if !mapped {
-        lock::share(file).map_err(locked)?;
+        lock::share(file, patience).map_err(locked)?;
     }
     Ok(repair)
 }

@@ -64,10 +64,42 @@ pub(super) fn round_to_pages(bytes: usize) -> usize {
     bytes.clamp(1, LARGEST_STEP).next_multiple_of(page_size())
 }
 
+/// Which file of this machine something is, whatever its names are: device and number. A number is
+/// not given to another file while this one is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Identity {
+    device: u64,
+    number: u64,
+}
+
 pub(super) use system::{
-    append, create_directories, end_nonblocking, is_descriptor_path, is_shared_directory,
-    is_trusted, open_directory, page_size, read_exact_at, reserve, standard_stream,
+    append, create_directories, end_nonblocking, identity, is_descriptor_path, is_shared_directory,
+    is_trusted, is_unlinked, open_directory, page_size, read_exact_at, reserve, standard_stream,
 };
+
+/// What an error says about the use of trying again in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// The device or the way to it is broken, and nothing is known of what it did: EIO, ESTALE.
+    Broken,
+    /// This file system takes nothing more, which another one at the same name may: EDQUOT, EROFS,
+    /// ENODEV.
+    Closed,
+    /// Any other.
+    Other,
+}
+
+/// Tells failures apart.
+pub(super) fn failure(error: &io::Error) -> Failure {
+    #[cfg(unix)]
+    match error.raw_os_error() {
+        Some(libc::EIO | libc::ESTALE) => return Failure::Broken,
+        Some(libc::EDQUOT | libc::EROFS | libc::ENODEV) => return Failure::Closed,
+        _ => {}
+    }
+    let _ = error;
+    Failure::Other
+}
 
 /// Makes `len` bytes of the mapping from `offset` on present and writable, so that storing there
 /// cannot fail.
@@ -115,7 +147,17 @@ mod system {
     use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
     use std::path::Path;
 
-    use super::OpenHow;
+    use super::{Identity, OpenHow};
+
+    /// Which file it is; `None` for what is no regular file.
+    pub(in super::super) fn identity(file: &Metadata) -> Option<Identity> {
+        file.is_file().then(|| Identity { device: file.dev(), number: file.ino() })
+    }
+
+    /// Whether an open file has no name any more.
+    pub(in super::super) fn is_unlinked(file: &Metadata) -> bool {
+        file.nlink() == 0
+    }
 
     pub(in super::super) fn prepare(options: &mut OpenOptions, how: OpenHow) {
         // The standard library adds O_CLOEXEC. O_NOCTTY: a terminal must not become ours.
@@ -230,7 +272,16 @@ mod system {
     use std::io::{self, Read, Seek, SeekFrom, Write};
     use std::path::Path;
 
-    use super::OpenHow;
+    use super::{Identity, OpenHow};
+
+    /// The standard library does not say.
+    pub(in super::super) fn identity(_: &Metadata) -> Option<Identity> {
+        None
+    }
+
+    pub(in super::super) fn is_unlinked(_: &Metadata) -> bool {
+        false
+    }
 
     pub(in super::super) fn prepare(options: &mut OpenOptions, _: OpenHow) {
         // Not `append`: a handle with nothing but the right to append cannot be cut or mapped.

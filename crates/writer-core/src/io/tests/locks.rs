@@ -57,7 +57,7 @@ fn the_end_is_not_repaired_beside_another_append_writer() {
     let mut held = sink(&file(&dir), LineBuffered);
     write_all(&mut *held, b"on its way");
     let opened = build(&file(&dir), BlockBuffered).unwrap();
-    assert_eq!(opened.torn_lines, 0);
+    assert_eq!(opened.found.torn_lines, 0);
     assert_eq!(read(&file(&dir)), "on its way");
 }
 

@@ -293,9 +293,9 @@ fn a_killed_process_leaves_whole_lines_and_at_most_one_torn_one() {
         child.wait().unwrap();
 
         let opened = build(&file(&dir), MemoryMapped).unwrap();
-        assert!(opened.torn_lines <= 1);
+        assert!(opened.found.torn_lines <= 1);
         let left = fs::read(file(&dir)).unwrap();
-        let whole = left.len() - if opened.torn_lines == 1 { 1 } else { 0 };
+        let whole = left.len() - if opened.found.torn_lines == 1 { 1 } else { 0 };
         let lines = left.iter().filter(|&&byte| byte == b'\n').count();
         let expected = numbered(0, lines);
         assert!(left[..whole] == expected[..whole], "round {round}: not a prefix");

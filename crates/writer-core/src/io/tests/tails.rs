@@ -15,7 +15,7 @@ fn reopened(content: &[u8]) -> (Vec<u8>, u64, u64) {
         write_all(&mut *opened.sink, b"next\n");
         opened.sink.close().unwrap();
         assert_eq!(fs::read(file(&dir)).unwrap(), [&repaired[..], b"next\n"].concat());
-        results.push((repaired, opened.recovered_nul_bytes, opened.torn_lines));
+        results.push((repaired, opened.found.recovered_nul_bytes, opened.found.torn_lines));
     }
     assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "the strategies differ");
     results.swap_remove(0)
@@ -64,7 +64,7 @@ fn a_tail_as_long_as_a_chunk_is_cut_within_a_second() {
     let start = Instant::now();
     let opened = build(&file(&dir), Strategy::MemoryMapped).unwrap();
     assert!(start.elapsed() < Duration::from_secs(1));
-    assert_eq!((opened.recovered_nul_bytes, opened.torn_lines), (32 << 20, 1));
+    assert_eq!((opened.found.recovered_nul_bytes, opened.found.torn_lines), (32 << 20, 1));
     assert_eq!(read(&file(&dir)), "one\ntw\n");
 }
 
@@ -91,7 +91,7 @@ fn what_a_killed_mapping_writer_leaves_is_repaired_by_every_strategy() {
         drop(killed);
         assert_eq!(fs::metadata(file(&dir)).unwrap().len(), 16 << 10, "reserved space is left");
         let opened = build_after_drop(&file(&dir), strategy);
-        assert_eq!(opened.recovered_nul_bytes, (16 << 10) - 4);
+        assert_eq!(opened.found.recovered_nul_bytes, (16 << 10) - 4);
         assert_eq!(read(&file(&dir)), "one\n");
     }
 }

@@ -1,0 +1,73 @@
+//! Files whose place others have taken, on their way to the disk.
+
+use std::fs::File;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use super::file::cannot_sync;
+
+/// The most files under way at a time.
+const MOST: usize = 4;
+
+/// What is being synced after the last line was written to it.
+///
+/// A sync must hold for lines in a file that was left, too, while whoever does not sync must not
+/// wait for the disk when files change: so each is synced on a thread of its own, and closed there.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    syncing: Vec<JoinHandle<io::Result<()>>>,
+    failed: Option<io::Error>,
+}
+
+impl Left {
+    /// Begins to sync `file`; waits only if many others are still under way.
+    pub(super) fn add(&mut self, file: File) {
+        while self
+            .syncing
+            .first()
+            .is_some_and(|first| first.is_finished() || self.syncing.len() >= MOST)
+        {
+            self.join_first();
+        }
+        let file = Arc::new(file);
+        let for_thread = Arc::clone(&file);
+        let started =
+            thread::Builder::new().name("writer-sync".into()).spawn(move || sync(&for_thread));
+        match started {
+            Ok(thread) => self.syncing.push(thread),
+            Err(_) => self.note(sync(&file)),
+        }
+    }
+
+    /// Waits until all are on the disk.
+    ///
+    /// # Errors
+    ///
+    /// One of them could not be synced; told once, because it is of no concern to later lines.
+    pub(super) fn wait(&mut self) -> io::Result<()> {
+        while !self.syncing.is_empty() {
+            self.join_first();
+        }
+        self.failed.take().map_or(Ok(()), Err)
+    }
+
+    fn join_first(&mut self) {
+        let ended = self.syncing.remove(0).join();
+        // The thread runs nothing that panics.
+        self.note(ended.unwrap_or_else(|_| Err(io::Error::other("the sync of a file panicked"))));
+    }
+
+    fn note(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.failed = Some(error);
+        }
+    }
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    match file.sync_data() {
+        Err(e) if cannot_sync(&e) => Ok(()),
+        other => other,
+    }
+}

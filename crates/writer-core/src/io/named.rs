@@ -1,0 +1,194 @@
+//! A strategy over a file that may have to be found by its name again.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use super::file::LogFile;
+use super::os::{self, Failure};
+use super::tail::Repair;
+use super::{ReopenReason, Reopened, Sink, lock, open};
+use crate::axes::Strategy;
+use crate::config::Config;
+use crate::error::BuildError;
+
+/// The least time between two looks at the name while writes fail.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How many failures of the device in a row a descriptor is forgiven.
+const TRIES: u32 = 3;
+
+/// A strategy whose file can be exchanged.
+pub(super) trait OverFile: Sink {
+    /// The file that is written.
+    fn file(&self) -> &LogFile;
+
+    /// Goes over to `file`, which is `end` bytes long, and leaves the one so far without reserved
+    /// space, as far as that can be had.
+    fn exchange(&mut self, file: LogFile, end: u64);
+}
+
+/// Hands everything to the strategy, and exchanges its file when the name leads to another one.
+///
+/// A new file is opened, checked, locked and mended as the first one was, so that a link planted at
+/// its name gets nothing; only emptied it never is. Until that has succeeded, the old one stays.
+#[derive(Debug)]
+pub(super) struct Named<S> {
+    strategy: S,
+    /// Absolute, whatever the working folder is later.
+    path: PathBuf,
+    /// The settings for files that are opened later.
+    config: Config,
+    /// Failures of the device in a row.
+    broken: u32,
+    /// When the name was last looked at because writes failed.
+    looked: Option<Instant>,
+}
+
+impl<S: OverFile> Named<S> {
+    /// Writes to the file of `strategy`, which was opened as `config` says.
+    pub(super) fn new(strategy: S, config: &Config) -> Named<S> {
+        let path = config.path.clone().unwrap_or_default();
+        Named {
+            strategy,
+            // Without a working folder a relative name leads nowhere, now and later.
+            path: std::path::absolute(&path).unwrap_or(path),
+            config: Config { truncate: false, ..config.clone() },
+            broken: 0,
+            looked: None,
+        }
+    }
+
+    /// Whether the name leads to the file that is written.
+    fn is_at_its_name(&self) -> bool {
+        let identity = self.strategy.file().identity();
+        let found = fs::metadata(&self.path).ok().and_then(|found| os::identity(&found));
+        identity.is_some() && found == identity
+    }
+
+    /// Opens what the name leads to and goes over to it.
+    fn go_to_name(&mut self, patience: Duration) -> Result<Option<Reopened>, BuildError> {
+        let (file, repair) = open::open(&self.path, &self.config, patience)?;
+        Ok(Some(self.exchange(file, repair)))
+    }
+
+    fn go_if_elsewhere(&mut self, patience: Duration) -> Result<Option<Reopened>, BuildError> {
+        if self.is_at_its_name() { Ok(None) } else { self.go_to_name(patience) }
+    }
+
+    /// Opens the same file once more: the descriptor so far is not trusted.
+    ///
+    /// Its own lock would stand in the way. If the file cannot be opened, the lock is taken back;
+    /// somebody who has used that moment is then written beside, as where there are no locks.
+    fn open_anew(&mut self) -> Result<Option<Reopened>, BuildError> {
+        let old = self.strategy.file();
+        let unended = old.is_unended();
+        lock::release(old.file());
+        let opened = open::open(&self.path, &self.config, Duration::ZERO);
+        let result = opened.and_then(|(mut file, mut repair)| {
+            if unended && repair.torn_lines == 0 && file.end_line().map_err(|e| self.failed(e))? {
+                repair.torn_lines = 1;
+            }
+            Ok((file, repair))
+        });
+        match result {
+            Ok((file, repair)) => Ok(Some(self.exchange(file, repair))),
+            Err(error) => {
+                let old = self.strategy.file().file();
+                let _ = match self.config.strategy {
+                    Strategy::MemoryMapped => lock::exclusive(old).map(drop),
+                    _ => lock::share(old, Duration::ZERO),
+                };
+                Err(error)
+            }
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> BuildError {
+        BuildError::Io { operation: "repair the end of", path: self.path.clone(), source }
+    }
+
+    fn exchange(&mut self, file: LogFile, repair: Repair) -> Reopened {
+        self.strategy.exchange(file, repair.end);
+        self.broken = 0;
+        let Repair { recovered_nul_bytes, torn_lines, .. } = repair;
+        Reopened { recovered_nul_bytes, torn_lines }
+    }
+
+    /// Draws the conclusions from a write that failed.
+    fn after(&mut self, error: &io::Error) -> Result<Option<Reopened>, BuildError> {
+        let failure = os::failure(error);
+        self.broken = if failure == Failure::Broken { self.broken + 1 } else { 0 };
+        let now = Instant::now();
+        if self.looked.is_some_and(|looked| now < looked + LOOK_EVERY) {
+            return Ok(None);
+        }
+        match failure {
+            Failure::Broken if self.broken < TRIES => return Ok(None),
+            // A disk is full: the file may have been moved away or deleted to make room.
+            Failure::Other if !self.config.follow_path => return Ok(None),
+            _ => {}
+        }
+        self.looked = Some(now);
+        if failure == Failure::Broken && self.is_at_its_name() {
+            return self.open_anew();
+        }
+        // A further descriptor of the same file would be answered the same.
+        self.go_if_elsewhere(Duration::ZERO)
+    }
+}
+
+impl<S: OverFile> Sink for Named<S> {
+    fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize> {
+        let taken = self.strategy.write(lines, more_waiting)?;
+        self.broken = 0;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.strategy.flush()
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.strategy.sync()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.strategy.close()
+    }
+
+    fn wants_idle(&self) -> bool {
+        self.strategy.wants_idle()
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        self.strategy.idle()
+    }
+
+    fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        if os::is_descriptor_path(&self.path) || os::standard_stream(&self.path).is_some() {
+            return match reason {
+                ReopenReason::Asked => Err(io::ErrorKind::Unsupported.into()),
+                _ => Ok(None),
+            };
+        }
+        let is_file = self.strategy.file().identity().is_some();
+        let result = match reason {
+            ReopenReason::Asked => self.go_if_elsewhere(lock::PATIENCE),
+            ReopenReason::Check if is_file && self.config.follow_path => {
+                self.go_if_elsewhere(Duration::ZERO)
+            }
+            ReopenReason::Failure(error) if is_file => self.after(error),
+            _ => return Ok(None),
+        };
+        result.map_err(|refused| {
+            let kind = match &refused {
+                BuildError::Io { source, .. } => source.kind(),
+                BuildError::Locked { .. } => io::ErrorKind::ResourceBusy,
+                _ => io::ErrorKind::InvalidInput,
+            };
+            io::Error::new(kind, refused)
+        })
+    }
+}
