@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter};
 use serde_json::{Value, json};
-use writer_core::json::Schema;
+use writer_core::json::{Schema, TaskIds};
 use writer_log::{LogBuilder, Logger};
 
 /// What is logged to a logger of this schema, line by line.
@@ -144,6 +144,36 @@ fn a_68_all_lines_of_a_process_have_one_short_task() {
     assert!((prefix.to_owned() + number).chars().all(|c| c.is_ascii_alphanumeric()), "{task}");
     assert!(lines.iter().all(|line| line["tid"] == task), "{lines:?}");
     assert_eq!(lines.len(), 6);
+}
+
+#[test]
+fn a_68_the_task_of_a_process_may_be_a_uuid() {
+    let log = |logger: &Logger| (0..3).for_each(|n| log::info!(logger: logger, n = n; "task"));
+    let lines = lines_of(|builder| builder.task_ids(TaskIds::Uuid), log);
+    let tasks =
+        lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap()["tid"].clone());
+    let tasks: Vec<_> = tasks.collect();
+    let task = tasks[0].as_str().unwrap();
+    assert_eq!(task.len(), 36, "{task}");
+    assert_eq!(task.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
+    assert!(tasks.len() == 3 && tasks.iter().all(|other| other == task), "{tasks:?}");
+}
+
+#[test]
+fn a_key_value_names_the_message_types_that_are_no_level() {
+    let lines = read(|logger| {
+        log::info!(logger: logger, mt = "success", n = 1; "done");
+        log::error!(logger: logger, n = 2, mt = "critical"; "on fire");
+        log::info!(logger: logger, mt = "note"; "");
+        log::info!(logger: logger, mt = "other"; "");
+    });
+    let types: Vec<_> = lines.iter().map(|line| &line["mt"]).collect();
+    assert_eq!(types, ["success", "critical", "note", "info"]);
+    assert!(lines[..3].iter().all(|line| line.get("mt_").is_none()), "{lines:?}");
+    assert_eq!(
+        (&lines[0]["n"], &lines[1]["n"], &lines[3]["mt_"]),
+        (&json!(1), &json!(2), &json!("other"))
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::{debug, error, info, info_span, subscriber::with_default, trace, warn};
 use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
-use writer_tracing::json::{Part, Schema};
+use writer_tracing::json::{Part, Schema, TaskIds};
 
 fn logxpy(body: impl FnOnce()) -> Vec<Map<String, Value>> {
     all_with(|builder| builder.schema(Schema::Logxpy).hide(Part::Target), body)
@@ -94,6 +94,45 @@ fn a_root_span_is_a_task_and_the_fields_of_all_spans_are_merged() {
     assert_ne!(lines[4]["tid"], lines[1]["tid"]);
     assert_ne!(lines[4]["tid"], lines[0]["tid"]);
     assert_eq!(lines[4]["lvl"], json!([2]));
+}
+
+#[test]
+fn tasks_may_have_uuids_one_for_each_root_span() {
+    let lines = all_with(
+        |builder| builder.schema(Schema::Logxpy).task_ids(TaskIds::Uuid),
+        || {
+            info!("outside");
+            info_span!("a").in_scope(|| {
+                info!("in a");
+                info_span!("b").in_scope(|| info!("in b"));
+            });
+            info_span!("c").in_scope(|| info!("in c"));
+            info!("outside");
+        },
+    );
+    let ids: Vec<_> = lines.iter().map(|line| line["tid"].as_str().unwrap()).collect();
+    assert!(ids.iter().all(|id| id.len() == 36 && id.split('-').count() == 5), "{ids:?}");
+    assert_eq!((ids[0], ids[1]), (ids[4], ids[2]));
+    assert!(ids[0] != ids[1] && ids[1] != ids[3] && ids[3] != ids[0], "{ids:?}");
+}
+
+#[test]
+fn a_field_names_the_message_types_that_are_no_level() {
+    let lines = logxpy(|| {
+        let _span = info_span!("s", mt = "note").entered();
+        for round in 0..2 {
+            info!(mt = "success", round, "done");
+            error!(round, mt = "critical", "on fire");
+            debug!(mt = round, "");
+        }
+    });
+    let types: Vec<_> = lines.iter().map(|line| &line["mt"]).collect();
+    let round = ["success", "critical", "debug"];
+    assert_eq!(types, [round, round].concat());
+    for line in &lines {
+        assert_eq!(line[if line["mt"] == "debug" { "mt__" } else { "mt_" }], "note");
+    }
+    assert_eq!((&lines[2]["mt_"], &lines[5]["mt_"]), (&json!(0), &json!(1)));
 }
 
 #[test]

@@ -9,8 +9,9 @@ use super::escape;
 use super::format::Inner;
 use super::keys::Reserved;
 use super::kind::Kind;
+use super::message::{MessageKey, MessageType};
 use super::redact::{REDACTED, Redact};
-use super::schema::{Constant, MessageKey, ORIGINAL_BYTES, Options, Part, Rules, TRUNCATED, Table};
+use super::schema::{Constant, ORIGINAL_BYTES, Options, Part, Rules, TRUNCATED, Table};
 use super::shape::{self, TaskKeys};
 use super::task;
 
@@ -77,13 +78,20 @@ impl FormatBuilder {
         let message_nested = table.message_nested && nest.is_some();
         let (top, inside) = self.reserved(table, nest, message_nested, clash);
         let redact = (!self.redact.is_empty()).then(|| Arc::new(Redact::new(self.redact.clone())));
+        let secret = redact.as_ref().is_some_and(|redact| redact.matches(self.key(Part::Level)));
+        let types = !table.message_types.is_empty() && self.shows(Part::Level) && !secret;
         let rules = Rules {
             reserved: if nest.is_some() { inside } else { top.clone() },
             top,
             nest: nest.map(|key| piece(key, if options.typed { "[" } else { "{" })),
             spans_inside: options.typed || table.flat_spans,
-            complex: nest.is_some() || options.typed || redact.is_some(),
+            complex: nest.is_some() || options.typed || redact.is_some() || types,
             redact: redact.clone(),
+            message_type: types.then(|| MessageType {
+                name: self.key(Part::Level).into(),
+                key: piece(self.key(Part::Level), ""),
+                words: table.message_types,
+            }),
             message: MessageKey {
                 name: self.key(Part::Message).into(),
                 key: piece(self.key(Part::Message), ""),
@@ -113,8 +121,11 @@ impl FormatBuilder {
         let time = self.time.unwrap_or(table.time);
         let time_key = self.piece(Part::Timestamp, "").unwrap_or_default();
         let ids = [self.piece(Part::TraceId, ""), self.piece(Part::SpanId, "")];
-        let task =
-            TaskKeys { id: self.piece(Part::TaskId, ""), level: self.piece(Part::TaskLevel, "[") };
+        let task = TaskKeys {
+            ids: self.task_ids,
+            id: self.piece(Part::TaskId, ""),
+            level: self.piece(Part::TaskLevel, "["),
+        };
         let task = (!typed && (task.id.is_some() || task.level.is_some())).then_some(task);
         let fixed = self.fixed(table);
         let open: Vec<u8> = if typed {

@@ -8,6 +8,7 @@ use super::name::Name;
 use super::out::Out;
 use super::redact;
 use super::schema::{Part, Rules, Schema};
+use super::task::TaskIds;
 use super::time::{Precision, TimeStyle};
 use super::value::Value;
 use crate::BuildError;
@@ -68,6 +69,7 @@ pub struct FormatBuilder {
     pub(super) non_finite: Option<NonFinite>,
     pub(super) redact: Vec<Box<str>>,
     pub(super) wide_integers: Option<WideIntegers>,
+    pub(super) task_ids: TaskIds,
     pub(super) max_record_bytes: usize,
     /// For lines that tell of spans, in a schema that leaves level and message out of them.
     pub(super) span_lines: bool,
@@ -88,6 +90,7 @@ impl Default for FormatBuilder {
             non_finite: None,
             redact: Vec::new(),
             wide_integers: None,
+            task_ids: TaskIds::default(),
             max_record_bytes: MAX_RECORD,
             span_lines: false,
         }
@@ -229,6 +232,13 @@ impl FormatBuilder {
     /// Sets how integers beyond 64 bits are written. Default: as strings.
     pub fn wide_integers(mut self, style: WideIntegers) -> Self {
         self.wide_integers = Some(style);
+        self
+    }
+
+    /// Sets how the ids of tasks look, in [`Schema::Logxpy`] and where [`Part::TaskId`] is shown.
+    /// Default: short ones.
+    pub fn task_ids(mut self, ids: TaskIds) -> Self {
+        self.task_ids = ids;
         self
     }
 

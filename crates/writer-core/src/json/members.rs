@@ -21,6 +21,8 @@ pub(super) struct Members {
     pub(super) message_at: usize,
     message_done: bool,
     nested: Nested,
+    /// A field has set the message type.
+    pub(super) type_done: bool,
     /// The spans are written, among the fields.
     spans_done: bool,
     /// Where the members of the task stand, if the schema has them.
@@ -52,6 +54,8 @@ pub(super) struct Open {
 enum Target {
     End,
     Message,
+    /// The place of the level, if the value is a message type.
+    Type,
     Key(usize),
 }
 
@@ -63,6 +67,7 @@ impl Members {
         self.cut = false;
         self.message_at = 0;
         self.message_done = false;
+        self.type_done = false;
         self.nested = Nested::Before;
         self.spans_done = false;
         self.used = 0;
@@ -120,6 +125,7 @@ impl Members {
         !rules.options.typed
             && (rules.nest.is_none() || self.nested == Nested::Inside)
             && !name.is_secret(rules)
+            && rules.type_set_by(name).is_none()
     }
 
     #[cold]
@@ -134,7 +140,12 @@ impl Members {
     }
 
     /// Writes the key of a member.
-    pub(super) fn open(&mut self, name: Name<'_>, rules: &Rules, site: Option<&Reserved>) -> Open {
+    pub(super) fn open<'n>(
+        &mut self,
+        mut name: Name<'n>,
+        rules: &'n Rules,
+        site: Option<&Reserved>,
+    ) -> Open {
         if rules.nest.is_some() && self.nested == Nested::Before {
             self.nest_for(name, rules);
         }
@@ -142,6 +153,10 @@ impl Members {
         let mut target = Target::End;
         let mut added = false;
         let mut attribute = rules.options.typed;
+        if let Some(types) = rules.type_set_by(name) {
+            target = if self.type_done { Target::End } else { Target::Type };
+            name = Name::User(&types.name, 0);
+        }
         match name {
             Name::User(name, id) => added = self.key(name, id, rules, site),
             Name::Ready(key) => self.out.raw(key),
@@ -287,7 +302,7 @@ impl Members {
 
     /// Ends a member after its value.
     #[inline]
-    pub(super) fn close(&mut self, open: Open) {
+    pub(super) fn close(&mut self, open: Open, rules: &Rules) {
         if open.attribute {
             self.out.close(open.mark, b'}');
         }
@@ -309,24 +324,11 @@ impl Members {
                     self.message_to_its_place(open.mark);
                 }
             }
+            Target::Type => self.set_message_type(rules, open.mark),
             Target::Key(position) => {
                 let old = self.value_range(position, open.attribute, open.mark.len());
                 self.splice(old, open.mark.len());
             }
-        }
-    }
-
-    /// Moves the member just written before the fields.
-    #[cold]
-    fn message_to_its_place(&mut self, mark: Mark) {
-        let len = self.out.buf.len() - mark.len();
-        self.out.buf[self.message_at..].rotate_right(len);
-        self.keys.shift(self.message_at, len as isize);
-        let end = self.message_at + len;
-        if self.out.buf.get(end) == Some(&b'}') {
-            // The object for the fields was closed empty before.
-            self.out.buf.remove(end - 1..end);
-            self.keys.shift(end, -1);
         }
     }
 

@@ -51,6 +51,7 @@ mod kind;
 #[cfg(feature = "local-time")]
 mod local;
 mod members;
+mod message;
 mod name;
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 mod nested;
@@ -88,5 +89,6 @@ pub use schema::{Part, Schema};
 pub use site::CallSite;
 pub use span::{EncodedSpan, SpanList};
 pub use span_lines::{SpanLines, SpanMoment};
+pub use task::TaskIds;
 pub use time::{Precision, TimeStyle};
 pub use value::{FORMAT_ERROR, FORMAT_PANIC, Value};

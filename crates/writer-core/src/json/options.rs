@@ -22,6 +22,7 @@ macro_rules! __format_options {
             redact(keys: impl IntoIterator<Item = impl Into<Box<str>>>),
             redact_defaults(),
             wide_integers(style: $crate::json::WideIntegers),
+            task_ids(ids: $crate::json::TaskIds),
             max_record_bytes(bytes: usize),
         }
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::keys::Reserved;
+use super::message::{MessageKey, MessageType};
 use super::redact::Redact;
 use super::tables;
 use super::time::TimeStyle;
@@ -62,6 +63,10 @@ pub enum Schema {
     Bunyan,
     /// The lines of logxpy: Unix time, a task's id and the record's place in the task, the severity
     /// as a message type, and the fields of the spans among those of the record.
+    ///
+    /// Message types that are no severity come by a field: `mt = "success"`, `"note"` or
+    /// `"critical"` takes the place of the severity's name; any other value is a field like others.
+    /// [`FormatBuilder::task_ids`](super::FormatBuilder::task_ids) makes the task's id a UUID.
     ///
     /// A field of the record hides one of the same name in a span, and that of an inner span one in
     /// an outer span: the hidden one keeps its value under its name with `_` appended.
@@ -172,6 +177,8 @@ pub(super) struct Table {
     pub(super) flat_spans: bool,
     /// Lines that tell of spans have the members of a task: its name, state and duration.
     pub(super) tasks: bool,
+    /// What a field under the key of the level may put in the place of the level, as JSON.
+    pub(super) message_types: &'static [&'static str],
     /// Trace ids are left out unless they are as W3C trace context has them.
     pub(super) hex_ids: bool,
     pub(super) options: Options,
@@ -223,6 +230,7 @@ pub(super) struct Rules {
     pub(super) complex: bool,
     pub(super) redact: Option<Arc<Redact>>,
     pub(super) message: MessageKey,
+    pub(super) message_type: Option<MessageType>,
     pub(super) options: Options,
 }
 
@@ -232,15 +240,4 @@ impl Rules {
     pub(super) fn is_redacted(&self, key: &str) -> bool {
         self.redact.as_ref().is_some_and(|redact| redact.matches(key))
     }
-}
-
-/// The key of the message.
-#[derive(Debug, Default)]
-pub(super) struct MessageKey {
-    /// As the user would write it.
-    pub(super) name: Box<str>,
-    /// `"message":`
-    pub(super) key: Box<[u8]>,
-    /// It stands among the nested fields.
-    pub(super) nested: bool,
 }

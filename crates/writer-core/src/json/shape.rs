@@ -7,7 +7,7 @@ use super::format::{Inner, Meta};
 use super::members::Members;
 use super::out::Out;
 use super::span::SpanList;
-use super::task::{self, Task};
+use super::task::{self, Task, TaskIds};
 
 /// Which part of the metadata that depends on the call site alone is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,10 @@ const LONGEST_ID: usize = 128;
 /// What a line may need for both ids, in bytes.
 pub(super) const IDS_RESERVE: usize = 2 * (LONGEST_ID + 64);
 
-/// The keys of a task's members.
+/// How a task's members are written.
 #[derive(Debug)]
 pub(super) struct TaskKeys {
+    pub(super) ids: TaskIds,
     /// `"tid":`
     pub(super) id: Option<Box<[u8]>>,
     /// `"lvl":[`
@@ -145,7 +146,9 @@ impl Inner {
         if let Some(key) = &keys.id {
             buf.extend_from_slice(key);
             buf.push(b'"');
-            buf.extend_from_slice(task.map_or(task::process_id(), Task::id).as_bytes());
+            buf.extend_from_slice(
+                task.map_or_else(|| task::process_id(keys.ids), Task::id).as_bytes(),
+            );
             buf.extend_from_slice(b"\",");
         }
         if let Some(key) = &keys.level {

@@ -7,6 +7,7 @@ use super::escape;
 use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
 use super::kind::Kind;
+use super::name::Name;
 use super::out::Out;
 use super::record::Record;
 use super::redact::REDACTED;
@@ -64,6 +65,11 @@ impl Format {
         let marker = format!("\"{REDACTED}\"");
         let typed_marker = Kind::of_json(&marker);
         for name in names.into_iter().take(PREPARED) {
+            if let Some(types) = inner.rules.type_set_by(Name::User(name, 0)) {
+                // Its key depends on its value.
+                site.keys.push(types.key.clone());
+                continue;
+            }
             let mut key = Buf::default();
             escape::push(&mut key, name);
             while inner.rules.reserved.contains(keys::hash(&key), &key)

@@ -37,7 +37,8 @@ impl Format {
     /// The span is a root: in a schema with tasks it begins one. A span inside another one is made
     /// by [`Format::child_span`].
     pub fn span(&self, name: &str) -> EncodedSpan {
-        self.new_span(name, self.inner.task.is_some().then(|| Arc::new(Task::root())))
+        let task = self.inner.task.as_ref().map(|keys| Arc::new(Task::root(keys.ids)));
+        self.new_span(name, task)
     }
 
     /// Begins the object of a span inside another one, as [`Format::span`] does for a root. In a

@@ -37,6 +37,7 @@ pub(super) static DEFAULT: Table = Table {
     message_nested: false,
     flat_spans: false,
     tasks: false,
+    message_types: &[],
     hex_ids: false,
     options: OPTIONS,
 };
@@ -266,5 +267,6 @@ pub(super) static LOGXPY: Table = Table {
     reserved: &["log_level"],
     flat_spans: true,
     tasks: true,
+    message_types: &["\"success\"", "\"note\"", "\"critical\""],
     ..DEFAULT
 };

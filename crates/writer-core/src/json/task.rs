@@ -1,5 +1,7 @@
 //! Tasks: what belongs together in the lines of logxpy.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -10,6 +12,30 @@ const DEEPEST: usize = 800;
 
 /// What a line may need for the members of a task, besides their keys, in bytes.
 pub(super) const RESERVE: usize = 1024;
+
+/// How the ids of tasks look: see [`FormatBuilder::task_ids`](super::FormatBuilder::task_ids). The
+/// default is [`TaskIds::Short`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum TaskIds {
+    /// Such as `gD.1`: the last two base-62 digits of the process id, a dot, and a number counted
+    /// from 1 in base 62; the default. Unique in the process.
+    #[default]
+    Short,
+    /// A random UUID (version 4 of
+    /// [RFC 9562](https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-4)), 36 characters in
+    /// five groups: unique also among machines and years. It is a name and no secret.
+    Uuid,
+}
+
+impl TaskIds {
+    fn next(self) -> Box<str> {
+        match self {
+            TaskIds::Short => next_short(),
+            TaskIds::Uuid => next_uuid(),
+        }
+    }
+}
 
 /// A span as a node in the tree of its task.
 ///
@@ -25,8 +51,8 @@ pub(super) struct Task {
 
 impl Task {
     /// A task of its own.
-    pub(super) fn root() -> Self {
-        Task { id: next_id(), path: "".into(), next: AtomicU32::new(2) }
+    pub(super) fn root(ids: TaskIds) -> Self {
+        Task { id: ids.next(), path: "".into(), next: AtomicU32::new(2) }
     }
 
     /// The next place inside this task's node as a node.
@@ -55,20 +81,24 @@ impl Task {
 }
 
 /// The task of all records outside spans.
-pub(super) fn process_id() -> &'static str {
-    static ID: OnceLock<Box<str>> = OnceLock::new();
-    ID.get_or_init(next_id)
+pub(super) fn process_id(ids: TaskIds) -> &'static str {
+    static IDS: [OnceLock<Box<str>>; 2] = [const { OnceLock::new() }; 2];
+    IDS[ids as usize].get_or_init(|| ids.next())
 }
 
-/// The last two base-62 digits of the process id, a dot, and a number counted from 1 in base 62.
-fn next_id() -> Box<str> {
+/// Counts the tasks of the process, from 1.
+fn next_number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+fn next_short() -> Box<str> {
     let pid = u64::from(process::id() % (62 * 62));
     let mut id = String::new();
     id.push(digit(pid / 62));
     id.push(digit(pid % 62));
     id.push('.');
-    let mut number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut number = next_number();
     let mut digits = [' '; 11];
     let mut at = digits.len();
     while at == digits.len() || number > 0 {
@@ -78,6 +108,21 @@ fn next_id() -> Box<str> {
     }
     id.extend(&digits[at..]);
     id.into()
+}
+
+/// The random bits are a keyed hash (std's SipHash) of process and number under the 128-bit key that
+/// std takes from the system's randomness: two processes differ by their keys, two tasks of one by
+/// the number, a forked child by its process id. For a name that is enough, and spares a dependency.
+fn next_uuid() -> Box<str> {
+    static KEY: OnceLock<RandomState> = OnceLock::new();
+    let (key, number) = (KEY.get_or_init(RandomState::new), next_number());
+    let half = |half: u8| u128::from(key.hash_one((process::id(), number, half)));
+    // Sections 4.1 and 4.2 of the RFC: variant 10 and version 4 in place of six bits.
+    const FIXED: u128 = 0xF000_C000_0000_0000_0000;
+    let bits = (half(0) << 64 | half(1)) & !FIXED | 0x4000_8000_0000_0000_0000;
+    let hex = format!("{bits:032x}");
+    let [a, b, c, d, e] = [0..8, 8..12, 12..16, 16..20, 20..32].map(|group| &hex[group]);
+    [a, b, c, d, e].join("-").into()
 }
 
 /// `0-9a-zA-Z`

@@ -165,7 +165,7 @@ impl Value<'_> {
         if let Some((value, open, options)) = self.begin() {
             let out = &mut value.members.out;
             kind.write(out, options, |out| write(out, options));
-            value.members.close(open);
+            value.members.close(open, value.rules);
         }
     }
 
@@ -180,7 +180,7 @@ impl Value<'_> {
             if !matches!(self.name, Name::Ready(_)) {
                 Kind::String.write(&mut self.members.out, options, |out| out.string(REDACTED));
             }
-            self.members.close(open);
+            self.members.close(open, self.rules);
             return None;
         }
         Some((self, open, options))
@@ -216,7 +216,7 @@ impl Value<'_> {
             Kind::String.write(out, options, |out| out.string(marker));
             value.members.errors += 1;
         }
-        value.members.close(open);
+        value.members.close(open, value.rules);
     }
 }
 

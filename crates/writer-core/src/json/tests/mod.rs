@@ -8,6 +8,7 @@ mod hostile;
 mod limits;
 #[cfg(feature = "local-time")]
 mod local;
+mod logxpy;
 #[cfg(feature = "serde")]
 mod nested;
 mod options;

@@ -11,7 +11,7 @@ use crate::json::{Format, FormatBuilder, Meta, Part, Record, Schema};
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
 
-fn meta(severity: Severity) -> Meta<'static> {
+pub(super) fn meta(severity: Severity) -> Meta<'static> {
     Meta::new(severity, "shop::orders")
         .module(Some("shop::orders"))
         .file(Some("src/orders.rs"))
@@ -19,12 +19,12 @@ fn meta(severity: Severity) -> Meta<'static> {
         .time(UNIX_EPOCH + Duration::from_micros(1_770_563_890_786_117))
 }
 
-fn schema(schema: Schema) -> FormatBuilder {
+pub(super) fn schema(schema: Schema) -> FormatBuilder {
     Format::builder().schema(schema)
 }
 
 /// Encodes one record through the format and through a call site, which must agree.
-fn text(format: &Format, severity: Severity, fill: impl Fn(&mut Record<'_>)) -> String {
+pub(super) fn text(format: &Format, severity: Severity, fill: impl Fn(&mut Record<'_>)) -> String {
     let meta = meta(severity);
     let keep = |_: Severity, line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
     let line = format.encode(&meta, &fill, keep).unwrap().result;
@@ -38,12 +38,12 @@ fn text(format: &Format, severity: Severity, fill: impl Fn(&mut Record<'_>)) -> 
     line
 }
 
-fn read(format: &Format, fill: impl Fn(&mut Record<'_>)) -> Json {
+pub(super) fn read(format: &Format, fill: impl Fn(&mut Record<'_>)) -> Json {
     check_line(text(format, Severity::Info, fill).as_bytes())
 }
 
 /// Message, a field, one that clashes with each of the keys, and two spans with ids.
-fn busy(format: &Format, clashes: &[&str]) -> Json {
+pub(super) fn busy(format: &Format, clashes: &[&str]) -> Json {
     let mut server = format.span("server");
     server.record(0, "trace_id").str(TRACE);
     server.record(1, "span_id").str("0000000000000001");
@@ -279,105 +279,6 @@ fn bunyan_has_the_core_fields() {
     assert_eq!(levels, [10, 20, 30, 40, 50]);
     let format = schema(Schema::Bunyan).build().unwrap();
     assert!(read(&format, |_| {})["name"].as_str().unwrap().starts_with("writer_core"));
-}
-
-#[test]
-fn logxpy_writes_the_line_of_the_reference_system() {
-    // The line that logxpy documents for a message outside a task, with the target as `logger`.
-    let format = schema(Schema::Logxpy).build().unwrap();
-    let fill = |record: &mut Record<'_>| {
-        record.message().str("User logged in");
-        record.field("user_id").u64(123);
-    };
-    let line = text(&format, Severity::Info, fill);
-    let (before, rest) = line.split_once("\"tid\":\"").unwrap();
-    let (tid, rest) = rest.split_once('"').unwrap();
-    assert_eq!(before, "{\"ts\":1770563890.786117,");
-    let expected = ",\"lvl\":[1],\"mt\":\"info\",\"logger\":\"shop::orders\",\
-                    \"msg\":\"User logged in\",\"user_id\":123}\n";
-    assert_eq!(rest, expected);
-    let (pid, counter) = tid.split_once('.').unwrap();
-    assert!(pid.len() == 2 && !counter.is_empty());
-    assert!(tid.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'));
-    assert_eq!(line, text(&format, Severity::Info, fill));
-    let types = Severity::ALL.map(|severity| {
-        let json = check_line(text(&format, severity, |_| {}).as_bytes());
-        (json["mt"].as_str().unwrap().to_owned(), json.get("log_level").cloned())
-    });
-    assert_eq!(types[0], ("debug".to_owned(), Some("TRACE".into())));
-    assert_eq!(
-        types[1..].iter().map(|(name, _)| &**name).collect::<Vec<_>>(),
-        ["debug", "info", "warning", "error"]
-    );
-    assert!(types[1..].iter().all(|(_, level)| level.is_none()));
-}
-
-#[test]
-fn logxpy_gives_each_root_span_a_task_and_each_record_its_place() {
-    let format = schema(Schema::Logxpy).build().unwrap();
-    let line = |spans: &[&crate::json::EncodedSpan]| {
-        let mut list = crate::json::SpanList::new();
-        spans.iter().for_each(|span| list.push(span));
-        let line = format.encode(
-            &meta(Severity::Info),
-            |record| {
-                record.field("a").u64(1);
-                record.span_list(&list);
-                record.message().str("late");
-            },
-            |_, line| check_line(line),
-        );
-        let json = line.unwrap().result;
-        (json["tid"].as_str().unwrap().to_owned(), json["lvl"].clone())
-    };
-    let (outside, place) = line(&[]);
-    assert_eq!(place, json!([1]));
-    let root = format.span("root");
-    let (task, place) = line(&[&root]);
-    assert_eq!(place, json!([2]));
-    assert_ne!(task, outside);
-    let child = format.child_span("child", &root);
-    assert_eq!(line(&[&root, &child]), (task.clone(), json!([3, 2])));
-    assert_eq!(line(&[&root, &child]), (task.clone(), json!([3, 3])));
-    assert_eq!(line(&[&root]), (task.clone(), json!([4])));
-    let other = format.span("other");
-    assert_ne!(line(&[&other]).0, task);
-    let mut deep = vec![root];
-    for _ in 0..1000 {
-        deep.push(format.child_span("deeper", &deep[deep.len() - 1]));
-    }
-    assert_eq!(line(&deep.iter().collect::<Vec<_>>()).0, task);
-}
-
-#[test]
-fn logxpy_merges_the_fields_of_spans_and_loses_no_value() {
-    let format = schema(Schema::Logxpy).build().unwrap();
-    let mut outer = format.span("outer");
-    outer.record(0, "a").str("outer");
-    outer.record(1, "b").str("outer");
-    outer.record(2, "name").str("n");
-    outer.record(3, "msg").str("outer");
-    let mut inner = format.child_span("inner", &outer);
-    inner.record(0, "a").str("inner");
-    inner.record(1, "b").str("inner");
-    let json = read(&format, |record| {
-        record.message().str("m");
-        record.field("a").str("event");
-        record.spans([&outer, &inner]);
-    });
-    for (key, value) in [
-        ("a", "event"),
-        ("a_", "inner"),
-        ("a__", "outer"),
-        ("b", "inner"),
-        ("b_", "outer"),
-        ("name", "n"),
-        ("msg", "m"),
-        ("msg_", "outer"),
-    ] {
-        assert_eq!(json[key], value, "{key}");
-    }
-    assert_eq!(json.as_object().unwrap().len(), 5 + 8);
 }
 
 #[test]
