@@ -22,15 +22,26 @@ impl Shared {
         if ThreadMark::is_on(self) {
             return Err(FlushError::WouldDeadlock);
         }
-        let mut inner = self.lock();
+        let inner = self.lock();
         let (target, lost_before) = (inner.count.enqueued, lost_before(&inner));
-        if inner.flushed < target && !inner.ended {
-            inner.flush_upto = inner.flush_upto.max(target);
-            self.work.notify_one();
-            let until = clock::deadline(self.clock.now(), timeout);
-            inner = self.watch(inner, until, |inner| inner.ended || inner.flushed >= target);
-        }
+        let inner = if inner.flushed < target && !inner.ended {
+            self.await_flush(inner, target, clock::deadline(self.clock.now(), timeout))
+        } else {
+            inner
+        };
         flush_result(&inner, target, lost_before)
+    }
+
+    /// Has the worker write all lines up to `target` and waits for it.
+    pub(crate) fn await_flush<'a>(
+        &'a self,
+        mut inner: MutexGuard<'a, Inner>,
+        target: u64,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, Inner> {
+        inner.flush_upto = inner.flush_upto.max(target);
+        self.work.notify_one();
+        self.watch(inner, until, |inner| inner.ended || inner.flushed >= target)
     }
 
     /// Waits until all that is accepted so far is durable.

@@ -185,6 +185,18 @@ impl WriterBuilder {
         self
     }
 
+    /// Whether a panicking thread waits, at most 500 ms for all writers together, until what was
+    /// accepted is written. Default: no.
+    ///
+    /// For programs with `panic = "abort"`, where no exit hook and no destructor runs after a panic.
+    /// [`build`](Self::build) puts one hook into the process, behind the one that it finds: that
+    /// one runs first, so that what it logs is written too. A hook set later must call the one
+    /// before it. On the worker's own thread, in callbacks and sinks, the hook does nothing.
+    pub fn panic_hook(mut self, hook: bool) -> Self {
+        self.config.panic_hook = hook;
+        self
+    }
+
     /// The name of the worker thread. Default: `writer`.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.config.thread_name = name.into();
@@ -311,9 +323,7 @@ pub(crate) fn start(
         spawn(&shared, at_once)?;
     }
     process::watch_forks();
-    if shared.config.exit_hook {
-        exit::register(&shared);
-    }
+    exit::register(&shared);
     Ok(shared)
 }
 
@@ -365,6 +375,7 @@ macro_rules! __writer_options {
             permissions(mode: u32),
             allow_special(allow: bool),
             exit_hook(hook: bool),
+            panic_hook(hook: bool),
             thread_name(name: impl Into<String>),
             on_write(callback: impl Fn(usize) + Send + Sync + 'static),
             on_flush(callback: impl Fn() + Send + Sync + 'static),

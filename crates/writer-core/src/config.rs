@@ -49,6 +49,8 @@ pub struct Config {
     pub allow_special: bool,
     /// Whether the end of the process waits for this writer.
     pub exit_hook: bool,
+    /// Whether a panic waits for this writer.
+    pub panic_hook: bool,
     /// The name of the worker thread.
     pub thread_name: String,
     /// Whether lines are written in the sender's thread, without a worker.
@@ -77,6 +79,7 @@ impl Default for Config {
             permissions: 0o640,
             allow_special: false,
             exit_hook: true,
+            panic_hook: false,
             thread_name: String::from("writer"),
             synchronous: false,
         }

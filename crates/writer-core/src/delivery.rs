@@ -330,6 +330,10 @@ impl Shared {
         if round.lines > 0 {
             self.callbacks.written(round.lines);
         }
+        // A callback may fork: in the child the locks may be taken for ever.
+        if self.is_foreign() {
+            return;
+        }
         if round.panicked && !std::mem::replace(&mut self.lock().sink_panics, true) {
             self.report_failure(Operation::Write, panic_error());
         }

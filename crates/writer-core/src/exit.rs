@@ -2,11 +2,13 @@
 //!
 //! Statics are never dropped and threads are killed when `main` returns, so one hook for all
 //! living writers runs at exit. It uses no thread-local with a destructor, no channel, and no lock
-//! without a time limit.
+//! without a time limit. A panic may be the end too (`panic = "abort"`): a second hook, which a
+//! program asks for, does the same there without closing anything.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::config::Config;
 use crate::process;
 use crate::report::survives;
 use crate::shared::{Inner, Shared};
@@ -15,6 +17,8 @@ use crate::thread_mark::ThreadMark;
 
 /// The time that the hook has for all writers together.
 const EXIT_WITHIN: Duration = Duration::from_secs(2);
+/// The same for a panic, which may be one of many in a program that lives on.
+const PANIC_WITHIN: Duration = Duration::from_millis(500);
 /// The pause between two tries at a lock.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -48,33 +52,71 @@ impl Living {
     }
 }
 
-/// Has the writer ended properly when the process ends.
+/// Has the writer served properly when the process ends or panics, as its settings say.
 pub(crate) fn register(shared: &Arc<Shared>) {
-    process::at_exit(at_exit);
+    if shared.config.exit_hook {
+        process::at_exit(at_exit);
+    }
+    if shared.config.panic_hook {
+        hook_panics();
+    }
     let living = Living::begin_here();
     let mut living = living.writers.lock().unwrap_or_else(PoisonError::into_inner);
     living.retain(|writer| writer.strong_count() > 0);
     living.push(Arc::downgrade(shared));
 }
 
+/// The living writers of this process that the settings choose; none if the list stays locked.
+pub(crate) fn living(until: Instant, chosen: impl Fn(&Config) -> bool) -> Vec<Arc<Shared>> {
+    let Some(living) = Living::here() else { return Vec::new() };
+    let Some(living) = retry(until, || living.writers.try_lock().ok()) else { return Vec::new() };
+    living.iter().filter_map(Weak::upgrade).filter(|writer| chosen(&writer.config)).collect()
+}
+
 extern "C" fn at_exit() {
     survives(|| {
         let until = Instant::now() + EXIT_WITHIN;
-        let Some(living) = Living::here() else { return };
-        let Some(living) = retry(until, || living.writers.try_lock().ok()) else { return };
-        let writers: Vec<_> = living.iter().filter_map(Weak::upgrade).collect();
-        drop(living);
-        for writer in &writers {
-            if let Some(mut inner) = retry(until, || try_lock(&writer.inner)) {
-                writer.close(&mut inner);
-            }
-        }
-        for writer in &writers {
-            writer.end_by(until);
-        }
+        let writers = living(until, |config| config.exit_hook);
+        end_all(&writers, until);
         // The last handle may be in here: a destructor of a sink has no business at exit.
         std::mem::forget(writers);
     });
+}
+
+/// Closes the writers and waits until what they accepted is written.
+pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
+    for writer in writers {
+        if let Some(mut inner) = retry(until, || try_lock(&writer.inner)) {
+            writer.close(&mut inner);
+        }
+    }
+    for writer in writers {
+        writer.end_by(until);
+    }
+}
+
+/// Puts the panic hook behind the one that is there; once.
+fn hook_panics() {
+    static ONCE: Once = Once::new();
+    // A thread that panics may not touch the hook; the next writer sets it.
+    if std::thread::panicking() {
+        return;
+    }
+    ONCE.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            previous(panic);
+            at_panic();
+        }));
+    });
+}
+
+/// The panicking thread may hold any lock, and a panic in here would abort the process.
+fn at_panic() {
+    let until = Instant::now() + PANIC_WITHIN;
+    for writer in living(until, |config| config.panic_hook) {
+        writer.flush_before(until);
+    }
 }
 
 fn retry<T>(until: Instant, attempt: impl Fn() -> Option<T>) -> Option<T> {
@@ -95,6 +137,18 @@ pub(crate) fn pause() {
 }
 
 impl Shared {
+    /// Waits until what is accepted is written, where this thread can wait at all: a worker cannot
+    /// wait for itself, and without one each line is written when its sender goes on.
+    fn flush_before(&self, until: Instant) {
+        if self.config.synchronous || ThreadMark::is_on(self) {
+            return;
+        }
+        if let Some(inner) = retry(until, || try_lock(&self.inner)) {
+            let target = inner.count.enqueued;
+            drop(self.await_flush(inner, target, Some(until)));
+        }
+    }
+
     /// Waits until the closed writer has ended; without a worker to wait for, writes what is left
     /// in this thread.
     fn end_by(&self, until: Instant) {

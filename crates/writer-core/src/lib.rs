@@ -52,7 +52,7 @@
 //! * `main` returns, `std::process::exit`, a panic: nothing that was accepted is lost, with or
 //!   without the guard, on Unix. Elsewhere the [`WriterGuard`] must live to the end of `main`.
 //! * The process is killed or aborts: what was accepted and not yet written. [`Writer::flush`]
-//!   bounds it.
+//!   bounds it. Where a panic aborts, [`panic_hook`](WriterBuilder::panic_hook) has it written.
 //! * Loss of power: what was not synced. [`Writer::sync`] bounds it.
 //! * A full queue drops lines under every policy but `Block`, and counts them in [`Metrics`].
 //!
@@ -62,7 +62,7 @@
 //!   [`synchronous`](WriterBuilder::synchronous), or write to stderr.
 //! * An audit trail that must be on the disk before the action goes on needs a sync per record, and
 //!   then a queue only adds a step.
-//! * From a signal handler nothing here may be called.
+//! * From a signal handler nothing here may be called but `raw_line` (Unix).
 
 mod admit;
 mod axes;
@@ -85,6 +85,8 @@ mod metrics;
 mod mode;
 mod process;
 mod queue;
+#[cfg(unix)]
+mod raw_line;
 mod report;
 mod severity;
 mod shared;
@@ -115,5 +117,7 @@ pub use guard::WriterGuard;
 pub use io::{ReopenReason, Reopened, Sink, WriteSink};
 pub use line_writer::LineWriter;
 pub use metrics::Metrics;
+#[cfg(unix)]
+pub use raw_line::raw_line;
 pub use severity::Severity;
 pub use writer::Writer;

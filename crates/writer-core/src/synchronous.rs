@@ -114,6 +114,9 @@ impl Shared {
         round.lines += std::mem::take(&mut self.lock().untold);
         let _mark = ThreadMark::enter_callback(self);
         self.after_round(&mut round);
+        if self.is_foreign() {
+            return;
+        }
         if let RoundEnd::Failed(operation, error) = round.end {
             let news = {
                 let mut inner = self.lock();

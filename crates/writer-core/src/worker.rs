@@ -39,7 +39,9 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
     // Sinks and callbacks are guarded one by one: a panic here is a fault of this crate. Nobody
     // may wait for ever because of it.
     survives(|| while worker.step() {});
-    end(shared);
+    if !shared.is_foreign() {
+        end(shared);
+    }
 }
 
 /// Gives up what may be left, closes the sink, and lets everyone go who waits.
@@ -108,7 +110,12 @@ struct Worker<'a> {
 
 impl Worker<'_> {
     /// Does the next thing; `false` when it was the last.
+    ///
+    /// A child forked by a callback comes back here, with the parent's lines before it: it ends.
     fn step(&mut self) -> bool {
+        if self.shared.is_foreign() {
+            return false;
+        }
         match self.next_task() {
             Task::Write { forced } => self.write(forced),
             Task::Sync(ticket) => lock(&self.shared.delivery).sync(self.shared, ticket),

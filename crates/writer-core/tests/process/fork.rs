@@ -69,7 +69,7 @@ fn in_child(child: impl FnOnce(), end: impl FnOnce()) {
     wait_for(pid, start);
 }
 
-fn wait_for(pid: i32, start: Instant) {
+pub(crate) fn wait_for(pid: i32, start: Instant) {
     loop {
         let mut status = 0;
         // SAFETY: `pid` is a child of this process, and `status` lives through the call.

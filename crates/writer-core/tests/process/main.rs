@@ -13,6 +13,8 @@ mod ends;
 #[cfg(unix)]
 mod fork;
 #[cfg(unix)]
+mod fork_callback;
+#[cfg(unix)]
 mod idle;
 #[cfg(unix)]
 mod kill;
@@ -20,6 +22,8 @@ mod kill;
 mod locals;
 #[cfg(unix)]
 mod memory;
+#[cfg(unix)]
+mod panics;
 #[cfg(unix)]
 mod paths;
 
@@ -39,8 +43,18 @@ type Test = (&'static str, fn());
 
 #[cfg(unix)]
 fn tests() -> Vec<Test> {
-    [ends::TESTS, fork::TESTS, idle::TESTS, kill::TESTS, locals::TESTS, memory::TESTS, paths::TESTS]
-        .concat()
+    [
+        ends::TESTS,
+        fork::TESTS,
+        fork_callback::TESTS,
+        idle::TESTS,
+        kill::TESTS,
+        locals::TESTS,
+        memory::TESTS,
+        panics::TESTS,
+        paths::TESTS,
+    ]
+    .concat()
 }
 
 #[cfg(unix)]
@@ -61,10 +75,12 @@ fn play(role: &str) {
     match role {
         "end" => ends::play(&args),
         "fork" => fork::play(&args),
+        "fork-callback" => fork_callback::play(&args),
         "idle" => idle::play(&args),
         "kill" => kill::play(&args),
         "locals" => locals::play(&args),
         "memory" => memory::play(&args),
+        "panic" => panics::play(&args),
         "paths" => paths::play(&args),
         other => panic!("no role {other}"),
     }
