@@ -127,7 +127,7 @@ impl Shared {
                 inner.room_wanted = true;
                 self.work.notify_one();
             }
-            let in_vain = inner.state == State::Failed;
+            let in_vain = inner.state == State::Failed && !inner.diverted;
             if in_vain || until.is_some_and(|until| self.clock.now() >= until) {
                 break Ok(false);
             }

@@ -180,7 +180,7 @@ pub(crate) fn sync_error(error: &io::Error) -> FlushError {
 }
 
 /// `io::Error` cannot be cloned; this keeps the code of the system, or else kind and text.
-fn copy_error(error: &io::Error) -> io::Error {
+pub(crate) fn copy_error(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),

@@ -15,6 +15,7 @@ use crate::io::{self, Reopened, Sink};
 use crate::process;
 use crate::report::Callbacks;
 use crate::shared::Shared;
+use crate::sync::lock;
 use crate::worker;
 use crate::writer::Writer;
 
@@ -26,6 +27,7 @@ use crate::writer::Writer;
 pub struct WriterBuilder {
     config: Config,
     sink: Option<Box<dyn Sink>>,
+    fallback: Option<Box<dyn Sink>>,
     callbacks: Callbacks,
     env_prefix: Option<String>,
 }
@@ -51,7 +53,8 @@ impl WriterBuilder {
     }
 
     fn with(config: Config, sink: Option<Box<dyn Sink>>) -> Self {
-        WriterBuilder { config, sink, callbacks: Callbacks::default(), env_prefix: None }
+        let (callbacks, env_prefix) = (Callbacks::default(), None);
+        WriterBuilder { config, sink, fallback: None, callbacks, env_prefix }
     }
 
     /// How bytes reach the file. Default: [`Strategy::BlockBuffered`]. Over a sink it only says
@@ -139,6 +142,34 @@ impl WriterBuilder {
         self
     }
 
+    /// Where lines go while the target has [`failed`](crate::State::Failed): to stderr or a file on
+    /// another disk, say. Default: nowhere, they wait, and are dropped when the queue is full.
+    ///
+    /// That is after [`fail_after`](Self::fail_after); with zero, at the first failed write. What
+    /// waited then goes first. The target is tried again once a second, with the lines that come,
+    /// and gets all lines from the first success on; [`on_recover`](Self::on_recover) hears of it.
+    /// What a shutdown or the end of the process would give up goes to the fallback too.
+    ///
+    /// No line is in both whole. One that the target took a part of is in the fallback, and the
+    /// part is closed with a newline. Lines in the fallback count as written, and in
+    /// [`Metrics::diverted`](crate::Metrics::diverted); a [`sync`](Writer::sync) must be served by
+    /// both. A fallback that fails as well is reported once, and the lines wait. It is not there
+    /// any more after [`restart_after_fork`](crate::WriterGuard::restart_after_fork).
+    ///
+    /// ```
+    /// use writer_core::{WriteSink, Writer};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("app.jsonl");
+    /// let (writer, _guard) =
+    ///     Writer::builder(&path).fallback(WriteSink::new(std::io::stderr())).build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fallback(mut self, sink: impl Sink + 'static) -> Self {
+        self.fallback = Some(Box::new(sink));
+        self
+    }
+
     /// Whether an existing file is emptied. Default: no, lines are appended.
     pub fn truncate(mut self, truncate: bool) -> Self {
         self.config.truncate = truncate;
@@ -223,6 +254,14 @@ impl WriterBuilder {
         self
     }
 
+    /// Called by the worker when writes succeed again after an [`on_error`](Self::on_error), with
+    /// the number of lines that went to the [`fallback`](Self::fallback). Without either callback
+    /// stderr is told.
+    pub fn on_recover(mut self, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {
+        self.callbacks.on_recover = Some(Box::new(callback));
+        self
+    }
+
     /// Called with a number of dropped lines: for the first at once in the sender's thread, then
     /// at most once a second. The sum of all calls is [`Metrics::dropped`](crate::Metrics::dropped)
     /// when the writer has ended.
@@ -264,7 +303,7 @@ impl WriterBuilder {
         validate(&self.config)?;
         self.callbacks.warn = self.config.queue_policy == QueuePolicy::Warn;
         let callbacks = Arc::new(self.callbacks);
-        let shared = start(self.config, Arc::clone(&callbacks), self.sink)?;
+        let shared = start(self.config, Arc::clone(&callbacks), self.sink, self.fallback)?;
         let writer = Writer::new(shared);
         Ok((writer.clone(), WriterGuard::new(writer, Recipe { callbacks })))
     }
@@ -298,6 +337,7 @@ pub(crate) fn start(
     mut config: Config,
     callbacks: Arc<Callbacks>,
     sink: Option<Box<dyn Sink>>,
+    fallback: Option<Box<dyn Sink>>,
 ) -> Result<Arc<Shared>, BuildError> {
     config.block_size = config.block_size.min(MAX_BLOCK);
     config.mmap_chunk = io::round_chunk(config.mmap_chunk);
@@ -319,6 +359,9 @@ pub(crate) fn start(
         }
     };
     let shared = Arc::new(Shared::new(config, Clock::System, callbacks, sink, found));
+    if let Some(fallback) = fallback {
+        lock(&shared.delivery).set_fallback(fallback);
+    }
     if !shared.config.synchronous {
         spawn(&shared, at_once)?;
     }
@@ -329,9 +372,15 @@ pub(crate) fn start(
 
 fn spawn(shared: &Arc<Shared>, at_once: bool) -> Result<(), BuildError> {
     let for_worker = Arc::clone(shared);
+    #[cfg(test)]
+    let plan = io::fault::entered();
     let thread = std::thread::Builder::new()
         .name(shared.config.thread_name.clone())
-        .spawn(move || worker::run(&for_worker, at_once))
+        .spawn(move || {
+            #[cfg(test)]
+            io::fault::enter(plan);
+            worker::run(&for_worker, at_once);
+        })
         .map_err(|source| BuildError::Spawn { source })?;
     *shared.thread.lock().unwrap_or_else(|e| e.into_inner()) = Some(thread);
     Ok(())
@@ -369,6 +418,7 @@ macro_rules! __writer_options {
             mmap_chunk(bytes: usize),
             block_timeout(timeout: ::std::time::Duration),
             fail_after(time: ::std::time::Duration),
+            fallback(sink: impl $crate::Sink + 'static),
             truncate(truncate: bool),
             create_dirs(create: bool),
             follow_path(follow: bool),
@@ -380,6 +430,7 @@ macro_rules! __writer_options {
             on_write(callback: impl Fn(usize) + Send + Sync + 'static),
             on_flush(callback: impl Fn() + Send + Sync + 'static),
             on_error(callback: impl Fn(&$crate::WriteError) + Send + Sync + 'static),
+            on_recover(callback: impl Fn(u64) + Send + Sync + 'static),
             on_drop(callback: impl Fn(u64) + Send + Sync + 'static),
             synchronous(synchronous: bool),
             env_overrides(prefix: impl Into<String>),

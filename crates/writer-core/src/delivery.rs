@@ -4,27 +4,34 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use crate::barrier::copy_error;
+use crate::clock;
 use crate::error::{Operation, State, WriteError};
 use crate::io::{ReopenReason, Sink};
+use crate::outlet::{Outlet, panic_error};
 use crate::queue::Hand;
-use crate::report::survives;
 use crate::shared::{Inner, Shared};
 
-/// How many times in a row a sink may be interrupted before that counts as a failure.
-const INTERRUPTIONS: usize = 1000;
+/// Longer than the end of a writer takes.
+const FOR_GOOD: Duration = Duration::from_secs(3600);
 
 /// The least time between two looks whether the sink's target is still at its name.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// The sink, and the lines on their way to it. Whoever has the lock around it writes.
 pub(crate) struct Delivery {
-    pub(crate) sink: Box<dyn Sink>,
+    main: Outlet,
+    /// Where lines go while the sink proper has failed, if there is such a place.
+    fallback: Option<Outlet>,
+    /// While lines go there: when the sink proper is tried again.
+    diverted_until: Option<Instant>,
+    /// The part of a line that is out, if there is one, went to the fallback.
+    last_diverted: bool,
+    /// Lines that went to the fallback since the sink proper failed, and whether somebody heard that
+    /// the fallback fails too.
+    diverted: u64,
+    fallback_failed: bool,
     hand: Hand,
-    /// A line broke off in the middle for good: the next bytes out must be a newline.
-    torn: bool,
-    /// Something was written since a round last ended clean.
-    dirty: bool,
-    closed: bool,
     /// When the sink is next asked whether its target is still at its name.
     check_at: Instant,
     /// It is not, and cannot be found; that was reported.
@@ -56,64 +63,75 @@ pub(crate) struct Round {
     pub(crate) end: RoundEnd,
     /// The sink panicked, and lines were lost by it.
     pub(crate) panicked: bool,
-    /// Why what is at the target's name now could not be opened, if that is news.
-    pub(crate) astray: Option<io::Error>,
-}
-
-/// Calls the sink and turns a panic into `None`.
-fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    let mut result = None;
-    survives(|| result = Some(call()));
-    result
-}
-
-/// The error that stands for a panic of the sink.
-fn panic_error() -> io::Error {
-    io::Error::other("the sink panicked")
-}
-
-/// Takes the place of a sink that is closed.
-struct Closed;
-
-impl Sink for Closed {
-    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
-        Err(io::ErrorKind::BrokenPipe.into())
-    }
+    /// The lines went to the fallback.
+    pub(crate) diverted: bool,
+    /// What else failed, if that is news, and writing goes on.
+    pub(crate) notice: Option<(Operation, io::Error)>,
+    /// The sink works again, and so many lines went to the fallback before.
+    pub(crate) recovered: Option<u64>,
 }
 
 impl Delivery {
     /// `now` is when the target of `sink` was opened.
     pub(crate) fn new(sink: Box<dyn Sink>, now: Instant) -> Self {
         Delivery {
-            sink,
+            main: Outlet::new(sink),
+            fallback: None,
+            diverted_until: None,
+            last_diverted: false,
+            diverted: 0,
+            fallback_failed: false,
             hand: Hand::default(),
-            torn: false,
-            dirty: false,
-            closed: false,
             check_at: now + CHECK_EVERY,
             astray: false,
             failing_since: None,
         }
     }
 
+    /// Has lines go to `sink` while the sink proper has failed.
+    pub(crate) fn set_fallback(&mut self, sink: Box<dyn Sink>) {
+        self.fallback = Some(Outlet::new(sink));
+    }
+
+    /// Has lines go to the fallback until then; `false` if there is none.
+    pub(crate) fn divert(&mut self, until: Option<Instant>) -> bool {
+        self.diverted_until = until.filter(|_| self.fallback.is_some());
+        self.diverted_until.is_some()
+    }
+
+    /// Has all further lines go to the fallback; `false` if there is none.
+    pub(crate) fn divert_for_good(&mut self, shared: &Shared) -> bool {
+        self.divert(clock::deadline(shared.clock.now(), FOR_GOOD))
+    }
+
+    /// Ends an episode of failures: returns how many lines went to the fallback in it.
+    pub(crate) fn recover(&mut self) -> u64 {
+        (self.diverted_until, self.fallback_failed) = (None, false);
+        std::mem::take(&mut self.diverted)
+    }
+
     /// Takes what the queue has and offers it to the sink until nothing is left, the sink holds a
     /// remainder back, or fails. The sink may hold back only while `may_hold` says so.
     pub(crate) fn round(&mut self, shared: &Shared, may_hold: impl Fn(&Inner) -> bool) -> Round {
         let taken = self.take(shared);
+        let diverted = self.diverted_until.is_some_and(|until| shared.clock.now() < until);
+        self.choose(diverted);
         let mut round = Round {
             lines: 0,
             progress: false,
             flushed: false,
             end: RoundEnd::Clean,
             panicked: false,
-            astray: None,
+            diverted,
+            notice: None,
+            recovered: None,
         };
         let mut force = taken == 0;
         while !self.hand.is_empty() {
             let more = !force && (self.hand.has_more() || may_hold(&shared.lock()));
             force = false;
-            if let Some(error) = self.check(shared) {
-                round.astray = Some(error);
+            if !diverted && let Some(error) = self.check(shared) {
+                round.notice = Some((Operation::Reopen, error));
             }
             match self.offer(more) {
                 Some(Ok(0)) if more && !self.hand.has_more() => {
@@ -126,9 +144,7 @@ impl Delivery {
                     round.progress = true;
                 }
                 Some(Err(error)) => {
-                    // A refusal is no news beside the failure itself.
-                    drop(self.reopen(shared, ReopenReason::Failure(&error)));
-                    round.end = RoundEnd::Failed(Operation::Write, error);
+                    self.fail(shared, &mut round, Operation::Write, error);
                     return round;
                 }
                 None => {
@@ -137,12 +153,44 @@ impl Delivery {
                 }
             }
         }
-        match guarded(|| self.sink.flush()) {
-            Some(Ok(())) => round.flushed = std::mem::take(&mut self.dirty),
-            Some(Err(error)) => round.end = RoundEnd::Failed(Operation::Flush, error),
-            None => round.end = RoundEnd::Failed(Operation::Flush, panic_error()),
+        match self.outlet().flush() {
+            Ok(flushed) => round.flushed = flushed,
+            Err(error) => self.fail(shared, &mut round, Operation::Flush, error),
         }
         round
+    }
+
+    /// The outlet of this round.
+    fn outlet(&mut self) -> &mut Outlet {
+        match &mut self.fallback {
+            Some(fallback) if self.last_diverted => fallback,
+            _ => &mut self.main,
+        }
+    }
+
+    /// Changes over to the fallback or back. A line of which a part is out begins anew, and the
+    /// part is closed when something is next written there.
+    fn choose(&mut self, diverted: bool) {
+        if diverted != self.last_diverted {
+            if self.hand.inside_line() {
+                self.outlet().tear();
+                self.hand.rewind();
+            }
+            self.last_diverted = diverted;
+        }
+    }
+
+    fn fail(&mut self, shared: &Shared, round: &mut Round, operation: Operation, error: io::Error) {
+        if self.last_diverted {
+            self.diverted_until = None;
+            if !std::mem::replace(&mut self.fallback_failed, true) {
+                round.notice = Some((Operation::Fallback, copy_error(&error)));
+            }
+        } else if operation == Operation::Write {
+            // A refusal is no news beside the failure itself.
+            drop(self.reopen(shared, ReopenReason::Failure(&error)));
+        }
+        round.end = RoundEnd::Failed(operation, error);
     }
 
     /// Lines of the hand, and thus not in the queue and not written.
@@ -178,11 +226,10 @@ impl Delivery {
     /// Has the sink look for its target by name, and begins a line anew that the old one has a part
     /// of.
     pub(crate) fn reopen(&mut self, shared: &Shared, reason: ReopenReason<'_>) -> io::Result<()> {
-        let reopened =
-            guarded(|| self.sink.reopen(reason)).unwrap_or_else(|| Err(panic_error()))?;
-        if let Some(found) = reopened {
-            self.hand.rewind();
-            self.torn = false;
+        if let Some(found) = self.main.reopen(reason)? {
+            if !self.last_diverted {
+                self.hand.rewind();
+            }
             let mut inner = shared.lock();
             inner.count.reopened += 1;
             inner.count.found(found);
@@ -202,37 +249,20 @@ impl Delivery {
 
     /// One call of the sink; `None` if it panicked.
     fn offer(&mut self, more: bool) -> Option<io::Result<usize>> {
-        let mut left = INTERRUPTIONS;
-        let mut again = |error: &io::Error| {
-            left = left.saturating_sub(1);
-            error.kind() == io::ErrorKind::Interrupted && left > 0
+        let outlet = match &mut self.fallback {
+            Some(fallback) if self.last_diverted => fallback,
+            _ => &mut self.main,
         };
-        loop {
-            if self.torn {
-                match guarded(|| self.sink.write(b"\n", false)) {
-                    Some(Ok(0)) => return Some(Err(io::ErrorKind::WriteZero.into())),
-                    Some(Ok(_)) => self.torn = false,
-                    Some(Err(error)) if again(&error) => continue,
-                    Some(Err(error)) => return Some(Err(error)),
-                    None => return Some(Err(panic_error())),
-                }
-            }
-            let lines = self.hand.front()?;
-            let offered = lines.len();
-            return match guarded(|| self.sink.write(lines, more)) {
-                Some(Ok(0)) if !more => Some(Err(io::ErrorKind::WriteZero.into())),
-                Some(Ok(taken)) => Some(Ok(taken.min(offered))),
-                Some(Err(error)) if again(&error) => continue,
-                other => other,
-            };
-        }
+        outlet.offer(self.hand.front()?, more)
     }
 
     fn advance(&mut self, shared: &Shared, bytes: usize) -> usize {
-        self.dirty = true;
         let lines = self.hand.advance(&shared.pool, bytes);
+        let diverted = if self.last_diverted { lines as u64 } else { 0 };
+        self.diverted += diverted;
         let mut inner = shared.lock();
         inner.count.written += lines as u64;
+        inner.count.diverted += diverted;
         inner.count.bytes_written += bytes as u64;
         lines
     }
@@ -241,7 +271,9 @@ impl Delivery {
     /// and repeating them could double them.
     fn lose_front(&mut self, shared: &Shared) {
         let (lines, inside_line) = self.hand.discard_front(&shared.pool);
-        self.torn |= inside_line;
+        if inside_line {
+            self.outlet().tear();
+        }
         let mut inner = shared.lock();
         inner.count.lost += lines as u64;
         inner.count.errors += 1;
@@ -271,7 +303,12 @@ impl Delivery {
     /// be out. Those of later requests may not be, although they came before this call.
     pub(crate) fn sync(&mut self, shared: &Shared, ticket: u64) {
         let flushed = shared.lock().flushed;
-        let result = guarded(|| self.sink.sync()).unwrap_or_else(|| Err(panic_error()));
+        let mut result = self.main.sync();
+        if let Some(fallback) = &mut self.fallback
+            && fallback.is_unsynced()
+        {
+            result = result.and(fallback.sync());
+        }
         let mut inner = shared.lock();
         inner.syncs.served = ticket;
         if result.is_ok() {
@@ -283,12 +320,12 @@ impl Delivery {
 
     /// Whether the sink wants to tidy up when nothing comes.
     pub(crate) fn wants_idle(&self) -> bool {
-        guarded(|| self.sink.wants_idle()).unwrap_or(false)
+        self.main.wants_idle()
     }
 
     /// Lets the sink tidy up.
     pub(crate) fn idle(&mut self) -> io::Result<()> {
-        guarded(|| self.sink.idle()).unwrap_or_else(|| Err(panic_error()))
+        self.main.idle()
     }
 
     /// Takes the last line back if nothing of it is out.
@@ -296,16 +333,10 @@ impl Delivery {
         self.hand.take_back_last(&shared.pool)
     }
 
-    /// Closes the sink, once, and lets go of it: handles may live on in statics for ever, and must
-    /// not keep a file open.
+    /// Closes the sinks, once, and lets go of them.
     pub(crate) fn close(&mut self) -> io::Result<()> {
-        if std::mem::replace(&mut self.closed, true) {
-            return Ok(());
-        }
-        let closed = guarded(|| self.sink.close()).unwrap_or_else(|| Err(panic_error()));
-        let sink = std::mem::replace(&mut self.sink, Box::new(Closed));
-        survives(|| drop(sink));
-        closed
+        let closed = self.main.close();
+        closed.and(self.fallback.as_mut().map_or(Ok(()), Outlet::close))
     }
 
     /// Writes everything at once, in the calling thread: for the end of a process whose worker
@@ -314,6 +345,10 @@ impl Delivery {
         loop {
             let round = self.round(shared, |_| false);
             if matches!(round.end, RoundEnd::Failed(..)) {
+                // At the end nobody waits for the sink proper to work again.
+                if !round.diverted && self.divert_for_good(shared) {
+                    continue;
+                }
                 return false;
             }
             if shared.lock().queue.is_empty() && self.hand.is_empty() {
@@ -337,8 +372,11 @@ impl Shared {
         if round.panicked && !std::mem::replace(&mut self.lock().sink_panics, true) {
             self.report_failure(Operation::Write, panic_error());
         }
-        if let Some(error) = round.astray.take() {
-            self.report_failure(Operation::Reopen, error);
+        if let Some((operation, error)) = round.notice.take() {
+            self.report_failure(operation, error);
+        }
+        if let Some(diverted) = round.recovered {
+            self.callbacks.recovered(self.config.path.as_deref(), diverted);
         }
         if !matches!(round.end, RoundEnd::Clean) {
             return;
@@ -368,6 +406,7 @@ impl Shared {
         inner.count.errors += 1;
         inner.state = state;
         if state == State::Failed {
+            // They look whether to go on waiting.
             self.notify_room(&inner);
         }
     }

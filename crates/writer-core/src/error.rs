@@ -301,6 +301,8 @@ pub enum Operation {
     Idle,
     /// [`Sink::reopen`](crate::Sink::reopen).
     Reopen,
+    /// Any operation of the [`fallback`](crate::WriterBuilder::fallback).
+    Fallback,
 }
 
 impl Operation {
@@ -312,6 +314,7 @@ impl Operation {
             Operation::Close => "close",
             Operation::Idle => "trim",
             Operation::Reopen => "reopen",
+            Operation::Fallback => "use the fallback of",
         }
     }
 }
@@ -326,7 +329,8 @@ pub enum State {
     /// Writes fail and are retried with back-off; the queue policy handles the pressure.
     Retrying,
     /// Writes have failed for [`fail_after`](crate::WriterBuilder::fail_after): nobody waits for
-    /// room any more. One retry a second; the first success leads back to `Healthy`.
+    /// room any more, or lines go to the [`fallback`](crate::WriterBuilder::fallback). One retry a
+    /// second; the first success leads back to `Healthy`.
     Failed,
 }
 

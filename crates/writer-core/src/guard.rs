@@ -61,7 +61,7 @@ impl WriterGuard {
             last = next;
         }
         let config = self.writer.config().clone();
-        let shared = builder::start(config, Arc::clone(&self.recipe.callbacks), None)?;
+        let shared = builder::start(config, Arc::clone(&self.recipe.callbacks), None, None)?;
         // Another thread of the child may have been faster; then this worker ends at once.
         if let Err(second) = last.successor.set(shared) {
             drop(Writer::new(second).shutdown(DROP_TIMEOUT));

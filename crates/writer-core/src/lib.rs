@@ -83,6 +83,7 @@ pub mod json;
 mod line_writer;
 mod metrics;
 mod mode;
+mod outlet;
 mod process;
 mod queue;
 #[cfg(unix)]
@@ -97,7 +98,11 @@ mod worker;
 mod writer;
 
 #[cfg(all(test, not(loom)))]
+mod countdown_tests;
+#[cfg(all(test, not(loom)))]
 mod failure_tests;
+#[cfg(all(test, not(loom)))]
+mod fallback_tests;
 #[cfg(all(loom, test))]
 mod models;
 #[cfg(all(test, not(loom)))]

@@ -33,6 +33,8 @@ pub struct Metrics {
     pub dropped: u64,
     /// Accepted and neither written nor evicted nor lost yet.
     pub pending: u64,
+    /// Written to the fallback instead of the target; a part of `written`.
+    pub diverted: u64,
     /// Failed attempts to write.
     pub errors: u64,
     /// Bytes handed over to the target.
@@ -76,6 +78,7 @@ pub(crate) struct Counters {
     pub(crate) evicted: u64,
     pub(crate) rejected: u64,
     pub(crate) lost: u64,
+    pub(crate) diverted: u64,
     pub(crate) errors: u64,
     pub(crate) bytes_written: u64,
     pub(crate) flush_count: u64,
@@ -110,6 +113,7 @@ impl Counters {
             lost: self.lost,
             dropped: self.refused + self.evicted,
             pending: self.pending(),
+            diverted: self.diverted,
             errors: self.errors,
             bytes_written: self.bytes_written,
             flush_count: self.flush_count,

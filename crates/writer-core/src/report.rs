@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::Write;
 #[cfg(not(loom))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::WriteError;
@@ -41,6 +42,7 @@ pub(crate) struct Callbacks {
     pub(crate) on_write: Option<Box<dyn Fn(usize) + Send + Sync>>,
     pub(crate) on_flush: Option<Box<dyn Fn() + Send + Sync>>,
     pub(crate) on_error: Option<OnError>,
+    pub(crate) on_recover: Option<Box<dyn Fn(u64) + Send + Sync>>,
     pub(crate) on_drop: Option<Box<dyn Fn(u64) + Send + Sync>>,
     /// Whether drops are reported on stderr when there is no callback.
     pub(crate) warn: bool,
@@ -70,6 +72,20 @@ impl Callbacks {
         match &self.on_error {
             Some(on_error) => self.run(|| on_error(error)),
             None => to_stderr(format_args!("writer: {error}")),
+        }
+    }
+
+    /// Who was told of the failure is told of its end.
+    pub(crate) fn recovered(&self, path: Option<&Path>, diverted: u64) {
+        match &self.on_recover {
+            Some(on_recover) => self.run(|| on_recover(diverted)),
+            None if self.on_error.is_some() => {}
+            None => {
+                let target = path.map_or_else(|| "the sink".into(), |path| format!("{path:?}"));
+                to_stderr(format_args!(
+                    "writer: {target} is written again; lines that went to a fallback: {diverted}"
+                ));
+            }
         }
     }
 

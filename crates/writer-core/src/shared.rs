@@ -58,6 +58,8 @@ pub(crate) struct Inner {
     pub(crate) queue: Queue,
     pub(crate) count: Counters,
     pub(crate) state: State,
+    /// The state is Failed and lines go to a fallback: waiting for room is not in vain.
+    pub(crate) diverted: bool,
     /// When a sender must wake the worker.
     pub(crate) alarm: Alarm,
     /// No line comes in any more.
@@ -151,6 +153,7 @@ impl Inner {
             },
             count: Counters::default(),
             state: State::Healthy,
+            diverted: false,
             alarm: Alarm::NEVER,
             closed: false,
             give_up: false,

@@ -84,7 +84,8 @@ impl Shared {
             round.panicked = panicked;
             let now = self.clock.now();
             if !matches!(round.end, RoundEnd::Failed(..)) {
-                if delivery.failing_since.take().is_some() {
+                if !round.diverted && delivery.failing_since.take().is_some() {
+                    round.recovered = Some(delivery.recover());
                     self.lock().state = State::Healthy;
                 }
                 return round;
@@ -92,6 +93,9 @@ impl Shared {
             let since = *delivery.failing_since.get_or_insert(now);
             let failed = now.saturating_duration_since(since) >= self.config.fail_after;
             self.count_failure(if failed { State::Failed } else { State::Retrying });
+            if failed && !round.diverted && delivery.divert(clock::deadline(now, LONGEST_PAUSE)) {
+                continue;
+            }
             let next = clock::deadline(now, pause);
             let mut inner = self.lock();
             if until.is_some_and(|until| now >= until) || !go_on(&inner) {
@@ -212,7 +216,12 @@ impl Shared {
         if self.lock().ended {
             return self.lock().shutdown_result();
         }
-        let round = self.write_now(&mut delivery, until, |_| true);
+        let mut round = self.write_now(&mut delivery, until, |_| true);
+        if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
+            let lines = round.lines;
+            round = self.write_now(&mut delivery, until, |_| false);
+            round.lines += lines;
+        }
         if delivery.lines_in_hand() > 0 {
             delivery.give_up(self);
         }

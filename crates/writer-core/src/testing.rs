@@ -120,6 +120,7 @@ pub(crate) struct Heard {
     pub(crate) written: usize,
     pub(crate) errors: Vec<State>,
     pub(crate) drops: Vec<u64>,
+    pub(crate) recovered: Vec<u64>,
 }
 
 type Extra = Arc<Mutex<Option<Box<dyn Fn() + Send>>>>;
@@ -243,7 +244,7 @@ pub(crate) fn send(shared: &Shared, text: &str) -> Result<bool, SendError> {
 
 fn callbacks(heard: &Arc<Mutex<Heard>>, on_write: &Extra) -> Callbacks {
     let (of_write, of_error, of_drop) = (Arc::clone(heard), Arc::clone(heard), Arc::clone(heard));
-    let extra = Arc::clone(on_write);
+    let (extra, of_recover) = (Arc::clone(on_write), Arc::clone(heard));
     Callbacks {
         on_write: Some(Box::new(move |lines| {
             of_write.lock().unwrap().written += lines;
@@ -252,6 +253,7 @@ fn callbacks(heard: &Arc<Mutex<Heard>>, on_write: &Extra) -> Callbacks {
             }
         })),
         on_error: Some(Box::new(move |error| of_error.lock().unwrap().errors.push(error.state))),
+        on_recover: Some(Box::new(move |lines| of_recover.lock().unwrap().recovered.push(lines))),
         on_drop: Some(Box::new(move |lines| of_drop.lock().unwrap().drops.push(lines))),
         ..Callbacks::default()
     }

@@ -34,6 +34,7 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
         seen: 0,
         held: false,
         retry: None,
+        diverted: false,
         idle_at: None,
     };
     // Sinks and callbacks are guarded one by one: a panic here is a fault of this crate. Nobody
@@ -54,6 +55,9 @@ fn end(shared: &Shared) {
         !inner.queue.is_empty() || delivery.lines_in_hand() > 0
     };
     if left {
+        drop(delivery);
+        rescue(shared);
+        delivery = lock(&shared.delivery);
         delivery.give_up(shared);
     }
     let closed = delivery.close();
@@ -66,6 +70,23 @@ fn end(shared: &Shared) {
     inner.flushed = inner.count.enqueued;
     shared.notify_room(&inner);
     shared.notify_progress(&inner);
+}
+
+/// Has what would be given up go to the fallback, where there is one.
+fn rescue(shared: &Shared) {
+    loop {
+        let mut delivery = lock(&shared.delivery);
+        if !delivery.divert_for_good(shared) {
+            return;
+        }
+        let mut round = delivery.round(shared, |_| false);
+        let left = delivery.lines_in_hand() > 0 || !shared.lock().queue.is_empty();
+        drop(delivery);
+        shared.after_round(&mut round);
+        if !left || matches!(round.end, RoundEnd::Failed(..)) {
+            return;
+        }
+    }
 }
 
 /// An episode of failures.
@@ -105,6 +126,8 @@ struct Worker<'a> {
     /// The sink holds back a remainder; the worker must not sleep on it.
     held: bool,
     retry: Option<Retry>,
+    /// In the episode, lines go to the fallback as if nothing were wrong.
+    diverted: bool,
     idle_at: Option<Instant>,
 }
 
@@ -147,7 +170,9 @@ impl Worker<'_> {
         if inner.reopens.requested > inner.reopens.served {
             return Ok(Task::Reopen(inner.reopens.requested));
         }
-        if let Some(retry) = &self.retry {
+        if let Some(retry) = &self.retry
+            && !self.diverted
+        {
             return if inner.closed && inner.give_up {
                 Ok(Task::End)
             } else if now >= retry.at {
@@ -241,12 +266,18 @@ impl Worker<'_> {
         let now = shared.clock.now();
         let rhythm = &self.rhythm;
         let mut delivery = lock(&shared.delivery);
-        let round = delivery.round(shared, |inner| {
+        let mut round = delivery.round(shared, |inner| {
             let demanded = inner.closed || inner.flush_upto > inner.flushed || inner.room_wanted;
             !demanded
                 && !rhythm.interval_over(now)
                 && rhythm.decide(&look_at(inner, false), now) == Verdict::Write
         });
+        let failed = matches!(round.end, RoundEnd::Failed(..));
+        // Of a sink that has failed, an empty round says nothing.
+        let works = !failed && !round.diverted && (round.progress || !self.diverted);
+        if self.retry.is_some() && works {
+            round.recovered = Some(delivery.recover());
+        }
         let wants_idle = delivery.wants_idle();
         drop(delivery);
         self.idle_at = if wants_idle { clock::deadline(shared.clock.now(), IDLE) } else { None };
@@ -260,9 +291,10 @@ impl Worker<'_> {
         let now = shared.clock.now();
         self.held = matches!(round.end, RoundEnd::Held);
         if !matches!(round.end, RoundEnd::Failed(..)) {
-            if self.retry.take().is_some() {
+            if round.recovered.is_some() {
+                (self.retry, self.diverted) = (None, false);
                 let mut inner = shared.lock();
-                inner.state = State::Healthy;
+                (inner.state, inner.diverted) = (State::Healthy, false);
                 // Meant for the episode that is over; the next one has not had its time yet.
                 inner.give_up = false;
             }
@@ -274,8 +306,11 @@ impl Worker<'_> {
         shared.after_round(&mut round);
         if let RoundEnd::Failed(operation, error) = round.end {
             // What a target takes and cannot flush is no progress.
-            let progress = round.progress && operation == Operation::Write;
+            let progress = round.progress && operation == Operation::Write && !round.diverted;
             self.fail(operation, error, progress, now);
+            if !round.diverted {
+                self.divert();
+            }
         }
     }
 
@@ -289,6 +324,7 @@ impl Worker<'_> {
         let failed = now.saturating_duration_since(retry.since) >= shared.config.fail_after;
         let state = if failed { State::Failed } else { State::Retrying };
         retry.at = now + if failed { LONGEST_PAUSE } else { retry.pause };
+        self.diverted = false;
         shared.count_failure(state);
         if state > retry.reported {
             retry.reported = state;
@@ -297,11 +333,25 @@ impl Worker<'_> {
         self.retry = Some(retry);
     }
 
+    /// Has lines go to the fallback until the next try, if the sink has failed and there is one.
+    fn divert(&mut self) {
+        let failed = self.shared.lock().state == State::Failed;
+        let until = self.retry.as_ref().filter(|_| failed).map(|retry| retry.at);
+        self.diverted = lock(&self.shared.delivery).divert(until);
+        self.shared.lock().diverted = self.diverted;
+        // What is in the hand goes there at once.
+        self.held |= self.diverted;
+    }
+
     fn reopen(&mut self, ticket: u64) {
         let shared = self.shared;
         lock(&shared.delivery).serve_reopens(shared, ticket);
         if let Some(retry) = &mut self.retry {
             retry.at = shared.clock.now();
+        }
+        if self.diverted {
+            // The next line is tried on the new target.
+            lock(&shared.delivery).divert(Some(shared.clock.now()));
         }
     }
 

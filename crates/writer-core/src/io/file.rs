@@ -5,7 +5,7 @@ use std::io;
 
 use super::left::Left;
 use super::os::Identity;
-use super::{lock, os};
+use super::{calls, lock, os};
 
 /// The most that one `write(2)` takes on Linux, in bytes.
 const LARGEST_WRITE: usize = 0x7fff_f000;
@@ -81,7 +81,7 @@ impl LogFile {
         }
         old.close();
         // Lines without a name are gone after a loss of power, synced or not.
-        let unlinked = old.file.metadata().is_ok_and(|file| os::is_unlinked(&file));
+        let unlinked = calls::metadata(&old.file).is_ok_and(|file| os::is_unlinked(&file));
         if !unlinked && old.sync.failed.is_none() {
             self.left.add(old.file);
         }
@@ -94,7 +94,7 @@ impl LogFile {
 
     /// The length of the file at this moment, in bytes.
     pub(super) fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        Ok(calls::metadata(&self.file)?.len())
     }
 
     /// Appends bytes from the front of `lines` with one `write(2)` and returns how many.
@@ -128,9 +128,9 @@ impl LogFile {
         let LogFile { file, directory, sync, left, .. } = self;
         left.wait()?;
         sync.run(|| {
-            file.sync_data()?;
+            calls::sync_data(file)?;
             if let Some(folder) = directory.take() {
-                match folder.sync_all() {
+                match calls::sync_all(&folder) {
                     // Some file systems keep names safe without being asked.
                     Err(e) if !cannot_sync(&e) => return Err(e),
                     _ => {}

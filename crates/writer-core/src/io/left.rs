@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use super::calls;
 use super::file::cannot_sync;
 
 /// The most files under way at a time.
@@ -66,7 +67,7 @@ impl Left {
 }
 
 fn sync(file: &File) -> io::Result<()> {
-    match file.sync_data() {
+    match calls::sync_data(file) {
         Err(e) if cannot_sync(&e) => Ok(()),
         other => other,
     }

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::MmapRaw;
 
-use super::os;
+use super::{calls, os};
 
 /// A shared, writable mapping of a part of a file.
 ///
@@ -22,7 +22,7 @@ pub(super) struct Mapping {
 impl Mapping {
     /// Maps `len` bytes of `file` from `start` on; both are multiples of the page size.
     pub(super) fn new(file: &File, start: u64, len: usize) -> io::Result<Mapping> {
-        let map = MmapOptions::new().offset(start).len(len).map_raw(file)?;
+        let map = calls::map(file, start, len)?;
         Ok(Mapping { map, start })
     }
 
@@ -45,7 +45,7 @@ impl Mapping {
     pub(super) fn sync(&self, end: u64) -> io::Result<()> {
         match (end - self.start) as usize {
             0 => Ok(()),
-            len => self.map.flush_range(0, len),
+            len => calls::sync_mapping(&self.map, len),
         }
     }
 

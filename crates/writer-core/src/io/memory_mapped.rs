@@ -7,7 +7,7 @@ use super::block_buffered::BlockBuffered;
 use super::file::LogFile;
 use super::mapping::Mapping;
 use super::named::OverFile;
-use super::{os, tail};
+use super::{calls, os, tail};
 
 /// How far ahead of a write pages are made ready, in bytes: one call for several writes, and few
 /// enough that the zeroed pages are still in the processor's cache when they are filled. Steps from
@@ -84,7 +84,7 @@ impl MemoryMapped {
         self.follow_file()?;
         self.window = None;
         if self.reserved > self.end {
-            self.file.file().set_len(self.end)?;
+            calls::set_len(self.file.file(), self.end)?;
             self.reserved = self.end;
         }
         Ok(())
@@ -133,7 +133,7 @@ impl MemoryMapped {
                 Err(e) => {
                     // A part may have been reserved. Without this the next write sees a length
                     // that is not ours and finds out by itself.
-                    let undone = self.file.file().set_len(self.reserved);
+                    let undone = calls::set_len(self.file.file(), self.reserved);
                     if goal == least || undone.is_err() {
                         // The rest goes back too: whoever waits for the disk sees whole lines.
                         let _ = self.trim();

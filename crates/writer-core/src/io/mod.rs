@@ -1,6 +1,8 @@
 //! How bytes reach their target: the sink trait, and its implementations.
 
 mod block_buffered;
+mod calls;
+pub(crate) mod fault;
 mod file;
 mod left;
 mod line_buffered;
@@ -165,7 +167,7 @@ pub(crate) fn open(config: &Config) -> Result<Opened, BuildError> {
         option: "path",
         reason: "a writer without a sink needs one",
     })?;
-    let (file, repair) = open::open(path, config, lock::PATIENCE)?;
+    let (file, repair) = open::open(path, config)?;
     let sink: Box<dyn Sink> = match config.strategy {
         Strategy::LineBuffered => Box::new(Named::new(LineBuffered::new(file), config)),
         Strategy::BlockBuffered => {

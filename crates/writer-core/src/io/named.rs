@@ -1,14 +1,14 @@
 //! A strategy over a file that may have to be found by its name again.
 
-use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::file::LogFile;
+use super::open::Checked;
 use super::os::{self, Failure};
 use super::tail::Repair;
-use super::{ReopenReason, Reopened, Sink, lock, open};
+use super::{ReopenReason, Reopened, Sink, calls, lock, open};
 use crate::axes::Strategy;
 use crate::config::Config;
 use crate::error::BuildError;
@@ -63,46 +63,56 @@ impl<S: OverFile> Named<S> {
     /// Whether the name leads to the file that is written.
     fn is_at_its_name(&self) -> bool {
         let identity = self.strategy.file().identity();
-        let found = fs::metadata(&self.path).ok().and_then(|found| os::identity(&found));
+        let found = calls::look_up(&self.path).ok().and_then(|found| os::identity(&found));
         identity.is_some() && found == identity
     }
 
-    /// Opens what the name leads to and goes over to it.
-    fn go_to_name(&mut self, patience: Duration) -> Result<Option<Reopened>, BuildError> {
-        let (file, repair) = open::open(&self.path, &self.config, patience)?;
+    /// Goes over to what the name leads to, if that is another file.
+    fn go_if_elsewhere(&mut self, patience: Duration) -> Result<Option<Reopened>, BuildError> {
+        if self.is_at_its_name() {
+            return Ok(None);
+        }
+        let found = open::find(&self.path, &self.config)?;
+        if self.is_current(&found) {
+            // Looking was not possible, or it has come back.
+            return Ok(None);
+        }
+        let (file, repair) = open::claim(&self.path, &self.config, found, patience)?;
         Ok(Some(self.exchange(file, repair)))
     }
 
-    fn go_if_elsewhere(&mut self, patience: Duration) -> Result<Option<Reopened>, BuildError> {
-        if self.is_at_its_name() { Ok(None) } else { self.go_to_name(patience) }
-    }
-
-    /// Opens the same file once more: the descriptor so far is not trusted.
+    /// Goes over to what the name leads to, even if that is the same file: the descriptor so far is
+    /// not trusted.
     ///
-    /// Its own lock would stand in the way. If the file cannot be opened, the lock is taken back;
+    /// Its own lock would then stand in the way. If the file cannot be used, the lock is taken back;
     /// somebody who has used that moment is then written beside, as where there are no locks.
-    fn open_anew(&mut self) -> Result<Option<Reopened>, BuildError> {
-        let old = self.strategy.file();
-        let unended = old.is_unended();
-        lock::release(old.file());
-        let opened = open::open(&self.path, &self.config, Duration::ZERO);
-        let result = opened.and_then(|(mut file, mut repair)| {
+    fn go_anyway(&mut self) -> Result<Option<Reopened>, BuildError> {
+        let found = open::find(&self.path, &self.config)?;
+        let same = self.is_current(&found);
+        if same {
+            lock::release(self.strategy.file().file());
+        }
+        let unended = same && self.strategy.file().is_unended();
+        let claimed = open::claim(&self.path, &self.config, found, Duration::ZERO);
+        let mended = claimed.and_then(|(mut file, mut repair)| {
+            // Beside other writers the end was not looked at, and a part of a line may be there.
             if unended && repair.torn_lines == 0 && file.end_line().map_err(|e| self.failed(e))? {
                 repair.torn_lines = 1;
             }
             Ok((file, repair))
         });
-        match result {
-            Ok((file, repair)) => Ok(Some(self.exchange(file, repair))),
-            Err(error) => {
-                let old = self.strategy.file().file();
-                let _ = match self.config.strategy {
-                    Strategy::MemoryMapped => lock::exclusive(old).map(drop),
-                    _ => lock::share(old, Duration::ZERO),
-                };
-                Err(error)
-            }
+        if mended.is_err() && same {
+            let old = self.strategy.file().file();
+            let _ = match self.config.strategy {
+                Strategy::MemoryMapped => lock::exclusive(old).map(drop),
+                _ => lock::share(old, Duration::ZERO),
+            };
         }
+        mended.map(|(file, repair)| Some(self.exchange(file, repair)))
+    }
+
+    fn is_current(&self, found: &Checked) -> bool {
+        found.identity.is_some() && found.identity == self.strategy.file().identity()
     }
 
     fn failed(&self, source: io::Error) -> BuildError {
@@ -131,8 +141,8 @@ impl<S: OverFile> Named<S> {
             _ => {}
         }
         self.looked = Some(now);
-        if failure == Failure::Broken && self.is_at_its_name() {
-            return self.open_anew();
+        if failure == Failure::Broken {
+            return self.go_anyway();
         }
         // A further descriptor of the same file would be answered the same.
         self.go_if_elsewhere(Duration::ZERO)

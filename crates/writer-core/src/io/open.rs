@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::calls;
 use super::file::LogFile;
 use super::lock::{self, Held};
 use super::os::{self, Create, Identity, OpenHow};
@@ -20,34 +21,52 @@ const LONGEST_PATH: usize = 4095;
 /// How often a name may vanish or appear between two looks at it before that is an error.
 const RACES: usize = 16;
 
-/// Opens `path` as `config` says; `config.path` is not looked at.
-///
-/// It can be called again for the same path, which then may name another file. `patience` is how
-/// long other writers are waited for that open the file at this moment.
+/// Opens `path` as `config` says, [finds](find) and [claims](claim) it; `config.path` is not looked
+/// at.
 ///
 /// # Errors
 ///
 /// Every error of [`BuildError`] that names a path. No file has been changed, except that a
 /// missing one may have been made, folders above it, or NULs cut off its end.
-pub(super) fn open(
-    path: &Path,
-    config: &Config,
-    patience: Duration,
-) -> Result<(LogFile, Repair), BuildError> {
+pub(super) fn open(path: &Path, config: &Config) -> Result<(LogFile, Repair), BuildError> {
+    claim(path, config, find(path, config)?, lock::PATIENCE)
+}
+
+/// Opens what is at `path`, or makes it, if it is something that may be written. It can be called
+/// again for the same path, which then may name another file.
+pub(super) fn find(path: &Path, config: &Config) -> Result<Checked, BuildError> {
     check_path(path)?;
     if let Some(stream) = os::standard_stream(path) {
         refuse_on_special(path, config)?;
         let file = stream.map_err(|e| failed("open", path, e))?;
-        return Ok((LogFile::new(file, None, None), Repair::default()));
+        return Ok(Checked {
+            file,
+            readable: false,
+            special: true,
+            identity: None,
+            directory: None,
+        });
     }
     let found = look_before(path, config)?;
-    let opened = open_checked(path, config, found)?;
-    os::end_nonblocking(&opened.file).map_err(|e| failed("open", path, e))?;
-    if opened.special {
-        return Ok((LogFile::new(opened.file, None, None), Repair::default()));
-    }
-    let repair = lock_and_repair(path, config, &opened, patience)?;
-    Ok((LogFile::new(opened.file, opened.identity, opened.directory), repair))
+    let checked = open_checked(path, config, found)?;
+    os::end_nonblocking(&checked.file).map_err(|e| failed("open", path, e))?;
+    Ok(checked)
+}
+
+/// Makes a file that was found ready to be written: locks it, and mends or empties it.
+///
+/// `patience` is how long other writers are waited for that open the file at this moment.
+pub(super) fn claim(
+    path: &Path,
+    config: &Config,
+    found: Checked,
+    patience: Duration,
+) -> Result<(LogFile, Repair), BuildError> {
+    let repair = match found.special {
+        true => Repair::default(),
+        false => lock_and_repair(path, config, &found, patience)?,
+    };
+    Ok((LogFile::new(found.file, found.identity, found.directory), repair))
 }
 
 /// What stands at a path, before it is opened.
@@ -58,12 +77,14 @@ enum Found {
     Special,
 }
 
-struct Checked {
+/// A file that was opened and may be written.
+pub(super) struct Checked {
     file: File,
     /// Whether the last bytes can be looked at.
     readable: bool,
     special: bool,
-    identity: Option<Identity>,
+    /// Which file it is, if it is a regular one.
+    pub(super) identity: Option<Identity>,
     directory: Option<File>,
 }
 
@@ -106,7 +127,7 @@ fn refuse_on_special(path: &Path, config: &Config) -> Result<(), BuildError> {
 
 /// Refuses what must not even be opened: opening a device or a pipe can have effects.
 fn look_before(path: &Path, config: &Config) -> Result<Found, BuildError> {
-    let metadata = match fs::metadata(path) {
+    let metadata = match calls::look_up(path) {
         Ok(metadata) => metadata,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         Err(e) => return Err(failed("open", path, e)),
@@ -142,7 +163,8 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
     if found == Found::Nothing && config.create_dirs && !folder.exists() {
         os::create_directories(folder).map_err(|e| failed("create directory", folder, e))?;
     }
-    let shared = fs::metadata(folder).is_ok_and(|folder| os::is_shared_directory(&folder));
+    // Of a folder that cannot be looked at the worst is assumed.
+    let shared = calls::look_up(folder).map_or(true, |folder| os::is_shared_directory(&folder));
     let how = OpenHow {
         // A pipe opened for reading too would never notice that its reader is gone.
         read: found != Found::Special,
@@ -152,7 +174,7 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
     };
     let (file, created, how) = open_or_create(path, config, how, shared)?;
 
-    let metadata = file.metadata().map_err(|e| failed("open", path, e))?;
+    let metadata = calls::metadata(&file).map_err(|e| failed("open", path, e))?;
     let descriptor = os::is_descriptor_path(path);
     if shared && !descriptor && !os::is_trusted(&metadata) {
         return Err(special(
@@ -239,7 +261,7 @@ fn lock_and_repair(
         return if config.truncate { Err(locked(lock::Refused)) } else { Ok(Repair::default()) };
     }
     let repair = if config.truncate {
-        file.set_len(0).map_err(|e| failed("truncate", path, e))?;
+        calls::set_len(file, 0).map_err(|e| failed("truncate", path, e))?;
         Repair::default()
     } else if opened.readable {
         tail::repair(file).map_err(|e| failed("repair the end of", path, e))?

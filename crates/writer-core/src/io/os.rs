@@ -10,6 +10,8 @@ use std::path::Path;
 
 use memmap2::MmapRaw;
 
+use super::fault::strike;
+
 /// Whether a shared lock can be held while writing. On Windows locks are mandatory: a shared one
 /// would forbid its own holder to write, so append writers there hold none.
 pub(super) const KEEPS_SHARED_LOCKS: bool = cfg!(not(windows));
@@ -52,6 +54,7 @@ pub(super) fn open(path: &Path, how: OpenHow) -> io::Result<File> {
         }
     }
     system::prepare(&mut options, how);
+    strike()?;
     options.open(path)
 }
 
@@ -111,6 +114,7 @@ pub(super) fn failure(error: &io::Error) -> Failure {
 pub(super) fn populate(map: &MmapRaw, offset: usize, len: usize) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
+        strike()?;
         let result = map.advise_range(memmap2::Advice::PopulateWrite, offset, len);
         match result {
             // The range lies in the mapping, so the only argument that can be invalid is the advice.
@@ -147,6 +151,7 @@ mod system {
     use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
     use std::path::Path;
 
+    use super::super::fault::{strike, strike_write};
     use super::{Identity, OpenHow};
 
     /// Which file it is; `None` for what is no regular file.
@@ -170,17 +175,20 @@ mod system {
 
     /// Lets writes wait again, after the check that opening must not wait for.
     pub(in super::super) fn end_nonblocking(file: &File) -> io::Result<()> {
+        strike()?;
         let flags = rustix::fs::fcntl_getfl(file)?;
         Ok(rustix::fs::fcntl_setfl(file, flags - rustix::fs::OFlags::NONBLOCK)?)
     }
 
     /// Makes a folder and those above it: nothing for others, reading for the group.
     pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
+        strike()?;
         DirBuilder::new().recursive(true).mode(0o750).create(path)
     }
 
     /// Opens a folder, to be synced later.
     pub(in super::super) fn open_directory(path: &Path) -> Option<File> {
+        strike().ok()?;
         OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path).ok()
     }
 
@@ -224,7 +232,7 @@ mod system {
 
     /// One `write(2)`; the file was opened with `O_APPEND`.
     pub(in super::super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
-        file.write(bytes)
+        file.write(strike_write(bytes)?)
     }
 
     pub(in super::super) fn read_exact_at(
@@ -232,6 +240,7 @@ mod system {
         buffer: &mut [u8],
         offset: u64,
     ) -> io::Result<()> {
+        strike()?;
         file.read_exact_at(buffer, offset)
     }
 
@@ -249,6 +258,7 @@ mod system {
     /// Kind `Unsupported` where the system or the file system cannot.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        strike()?;
         loop {
             match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), offset, len) {
                 Err(rustix::io::Errno::INTR) => {}

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io;
 
-use super::os;
+use super::{calls, os};
 
 /// Read at once; a multiple of all page sizes in use.
 const BLOCK: u64 = 128 << 10;
@@ -29,14 +29,14 @@ pub(super) struct Repair {
 /// The file cannot be read, cut or, where a line end is missing, appended to. Then at most NULs
 /// were cut.
 pub(super) fn repair(file: &File) -> io::Result<Repair> {
-    let len = file.metadata()?.len();
+    let len = calls::metadata(file)?.len();
     let (text_end, last) = match last_byte_not_nul(file, len)? {
         Some((at, byte)) => (at + 1, byte),
         None => (0, b'\n'),
     };
     let mut repair = Repair { recovered_nul_bytes: len - text_end, torn_lines: 0, end: text_end };
     if text_end < len {
-        file.set_len(text_end)?;
+        calls::set_len(file, text_end)?;
     }
     if last != b'\n' {
         while os::append(file, b"\n").or_else(retry_interrupted)? == 0 {}

@@ -1,0 +1,174 @@
+//! Lines go elsewhere while the sink has failed, and come back.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use crate::sync::lock;
+use crate::testing::{MS, Probe, ProbeSink, Rig, SEC};
+use crate::{FlushError, QueuePolicy, State};
+
+/// A writer whose sink fails at once and whose fallback works.
+fn failing(change: impl FnOnce(&mut crate::Config)) -> (Rig, Arc<Probe>) {
+    let rig = Rig::new(|config| {
+        config.fail_after = MS;
+        change(config);
+    });
+    let fallback = Arc::new(Probe::default());
+    lock(&rig.shared.delivery).set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    rig.advance(SEC);
+    rig.probe.script(|script| script.room = Some(0));
+    (rig, fallback)
+}
+
+#[test]
+fn lines_go_to_the_fallback_when_the_sink_has_failed_and_back_when_it_works() {
+    let (rig, fallback) = failing(|_| {});
+    rig.send("a").unwrap();
+    rig.quiet();
+    assert_eq!((rig.metrics().state, fallback.text()), (State::Retrying, String::new()));
+    rig.advance(10 * MS);
+    assert_eq!((rig.metrics().state, fallback.text()), (State::Failed, "a\n".into()));
+    assert_eq!(rig.quiet(), None, "nothing is left to be tried again");
+    for text in ["b", "c"] {
+        rig.send(text).unwrap();
+        rig.advance(SEC);
+    }
+    assert_eq!(fallback.text(), "a\nb\nc\n");
+    let m = rig.metrics();
+    assert_eq!((m.written, m.diverted, m.pending, m.lost), (3, 3, 0, 0));
+    assert_eq!(rig.errors(), [State::Retrying, State::Failed], "one report per episode and state");
+    rig.probe.script(|script| script.room = None);
+    rig.send("d").unwrap();
+    rig.advance(SEC);
+    rig.send("e").unwrap();
+    rig.advance(SEC);
+    assert_eq!((rig.probe.text(), fallback.text()), ("d\ne\n".into(), "a\nb\nc\n".into()));
+    assert_eq!((rig.metrics().state, rig.metrics().diverted), (State::Healthy, 3));
+    assert_eq!(rig.heard.lock().unwrap().recovered, [3]);
+}
+
+#[test]
+fn the_sink_is_tried_once_a_second() {
+    let (rig, fallback) = failing(|config| config.flush_interval = Some(std::time::Duration::ZERO));
+    rig.send("a").unwrap();
+    rig.quiet();
+    rig.advance(10 * MS);
+    let errors = rig.metrics().errors;
+    for n in 0..20 {
+        rig.send("b").unwrap();
+        rig.advance(100 * MS);
+        assert!(rig.metrics().errors <= errors + 1 + n / 10, "in try {n}");
+    }
+    assert!(rig.metrics().errors > errors);
+    assert_eq!(fallback.text(), "a\n".to_owned() + &"b\n".repeat(20));
+}
+
+#[test]
+fn a_line_that_is_partly_out_is_whole_in_the_fallback_and_closed_in_the_sink() {
+    let (rig, fallback) = failing(|_| {});
+    rig.probe.script(|script| script.room = Some(4));
+    rig.send("abcdef").unwrap();
+    rig.quiet();
+    rig.advance(10 * MS);
+    assert_eq!((rig.probe.text(), fallback.text()), ("abcd".into(), "abcdef\n".into()));
+    rig.probe.script(|script| script.room = None);
+    rig.advance(SEC);
+    rig.send("g").unwrap();
+    rig.advance(SEC);
+    assert_eq!((rig.probe.text(), fallback.text()), ("abcd\ng\n".into(), "abcdef\n".into()));
+    assert_eq!(rig.metrics().written, 2);
+}
+
+#[test]
+fn a_fallback_that_fails_too_keeps_the_lines_and_is_reported_once() {
+    let (rig, fallback) = failing(|_| {});
+    fallback.script(|script| script.room = Some(3));
+    rig.send("abc").unwrap();
+    rig.send("def").unwrap();
+    rig.quiet();
+    rig.advance(10 * MS);
+    for _ in 0..5 {
+        rig.advance(SEC);
+    }
+    assert_eq!((rig.metrics().pending, fallback.text()), (2, "abc".into()));
+    assert_eq!(rig.errors(), [State::Retrying, State::Failed, State::Failed]);
+    fallback.script(|script| script.room = None);
+    rig.advance(SEC);
+    assert_eq!(fallback.text(), "abc\nabc\ndef\n", "the part is closed, the line is whole");
+    assert_eq!((rig.metrics().pending, rig.metrics().diverted), (0, 2));
+}
+
+#[test]
+fn senders_wait_for_room_while_the_fallback_works() {
+    let (rig, fallback) = failing(|config| {
+        config.max_queue_size = 2;
+        config.queue_policy = QueuePolicy::Block;
+    });
+    rig.send("a").unwrap();
+    rig.quiet();
+    rig.advance(10 * MS);
+    assert_eq!(rig.metrics().state, State::Failed);
+    fallback.script(|script| script.gate = true);
+    let calls = fallback.script(|script| script.calls);
+    rig.send("b").unwrap();
+    rig.shared.advance(200 * MS);
+    rig.until(|_| fallback.script(|script| script.calls > calls));
+    rig.send("c").unwrap();
+    rig.send("d").unwrap();
+    let waiting = rig.spawn(|shared| crate::testing::send(shared, "e"));
+    rig.until(|inner| inner.room_waiters == 1);
+    fallback.script(|script| script.gate = false);
+    assert_eq!(waiting.join().unwrap(), Ok(true));
+    rig.advance(SEC);
+    assert_eq!((rig.metrics().refused, rig.metrics().pending), (0, 0));
+}
+
+#[test]
+fn what_a_shutdown_would_give_up_goes_to_the_fallback() {
+    let (rig, fallback) = failing(|config| config.fail_after = 3600 * SEC);
+    rig.send("a").unwrap();
+    rig.quiet();
+    assert_eq!(rig.metrics().state, State::Retrying);
+    let ended = rig.spawn(|shared| shared.shutdown(std::time::Duration::ZERO));
+    rig.until(|inner| inner.ended);
+    assert!(ended.join().unwrap().is_ok());
+    assert_eq!((fallback.text(), rig.metrics().lost), ("a\n".into(), 0));
+    assert_eq!(rig.heard.lock().unwrap().written, 1);
+}
+
+#[test]
+fn a_sync_is_served_by_both() {
+    let (rig, fallback) = failing(|_| {});
+    rig.send("a").unwrap();
+    rig.quiet();
+    rig.advance(10 * MS);
+    rig.shared.sync(SEC).unwrap();
+    assert_eq!(fallback.script(|script| script.syncs), 1);
+    rig.shared.sync(SEC).unwrap();
+    assert_eq!(fallback.script(|script| script.syncs), 1, "nothing came since");
+    assert!(!matches!(rig.shared.flush(SEC), Err(FlushError::Timeout { .. })));
+}
+
+#[test]
+fn without_a_worker_lines_take_the_same_ways() {
+    let rig = Rig::without_worker(|config| {
+        config.synchronous = true;
+        config.fail_after = std::time::Duration::ZERO;
+    });
+    let fallback = Arc::new(Probe::default());
+    lock(&rig.shared.delivery).set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    rig.probe.script(|script| script.room = Some(2));
+    for text in ["abc", "d"] {
+        assert_eq!(rig.send(text), Ok(true));
+    }
+    assert_eq!((rig.probe.text(), fallback.text()), ("ab".into(), "abc\nd\n".into()));
+    rig.probe.script(|script| script.room = None);
+    assert_eq!(rig.send("e"), Ok(true));
+    assert_eq!(rig.probe.text(), "ab", "tried once a second");
+    rig.shared.advance(SEC);
+    assert_eq!(rig.send("f"), Ok(true));
+    assert_eq!((rig.probe.text(), fallback.text()), ("ab\nf\n".into(), "abc\nd\ne\n".into()));
+    assert_eq!((rig.metrics().state, rig.metrics().diverted), (State::Healthy, 3));
+    assert_eq!(rig.heard.lock().unwrap().recovered, [3]);
+}

@@ -1,0 +1,85 @@
+//! Operations that fail when a test says so.
+//!
+//! Every operation on a file asks [`strike`] first. Outside of tests that is nothing at all.
+
+#[cfg(not(test))]
+use std::io;
+
+/// No operation fails here but by itself.
+#[cfg(not(test))]
+#[inline(always)]
+pub(super) fn strike() -> io::Result<()> {
+    Ok(())
+}
+
+/// As [`strike`], for a write of `bytes`: how many of them the system may take.
+#[cfg(not(test))]
+#[inline(always)]
+pub(super) fn strike_write(bytes: &[u8]) -> io::Result<&[u8]> {
+    Ok(bytes)
+}
+
+#[cfg(test)]
+pub(crate) use plan::{Plan, enter, entered};
+#[cfg(test)]
+pub(super) use plan::{strike, strike_write};
+
+#[cfg(test)]
+mod plan {
+    use std::cell::RefCell;
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    thread_local! {
+        static PLAN: RefCell<Option<Arc<Plan>>> = const { RefCell::new(None) };
+    }
+
+    /// Which operations fail, counted over all threads that follow the plan.
+    #[derive(Debug)]
+    pub(crate) struct Plan {
+        /// The first that fails, from 0 on.
+        pub(crate) from: usize,
+        /// How many fail.
+        pub(crate) times: usize,
+        /// The code of the system.
+        pub(crate) error: i32,
+        /// A write that is the first to fail takes half instead.
+        pub(crate) short: bool,
+        pub(crate) count: AtomicUsize,
+    }
+
+    impl Plan {
+        /// Whether the next operation fails, and whether it is the first.
+        fn next(&self) -> (bool, bool) {
+            let at = self.count.fetch_add(1, Ordering::Relaxed);
+            (at >= self.from && at - self.from < self.times, at == self.from)
+        }
+    }
+
+    /// Has this thread, and those of writers that it builds, follow a plan.
+    pub(crate) fn enter(plan: Option<Arc<Plan>>) {
+        PLAN.set(plan);
+    }
+
+    /// The plan of this thread.
+    pub(crate) fn entered() -> Option<Arc<Plan>> {
+        PLAN.with_borrow(Clone::clone)
+    }
+
+    pub(in super::super) fn strike() -> io::Result<()> {
+        match entered() {
+            Some(plan) if plan.next().0 => Err(io::Error::from_raw_os_error(plan.error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(in super::super) fn strike_write(bytes: &[u8]) -> io::Result<&[u8]> {
+        let Some(plan) = entered() else { return Ok(bytes) };
+        match plan.next() {
+            (true, true) if plan.short && bytes.len() > 1 => Ok(&bytes[..bytes.len() / 2]),
+            (true, _) => Err(io::Error::from_raw_os_error(plan.error)),
+            _ => Ok(bytes),
+        }
+    }
+}
