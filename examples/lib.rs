@@ -27,7 +27,17 @@ pub fn lines_in(path: impl AsRef<Path>) -> io::Result<u64> {
     Ok(std::fs::read(path)?.iter().filter(|&&byte| byte == b'\n').count() as u64)
 }
 
-/// The programs of the README, compiled as its users would.
+/// The programs of the documents, compiled as their users would.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-pub struct Readme;
+mod documents {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guide.md")]
+    struct Guide;
+    #[doc = include_str!("../docs/lines.md")]
+    struct Lines;
+    #[doc = include_str!("../docs/rollback.md")]
+    struct Rollback;
+    #[doc = include_str!("../docs/troubleshooting.md")]
+    struct Troubleshooting;
+}

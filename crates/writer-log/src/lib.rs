@@ -1,40 +1,6 @@
-//! A logger for the [`log`] crate that writes every record as one line of JSON to a file,
-//! asynchronously.
+#![doc = include_str!("../README.md")]
 //!
-//! A record is encoded in the thread that logs it ([`writer_core::json`]), admitted to a bounded
-//! queue by the **queue policy**, taken in batches by the one worker of a [`Writer`] when the
-//! **mode** says so, and written to the file by the **strategy**.
-//!
-//! ```
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("app.jsonl");
-//! # let path = path.as_path();
-//! # let guard = writer_log::builder(path).filter("info").init()?;
-//! # /*
-//! let guard = writer_log::init("app.jsonl")?; // levels from RUST_LOG, else Info
-//! # */
-//!
-//! log::warn!(user_id = 42, ok = true; "slow answer");
-//!
-//! drop(guard); // at the end of main: waits until everything is in the file
-//! # let text = std::fs::read_to_string(path)?;
-//! # assert!(text.ends_with("\"message\":\"slow answer\",\"user_id\":42,\"ok\":true}\n"), "{text}");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! The line:
-//!
-//! ```json
-//! {"timestamp":"2026-11-23T08:15:42.123456Z","level":"WARN","target":"shop","message":"slow answer","user_id":42,"ok":true}
-//! ```
-//!
-//! # Three axes
-//!
-//! | axis | question | choices |
-//! |---|---|---|
-//! | [`Mode`] | when does the worker write? | `Trigger` (default), `Loop`, `Manual` |
-//! | [`Strategy`] | how do bytes reach the file? | `BlockBuffered` (default), `LineBuffered`, `MemoryMapped` |
-//! | [`QueuePolicy`] | what does a full queue do? | `Block` (default), `DropOldest`, `DropNewest`, `Warn` |
+//! # Options
 //!
 //! [`builder`] takes every option of the writer, every option of the lines, and filter directives:
 //!
@@ -136,26 +102,6 @@
 //! capture.assert_logged(json!({"level": "WARN", "free": 7}));
 //! assert_eq!(capture.len(), 1);
 //! ```
-//!
-//! # What can be lost
-//!
-//! * With [`QueuePolicy::Block`], nothing as long as the file can be written and the process ends by
-//!   return, exit or panic; a full queue makes the caller wait. The other policies drop, and count
-//!   what they drop.
-//! * If the process is killed or aborts, what still waits in the queue: with the defaults, what was
-//!   logged in the last tenth of a second or so. What has been written survives the death of the
-//!   process; the loss of power it survives after [`Writer::sync`].
-//! * What is logged after the guard is dropped. It is counted in [`Metrics::rejected`], and the first
-//!   such record is reported on stderr.
-//!
-//! **Keep the guard**, to the end of `main`, under a name: `let _guard = …`. A guard that is bound to
-//! a bare underscore, as in `let _ = writer_log::init(..)`, is dropped at once, and nothing that
-//! comes later reaches the file.
-//!
-//! # When not to use this
-//!
-//! Where each record must be on the disk before the program goes on, use
-//! [`LogBuilder::synchronous`] and [`Writer::sync`], or a database.
 #![forbid(unsafe_code)]
 
 mod builder;

@@ -1,42 +1,6 @@
-//! A `tracing` layer that writes every event as one line of JSON to a file, asynchronously.
+#![doc = include_str!("../README.md")]
 //!
-//! An event is encoded in the thread that logs it, admitted to a bounded queue by the **queue
-//! policy**, taken in batches by one worker thread when the **mode** says so, and written to the
-//! file by the **strategy**.
-//!
-//! ```
-//! use tracing_subscriber::prelude::*;
-//!
-//! # let folder = tempfile::tempdir()?;
-//! # let path = folder.path().join("app.jsonl");
-//! # let path = path.as_path();
-//! let (layer, guard) = writer_tracing::layer(path)?; // "app.jsonl"
-//! tracing_subscriber::registry().with(layer).init();
-//!
-//! tracing::info!(user_id = 42, ok = true, "request handled");
-//!
-//! drop(guard); // at the end of main: waits until everything is in the file
-//! # let text = std::fs::read_to_string(path)?;
-//! # assert!(text.ends_with("\"message\":\"request handled\",\"user_id\":42,\"ok\":true}\n"));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
-//!
-//! The line:
-//!
-//! ```json
-//! {"timestamp":"2026-11-23T08:15:42.123456Z","level":"INFO","target":"shop","message":"request handled","user_id":42,"ok":true}
-//! ```
-//!
-//! Inside spans it ends in `"spans":[{"name":"server"},{"name":"request","request_id":"7f3a"}]`, root
-//! first. The fields of a span are encoded when they are recorded, not again at each event.
-//!
-//! # Three axes
-//!
-//! | axis | question | choices |
-//! |---|---|---|
-//! | [`Mode`] | when does the worker write? | `Trigger` (default), `Loop`, `Manual` |
-//! | [`Strategy`] | how do bytes reach the file? | `BlockBuffered` (default), `LineBuffered`, `MemoryMapped` |
-//! | [`QueuePolicy`] | what does a full queue do? | `Block` (default), `DropOldest`, `DropNewest`, `Warn` |
+//! # Options
 //!
 //! All settings are methods of [`LayerBuilder`], those of the writer and those of the line:
 //!
@@ -62,20 +26,6 @@
 //! A writer that exists can be shared, with other layers and with the `log` crate: see [`on`]. To
 //! keep the lines of `tracing_subscriber::fmt` and only write them in the background, see
 //! [`make_writer`].
-//!
-//! # What can be lost
-//!
-//! * With [`QueuePolicy::Block`], nothing while the program lives, as long as the file can be
-//!   written; a full queue makes the caller wait. The other policies drop, and count what they drop.
-//! * If the process is killed or aborts, what still waits in the queue: with the defaults, what was
-//!   logged in the last tenth of a second or so. What has been written survives the death of the
-//!   process; the loss of power it survives after [`Writer::sync`].
-//! * What is logged after the guard is dropped. It is counted in [`Metrics::rejected`], and the first
-//!   such event is reported on stderr.
-//!
-//! **Keep the guard**, to the end of `main`, under a name: `let (layer, _guard) = …`. A guard that is
-//! bound to a bare underscore, as in `let (layer, _) = …` or `let _ = …`, is dropped at once, and
-//! nothing that comes later reaches the file.
 //!
 //! # Records of the `log` crate
 //!
@@ -135,12 +85,6 @@ assert!(capture.is_empty());
 ```
 "##
 )]
-//!
-//! # When not to use this
-//!
-//! Where each event must be on the disk before the program goes on, use
-//! [`LayerBuilder::synchronous`] and [`Writer::sync`], or a database.
-
 #![forbid(unsafe_code)]
 
 mod builder;

@@ -1,0 +1,109 @@
+//! What holds of all documents: their links lead somewhere, and their programs are compiled.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace")
+}
+
+/// The documents for readers, by their path.
+fn documents() -> Vec<PathBuf> {
+    let root = root();
+    let mut found: Vec<_> = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md"]
+        .map(|name| root.join(name))
+        .into();
+    for folder in ["docs", "crates/writer-core", "crates/writer-log", "crates/writer-tracing"] {
+        for entry in fs::read_dir(root.join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                found.push(path);
+            }
+        }
+    }
+    assert!(found.len() > 12, "{found:?}");
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The text without its blocks of code.
+fn prose(text: &str) -> impl Iterator<Item = &str> {
+    let mut inside = false;
+    text.lines().filter(move |line| {
+        let fence = line.trim_start().starts_with("```");
+        inside ^= fence;
+        !inside && !fence
+    })
+}
+
+/// The anchor that a heading gets on the usual hosts.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect()
+}
+
+fn anchors(text: &str) -> Vec<String> {
+    prose(text)
+        .filter(|line| line.starts_with('#'))
+        .map(|line| anchor(line.trim_start_matches('#')))
+        .collect()
+}
+
+/// The targets of `[text](target)`.
+fn targets(line: &str) -> Vec<&str> {
+    let after = line.split("](").skip(1);
+    after.filter_map(|rest| rest.split(')').next()).collect()
+}
+
+#[test]
+fn every_link_inside_the_project_leads_somewhere() {
+    let (mut checked, mut texts) = (0, HashMap::new());
+    for document in documents() {
+        let text = read(&document);
+        for target in prose(&text).flat_map(targets) {
+            if target.starts_with("http") {
+                continue;
+            }
+            let (file, place) = target.split_once('#').unwrap_or((target, ""));
+            let path = match file {
+                "" => document.clone(),
+                _ => document.parent().expect("a folder").join(file),
+            };
+            let here = document.display();
+            assert!(path.exists(), "{here}: no {target}");
+            if !place.is_empty() {
+                let there = texts.entry(path.clone()).or_insert_with(|| anchors(&read(&path)));
+                assert!(there.iter().any(|anchor| anchor == place), "{here}: no {target}");
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 20, "{checked}");
+}
+
+#[test]
+fn every_program_of_a_document_is_compiled() {
+    let listed = read(&root().join("examples/lib.rs"));
+    for document in documents() {
+        let name = document.strip_prefix(root()).expect("inside").to_string_lossy().into_owned();
+        let text = read(&document);
+        let mut previous = "";
+        for (number, line) in text.lines().enumerate() {
+            let here = format!("{name}:{}", number + 1);
+            if line.starts_with("```rust") {
+                if line.contains("ignore") {
+                    // Taken out and run by scripts/migration.
+                    assert!(previous.starts_with("<!-- program "), "{here}: nobody compiles this");
+                } else {
+                    let crate_docs = name.starts_with("crates/");
+                    assert!(crate_docs || listed.contains(&format!("../{name}")), "{here}: {name}");
+                }
+            }
+            previous = line;
+        }
+    }
+}
