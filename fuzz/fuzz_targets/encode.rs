@@ -1,6 +1,6 @@
 //! Whatever the record, the line is one valid JSON object without a key twice.
 //!
-//! Run with `cargo +nightly fuzz run encode`.
+//! Run with `scripts/fuzz 600 encode`.
 #![no_main]
 
 use std::fmt;
@@ -9,14 +9,18 @@ use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value as Json;
 use writer_core::Severity;
-use writer_core::json::{Format, Meta, Part, Precision, Record, TimeStyle, Value};
+use writer_core::json::{Format, Meta, Part, Precision, Record, Schema, TimeStyle, Value};
 
 #[derive(Debug, Arbitrary)]
 struct Input<'a> {
     /// Added to the smallest cap, so that lines are often cut.
     cap: u16,
+    schema: u8,
     nest: bool,
+    redact: bool,
     unix_time: bool,
+    /// The names of the fields are known ahead.
+    call_site: bool,
     target: &'a str,
     file: Option<&'a str>,
     fields: Vec<(Name<'a>, Field<'a>)>,
@@ -40,6 +44,7 @@ enum Field<'a> {
     Small(f32),
     Char(char),
     Text(&'a str),
+    Word(u8),
     Bytes(&'a [u8]),
     Display(&'a str, bool),
     /// Repeated, for lines that must be cut.
@@ -68,8 +73,25 @@ impl fmt::Display for Prints<'_> {
     }
 }
 
-const TAKEN: [&str; 8] =
-    ["level", "target", "timestamp", "message", "span", "spans", "truncated", "original_bytes"];
+const SCHEMAS: [Schema; 7] = [
+    Schema::Default,
+    Schema::Tracing,
+    Schema::Ecs,
+    Schema::Otel,
+    Schema::Gcp,
+    Schema::Bunyan,
+    Schema::Logxpy,
+];
+
+/// Names that mean something in one schema or another.
+const TAKEN: [&str; 24] = [
+    "level", "target", "timestamp", "message", "span", "spans", "truncated", "original_bytes",
+    "name", "mt", "msg", "ts", "tid", "log.level", "log", "time", "severity", "trace_id", "span_id",
+    "password", "fields", "attributes", "mt_", "key",
+];
+
+/// What a message type is set to.
+const WORDS: [&str; 4] = ["success", "note", "critical", "info"];
 
 fn json(tree: &Tree<'_>) -> Json {
     match tree {
@@ -93,6 +115,7 @@ fn write(value: Value<'_>, field: &Field<'_>) {
         Field::Small(number) => value.f32(*number),
         Field::Char(char) => value.char(*char),
         Field::Text(text) => value.str(text),
+        Field::Word(word) => value.str(WORDS[usize::from(*word) % WORDS.len()]),
         Field::Bytes(bytes) => value.bytes(bytes),
         Field::Display(text, fails) => value.display(&Prints(text, *fails)),
         Field::Long(text, times) => value.str(&text.repeat((*times).into())),
@@ -112,11 +135,32 @@ fn name<'a>(name: &Name<'a>) -> &'a str {
 }
 
 fn fill(record: &mut Record<'_>, fields: &[(Name<'_>, Field<'_>)]) {
-    for (key, field) in fields {
+    for (position, (key, field)) in fields.iter().enumerate() {
         match key {
             Name::Message => write(record.message(), field),
-            key => write(record.field(name(key)), field),
+            key => write(record.site_field(position, name(key)), field),
         }
+    }
+}
+
+/// Panics if attributes of OTLP have a key twice.
+fn check_attributes(json: &Json) {
+    match json {
+        Json::Object(members) => members.values().for_each(check_attributes),
+        Json::Array(elements) => {
+            let mut keys = Vec::new();
+            for element in elements {
+                check_attributes(element);
+                let pair = element.as_object().filter(|pair| pair.len() == 2);
+                if let Some(pair) = pair
+                    && let (Some(key), Some(_)) = (pair.get("key"), pair.get("value"))
+                {
+                    assert!(!keys.contains(&key), "{key} stands twice in {json}");
+                    keys.push(key);
+                }
+            }
+        }
+        _ => {}
     }
 }
 
@@ -148,38 +192,54 @@ fn check_keys(body: &str) {
     }
 }
 
-fuzz_target!(|input: Input<'_>| {
-    let cap = 4096 + usize::from(input.cap);
+fn format(input: &Input<'_>) -> Format {
     let mut builder = Format::builder()
-        .max_record_bytes(cap)
+        .schema(SCHEMAS[usize::from(input.schema) % SCHEMAS.len()])
+        .max_record_bytes(4096 + usize::from(input.cap))
         .precision(Precision::Nanos)
         .show(Part::File)
-        .show(Part::Span);
+        .show(Part::Span)
+        .show(Part::TraceId);
     if input.nest {
         builder = builder.nest_fields("fields");
+    }
+    if input.redact {
+        builder = builder.redact_defaults();
     }
     if input.unix_time {
         builder = builder.time_style(TimeStyle::Unix);
     }
-    let format = builder.build().expect("the options are valid");
+    builder.build().expect("the options are valid")
+}
+
+fuzz_target!(|input: Input<'_>| {
+    let format = format(&input);
     let mut span = format.span("request");
     for (id, key, field) in &input.span {
         write(span.record((*id).into(), name(key)), field);
     }
     let meta = Meta::new(Severity::Info, input.target).file(input.file);
-    let line = format.encode(
-        &meta,
-        |record| {
-            fill(record, &input.fields);
-            record.spans([&span]);
-        },
-        |_, line| String::from_utf8(line.to_vec()).expect("a line is UTF-8"),
-    );
+    let fill = |record: &mut Record<'_>| {
+        fill(record, &input.fields);
+        record.spans([&span]);
+    };
+    let keep = |_: Severity, line: &[u8]| String::from_utf8(line.to_vec()).expect("UTF-8");
+    let line = if input.call_site {
+        let names = input.fields.iter().map(|(key, _)| name(key));
+        format.call_site(&meta, names).encode(None, fill, keep)
+    } else {
+        format.encode(&meta, fill, keep)
+    };
     let line = line.expect("no record is under way").result;
-    assert!(line.len() <= cap);
+    assert!(line.len() <= 4096 + usize::from(input.cap));
     let body = line.strip_suffix('\n').expect("a line ends in a newline");
     assert!(!body.chars().any(char::is_control));
-    let object: serde_json::Map<String, Json> = serde_json::from_str(body).expect("valid JSON");
-    assert_eq!(object["level"], "INFO");
+    let json: Json = serde_json::from_str(body).expect("valid JSON");
+    let object = json.as_object().expect("an object");
+    match SCHEMAS[usize::from(input.schema) % SCHEMAS.len()] {
+        Schema::Default => assert_eq!(object["level"], "INFO"),
+        Schema::Otel => check_attributes(&json),
+        _ => {}
+    }
     check_keys(body);
 });

@@ -63,6 +63,10 @@ mod testing;
 #[cfg(all(test, not(loom)))]
 mod worker_tests;
 
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use io::fuzz_repair;
+
 pub use axes::{Mode, ParseAxisError, QueuePolicy, Strategy};
 pub use builder::WriterBuilder;
 pub use config::Config;

@@ -183,6 +183,15 @@ pub(crate) fn open(config: &Config) -> Result<Opened, BuildError> {
     Ok(Opened { sink, found: Reopened { recovered_nul_bytes, torn_lines } })
 }
 
+/// What the start of a writer does to the end of a file, for the fuzzer alone: how many NULs it cut
+/// off, how many lines it closed, and how long the file is then.
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub fn fuzz_repair(file: &std::fs::File) -> std::io::Result<[u64; 3]> {
+    let repair = tail::repair(file)?;
+    Ok([repair.recovered_nul_bytes, repair.torn_lines, repair.end])
+}
+
 /// The mapping step for a wish in bytes: a whole number of pages, at least one.
 pub(crate) fn round_chunk(bytes: usize) -> usize {
     os::round_to_pages(bytes)
