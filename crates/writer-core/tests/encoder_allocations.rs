@@ -126,3 +126,11 @@ fn a_nested_value_allocates_nothing() {
     let count = allocations(&Format::default(), |record| record.field("nested").serialize(&value));
     assert_eq!(count, 0);
 }
+
+#[cfg(feature = "sval")]
+#[test]
+fn a_streamed_value_allocates_nothing() {
+    let value = (("a\n", [1, 2]), [Some("text"), None], [[[0.5]]]);
+    let count = allocations(&Format::default(), |record| record.field("nested").sval(&value));
+    assert_eq!(count, 0);
+}

@@ -78,16 +78,16 @@ fn while_the_queue_does_not_grow_the_count_is_exactly_zero() {
     assert_eq!(logger.writer().metrics().written, 10_000);
 }
 
-/// With the feature `sval` every such value goes through sval, for which the encoder allocates.
-#[cfg(not(feature = "sval"))]
 #[test]
-fn values_by_debug_display_and_serde_cost_nothing_either() {
+fn values_by_debug_display_serde_and_sval_cost_nothing_either() {
     let folder = tempfile::tempdir().unwrap();
     let builder = writer_log::builder(folder.path().join("app.jsonl")).filter("info");
     let (logger, _guard) = builder.build().unwrap();
     log::set_max_level(log::LevelFilter::Info);
     let say = |i: u64| {
         log::info!(logger: logger, debug:? = [i], display:% = std::net::Ipv4Addr::LOCALHOST; "");
+        #[cfg(feature = "sval")]
+        log::info!(logger: logger, nested:sval = [[i, 1], [2, i]], text:sval = "a\n"; "");
         #[cfg(feature = "serde")]
         log::info!(logger: logger, nested:serde = [[i, 1], [2, i]], pair:serde = ("a\n", i); "");
     };

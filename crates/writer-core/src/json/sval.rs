@@ -3,6 +3,8 @@
 //! sval shows a value as a flat row of calls, and nothing but custom keeps them in order. Here each
 //! call is checked against what is open: a row that makes no JSON is an error of the value.
 
+use std::cell::Cell;
+
 use sval::{Index, Label, Result, Stream, Tag, Value as Inner, tags};
 
 use super::kind::Kind;
@@ -12,6 +14,13 @@ use super::value::{self, FORMAT_ERROR, Value};
 
 /// How many things may be open at once: arrays and objects, and what leaves no trace in JSON.
 const OPEN: usize = 256;
+
+/// For how many of them the memory is kept from value to value.
+const KEPT_OPEN: usize = 32;
+
+thread_local! {
+    static SPARE: Cell<Vec<Open>> = const { Cell::new(Vec::new()) };
+}
 
 impl Value<'_> {
     /// Writes nested JSON of anything that sval can stream; needs the feature `sval`.
@@ -39,12 +48,19 @@ impl Value<'_> {
         let rules = self.rules;
         self.guarded(Kind::Bare, |out, _| {
             nested::write(out, rules, |nest| {
-                let mut writer = Writer { nest, open: Vec::new(), due: true };
+                // Moved out while user code runs. A panic loses the memory and nothing else.
+                let open = SPARE.try_with(Cell::take).unwrap_or_default();
+                let mut writer = Writer { nest, open, due: true };
                 // A success counts only if one whole value came.
                 let whole = value.stream(&mut writer).is_ok();
                 if !whole || writer.due || !writer.open.is_empty() {
                     writer.nest.fail(FORMAT_ERROR);
                 }
+                let mut open = writer.open;
+                open.clear();
+                open.shrink_to(KEPT_OPEN);
+                // Where the store is torn down, the memory is dropped here.
+                let _ = SPARE.try_with(|spare| spare.set(open));
             })
         });
     }
