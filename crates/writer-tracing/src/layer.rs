@@ -17,6 +17,8 @@ use writer_core::json::{
 
 use crate::cache::Slots;
 use crate::log_record::{self, LogFields};
+#[cfg(feature = "opentelemetry")]
+use crate::opentelemetry::Traces;
 use crate::site::{Site, Sites, plain_name, severity};
 use crate::span::{Node, Nodes};
 use crate::span_events::{SpanEvents, Times};
@@ -47,11 +49,13 @@ struct Recent {
 /// that an event names, the event has no list at all; if it hides the current span, the list is that
 /// of the innermost entered span that the layer may see, which a parent never entered is not.
 pub struct JsonLayer {
-    id: u64,
+    pub(crate) id: u64,
     writer: Writer,
-    format: Format,
+    pub(crate) format: Format,
     sites: Sites,
     span_events: Option<(SpanEvents, SpanLines)>,
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) traces: Traces,
 }
 
 impl fmt::Debug for JsonLayer {
@@ -67,7 +71,15 @@ impl JsonLayer {
         span_events: Option<(SpanEvents, SpanLines)>,
     ) -> Self {
         let id = NEXT_LAYER.fetch_add(1, Ordering::Relaxed);
-        JsonLayer { id, writer, format, sites: Sites::default(), span_events }
+        JsonLayer {
+            id,
+            writer,
+            format,
+            sites: Sites::default(),
+            span_events,
+            #[cfg(feature = "opentelemetry")]
+            traces: Traces::default(),
+        }
     }
 
     fn event<S>(&self, event: &Event<'_>, site: &Site, ctx: &Context<'_, S>)
@@ -134,6 +146,8 @@ impl JsonLayer {
             && let Some(node) = self.known(&span)
         {
             node.times(step);
+            #[cfg(feature = "opentelemetry")]
+            self.learn_trace(&span, &node);
         }
     }
 
@@ -189,6 +203,8 @@ impl JsonLayer {
     #[cold]
     fn spans_of<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>, record: &mut Record<'_>) {
         let node = self.node(span);
+        #[cfg(feature = "opentelemetry")]
+        self.learn_trace(span, &node);
         let (stamp, list, keep) = node.list();
         record.span_list(&list);
         if keep {
@@ -252,6 +268,11 @@ impl<S> Layer<S> for JsonLayer
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
 {
+    #[cfg(feature = "opentelemetry")]
+    fn on_register_dispatch(&self, dispatch: &tracing_core::Dispatch) {
+        self.traces.register(dispatch);
+    }
+
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         self.contain(|| {
             let Some(span) = ctx.span(id) else { return };

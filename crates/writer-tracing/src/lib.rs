@@ -46,8 +46,22 @@
 //! |---|---|
 //! | `capture` | records kept in memory, for tests |
 //! | `local-time` | timestamps in the system's time zone |
+//! | `opentelemetry` | the ids of OpenTelemetry's trace and span, see below |
 //! | `serde` | static fields of any `serde::Serialize` |
 //! | `valuable` | nested values in events and spans; needs `--cfg tracing_unstable` besides |
+//!
+//! # Traces of OpenTelemetry
+//!
+//! With the feature `opentelemetry` and a layer of
+//! [`tracing-opentelemetry`](https://docs.rs/tracing-opentelemetry) 0.34 beside this one, in either
+//! order, each line inside a span carries the ids of its trace and span in every schema that has
+//! places for them: `Ecs`, `Otel`, `Gcp`, and any other where [`Part::TraceId`](json::Part) and
+//! [`Part::SpanId`](json::Part) are shown. A field `trace_id` or `span_id` of a span goes before, and
+//! where it names another trace, no id of this one is shown.
+//!
+//! The ids are settled when something is logged in the span first, or, with lines about spans, when
+//! it is entered: set a remote parent before. The line that tells of a span's beginning has none. A
+//! layer inside `Option` or `Vec` finds the ids only under the subscriber of the whole process.
 //!
 #![cfg_attr(
     feature = "capture",
@@ -92,6 +106,8 @@ mod cache;
 mod layer;
 mod log_record;
 mod make_writer;
+#[cfg(feature = "opentelemetry")]
+mod opentelemetry;
 mod site;
 mod span;
 mod span_events;

@@ -1,10 +1,14 @@
 //! What a layer keeps of a span.
 
+#[cfg(feature = "opentelemetry")]
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use writer_core::json::{EncodedSpan, Format, SpanList};
 
+#[cfg(feature = "opentelemetry")]
+use crate::opentelemetry::TraceIds;
 use crate::span_events::Times;
 
 /// In how many spans the list of an innermost span is kept. Deeper, as in a recursion that opens
@@ -28,6 +32,9 @@ pub(crate) struct Node {
     list: Mutex<Option<(u64, Arc<SpanList>)>>,
     /// Only where the layer measures; the lock is held for a few additions.
     times: Option<Mutex<Times>>,
+    /// Where OpenTelemetry has the span, once that is known.
+    #[cfg(feature = "opentelemetry")]
+    trace: OnceLock<TraceIds>,
 }
 
 impl Node {
@@ -40,6 +47,8 @@ impl Node {
             encoded: Mutex::new(encoded),
             list: Mutex::new(None),
             times: None,
+            #[cfg(feature = "opentelemetry")]
+            trace: OnceLock::new(),
         }
     }
 
@@ -61,6 +70,20 @@ impl Node {
     /// Whether a field has a value.
     pub(crate) fn has(&self, field: u32) -> bool {
         lock(&self.encoded).value(field).is_some()
+    }
+
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn has_trace(&self) -> bool {
+        self.trace.get().is_some()
+    }
+
+    /// Keeps where OpenTelemetry has the span. The first answer stays.
+    #[cfg(feature = "opentelemetry")]
+    pub(crate) fn set_trace(&self, ids: TraceIds) {
+        if self.trace.set(ids).is_ok() {
+            // Release: who reads the new version finds the ids.
+            self.version.fetch_add(1, Ordering::Release);
+        }
     }
 
     /// Takes over values that were encoded apart.
@@ -114,6 +137,10 @@ impl Node {
             fresh.push(&lock(&node.encoded));
         }
         fresh.push(&lock(&self.encoded));
+        #[cfg(feature = "opentelemetry")]
+        if let Some((trace, span)) = self.trace.get() {
+            fresh.set_trace(*trace, *span);
+        }
         let fresh = Arc::new(fresh);
         let keep = outer.len() < KEPT_DEPTH;
         *list = keep.then(|| (stamp, Arc::clone(&fresh)));

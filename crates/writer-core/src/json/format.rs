@@ -142,6 +142,12 @@ impl Format {
         FormatBuilder::default()
     }
 
+    /// Whether lines have places for the ids of trace and span: [`Part::TraceId`](super::Part) or
+    /// [`Part::SpanId`](super::Part) is shown.
+    pub fn shows_trace(&self) -> bool {
+        self.inner.ids.iter().any(Option::is_some)
+    }
+
     /// Encodes one record and hands the line, which ends in `\n`, to `done`.
     ///
     /// Both closures run in the calling thread before this returns, `done` after all user code.

@@ -116,9 +116,10 @@ pub enum Part {
     Span,
     /// The spans, root first.
     Spans,
-    /// The field `trace_id` of the innermost span that has one, if it is a string.
+    /// The field `trace_id` of the innermost span that has one, if it is a string; else what
+    /// [`SpanList::set_trace`](super::SpanList::set_trace) says.
     TraceId,
-    /// The field `span_id` of the innermost span that has one, if it is a string.
+    /// The field `span_id` of the innermost span that has one, if it is a string; else likewise.
     SpanId,
     /// The task: one for each root span, and one for all records of the process outside spans.
     TaskId,

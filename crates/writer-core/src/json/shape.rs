@@ -172,15 +172,15 @@ impl Inner {
     /// Writes the ids of trace and span before the message.
     pub(super) fn write_ids(&self, members: &mut Members, spans: &SpanList) {
         let at = members.message_at;
-        for (key, range) in self.ids.iter().zip(&spans.ids).rev() {
+        for (which, key) in self.ids.iter().enumerate().rev() {
             if let Some(key) = key
-                && !range.is_empty()
+                && let Some(id) = spans.id(which)
             {
                 let buf = &mut members.out.buf;
                 let start = buf.len();
                 // The limit leaves room for these.
                 buf.extend_from_slice(key);
-                buf.extend_from_slice(&spans.bytes[range.clone()]);
+                buf.extend_from_slice(id);
                 buf.push(b',');
                 members.splice(at..at, start);
             }

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::escape;
 use super::format::{Format, Inner};
 use super::kind::Kind;
 use super::members::Members;
@@ -145,8 +146,31 @@ pub struct SpanList {
     pub(super) ids: [Range<usize>; 2],
     /// The fields of all spans, where the schema puts them among those of the record.
     pub(super) fields: Vec<SpanField>,
+    /// Ids given by [`SpanList::set_trace`].
+    trace: Option<TraceIds>,
     /// How many spans were added.
     spans: u32,
+}
+
+/// The ids of a trace and of a span, as JSON.
+#[derive(Debug, Clone)]
+struct TraceIds {
+    trace: [u8; 34],
+    span: [u8; 18],
+}
+
+impl TraceIds {
+    fn new(trace: [u8; 16], span: [u8; 8]) -> Self {
+        let mut ids = TraceIds { trace: [b'"'; 34], span: [b'"'; 18] };
+        let digits = |digits: &mut [u8], bytes: &[u8]| {
+            for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+                pair.copy_from_slice(&escape::hex(*byte));
+            }
+        };
+        digits(&mut ids.trace[1..], &trace);
+        digits(&mut ids.span[1..], &span);
+        ids
+    }
 }
 
 /// A field of a span in a [`SpanList`].
@@ -168,6 +192,7 @@ impl SpanList {
             task: None,
             ids: [0..0, 0..0],
             fields: Vec::new(),
+            trace: None,
             spans: 0,
         }
     }
@@ -210,6 +235,28 @@ impl SpanList {
         }
     }
 
+    /// Says in which trace and span, as OpenTelemetry has them, the innermost span is. A line whose
+    /// schema has places for the ids shows them, unless fields of the spans say otherwise: a field
+    /// `trace_id` or `span_id` goes before, and where the field names another trace, no id of this
+    /// one is shown. An id of zeros is none, as in
+    /// [W3C trace context](https://www.w3.org/TR/trace-context/#trace-id).
+    pub fn set_trace(&mut self, trace_id: [u8; 16], span_id: [u8; 8]) {
+        let valid = trace_id != [0; 16] && span_id != [0; 8];
+        self.trace = valid.then(|| TraceIds::new(trace_id, span_id));
+    }
+
+    /// The id of the trace (0) or the span (1) as JSON.
+    pub(super) fn id(&self, which: usize) -> Option<&[u8]> {
+        let [of_trace, of_span] = self.ids.each_ref().map(|range| &self.bytes[range.clone()]);
+        let field = [of_trace, of_span][which];
+        if !field.is_empty() {
+            return Some(field);
+        }
+        let ids = self.trace.as_ref()?;
+        let same = of_trace.is_empty() || of_trace.eq_ignore_ascii_case(&ids.trace);
+        same.then_some(if which == 0 { &ids.trace } else { &ids.span })
+    }
+
     /// Removes all spans and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -218,6 +265,7 @@ impl SpanList {
         self.task = None;
         self.ids = [0..0, 0..0];
         self.fields.clear();
+        self.trace = None;
         self.spans = 0;
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use super::reader::check_line;
 use crate::Severity;
-use crate::json::{Format, FormatBuilder, Meta, Part, Record, Schema};
+use crate::json::{Format, FormatBuilder, Meta, Part, Record, Schema, SpanList};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -289,6 +289,48 @@ fn the_default_schema_shows_ids_where_asked() {
     assert_eq!(json["trace_id_"], true);
     let json = busy(&Format::default(), &["trace_id"]);
     assert_eq!((&json["trace_id"], json.get("span_id")), (&json!(true), None));
+}
+
+#[test]
+fn ids_given_with_the_list_fill_what_fields_leave_out() {
+    // 16 and 8 bytes, in lower-case hexadecimal digits; zeros are no id:
+    // https://www.w3.org/TR/trace-context/#trace-id, …/#parent-id
+    let trace = u128::from_str_radix(TRACE, 16).unwrap().to_be_bytes();
+    let span = u64::from_str_radix(SPAN, 16).unwrap().to_be_bytes();
+    let places = [
+        (schema(Schema::Ecs), "", "trace.id", "span.id"),
+        (schema(Schema::Otel), "/resourceLogs/0/scopeLogs/0/logRecords/0", "traceId", "spanId"),
+        (schema(Schema::Gcp), "", "logging.googleapis.com/trace", "logging.googleapis.com/spanId"),
+        (schema(Schema::Bunyan).show(Part::TraceId).show(Part::SpanId), "", "trace_id", "span_id"),
+    ];
+    let other = TRACE.replace('4', "5");
+    let upper = TRACE.to_uppercase();
+    for (builder, record, trace_key, span_key) in places {
+        let format = builder.build().unwrap();
+        assert!(format.shows_trace());
+        let ids = |fields: &[(&str, &str)], trace: [u8; 16], span: [u8; 8]| {
+            let mut encoded = format.span("s");
+            for (id, (name, value)) in fields.iter().enumerate() {
+                encoded.record(id as u32, name).str(value);
+            }
+            let mut list = SpanList::new();
+            list.push(&encoded);
+            list.set_trace(trace, span);
+            let json = read(&format, |line| line.span_list(&list));
+            let record = json.pointer(record).unwrap();
+            [trace_key, span_key]
+                .map(|key| record.get(key).and_then(Json::as_str).map(str::to_owned))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(ids(&[], trace, span), [some(TRACE), some(SPAN)]);
+        assert_eq!(ids(&[], [0; 16], span), [None, None]);
+        assert_eq!(ids(&[], trace, [0; 8]), [None, None]);
+        assert_eq!(ids(&[("trace_id", &other)], trace, span), [Some(other.clone()), None]);
+        assert_eq!(ids(&[("trace_id", &upper)], trace, span), [Some(upper.clone()), some(SPAN)]);
+        let own = "1111111111111111";
+        assert_eq!(ids(&[("span_id", own)], trace, span), [some(TRACE), some(own)]);
+    }
+    assert!(!Format::default().shows_trace());
 }
 
 #[test]

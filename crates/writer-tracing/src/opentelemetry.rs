@@ -1,0 +1,74 @@
+//! Where OpenTelemetry has a span: the ids of its trace and its own, from the layer of
+//! `tracing-opentelemetry`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+
+use opentelemetry::trace::TraceContextExt;
+use tracing_core::dispatcher::{self, Dispatch, WeakDispatch};
+use tracing_core::span::Id;
+use tracing_opentelemetry::get_otel_context;
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use crate::layer::JsonLayer;
+use crate::span::Node;
+
+/// The ids of trace and span.
+pub(crate) type TraceIds = ([u8; 16], [u8; 8]);
+
+/// The way to the contexts of spans.
+#[derive(Debug, Default)]
+pub(crate) struct Traces {
+    /// The subscriber that the layer is a part of; unset where something around the layer does not
+    /// pass the news on, as `Option` and `Vec` do not.
+    dispatch: OnceLock<WeakDispatch>,
+}
+
+impl Traces {
+    pub(crate) fn register(&self, dispatch: &Dispatch) {
+        // Under a second subscriber the layer keeps to its first, whose spans are the ones it saw.
+        let _ = self.dispatch.set(dispatch.downgrade());
+    }
+}
+
+impl JsonLayer {
+    /// Asks for the ids of a span unless they are known. Where OpenTelemetry does not see the span,
+    /// those of the nearest one around it count.
+    ///
+    /// The answer starts OpenTelemetry's span if nothing has before. No lock may be held meanwhile:
+    /// its tracer is code of the user.
+    #[cold]
+    pub(crate) fn learn_trace<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>, node: &Node) {
+        if node.has_trace() || !self.format.shows_trace() {
+            return;
+        }
+        // Unwind safety: nothing is written here before the answer is there. It panics where the
+        // lock of that layer is poisoned; the line is worth more than the ids.
+        let ids =
+            catch_unwind(AssertUnwindSafe(|| span.scope().find_map(|span| self.ids(&span.id()))));
+        match ids {
+            Ok(Some(ids)) => node.set_trace(ids),
+            Ok(None) => {}
+            // The destructor of what the panic carries could panic again.
+            Err(payload) => std::mem::forget(payload),
+        }
+    }
+
+    fn ids(&self, id: &Id) -> Option<TraceIds> {
+        if let Some(dispatch) = self.traces.dispatch.get() {
+            return ids(id, &dispatch.upgrade()?);
+        }
+        // None while the dispatcher of this thread is in use, unless it is that of the process.
+        dispatcher::get_default(|dispatch| {
+            let own = dispatch.downcast_ref::<JsonLayer>().is_some_and(|own| own.id == self.id);
+            own.then(|| ids(id, dispatch)).flatten()
+        })
+    }
+}
+
+fn ids(id: &Id, dispatch: &Dispatch) -> Option<TraceIds> {
+    let context = get_otel_context(id, dispatch)?;
+    let span = context.span();
+    let context = span.span_context();
+    context.is_valid().then(|| (context.trace_id().to_bytes(), context.span_id().to_bytes()))
+}
