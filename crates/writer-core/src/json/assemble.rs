@@ -32,7 +32,14 @@ impl FormatBuilder {
         if self.span_lines && matches!(part, Part::Level | Part::Message) {
             return false;
         }
-        self.shown[part as usize].unwrap_or_else(|| self.schema.table().shown.contains(&part))
+        let replaced = self.flat_spans && matches!(part, Part::Span | Part::Spans);
+        let shown = self.schema.table().shown;
+        self.shown[part as usize].unwrap_or_else(|| !replaced && shown.contains(&part))
+    }
+
+    /// Whether the fields of spans stand among those of the record.
+    fn is_flat(&self) -> bool {
+        self.flat_spans || self.schema.table().flat_spans
     }
 
     fn key(&self, part: Part) -> &str {
@@ -84,7 +91,7 @@ impl FormatBuilder {
             reserved: if nest.is_some() { inside } else { top.clone() },
             top,
             nest: nest.map(|key| piece(key, if options.typed { "[" } else { "{" })),
-            spans_inside: options.typed || table.flat_spans,
+            spans_inside: options.typed || self.is_flat(),
             complex: nest.is_some() || options.typed || redact.is_some() || types,
             redact: redact.clone(),
             message_type: types.then(|| MessageType {
@@ -100,7 +107,7 @@ impl FormatBuilder {
             options,
         };
         let mut span_reserved = Reserved::default();
-        if !table.flat_spans {
+        if !self.is_flat() || self.shows(Part::Span) || self.shows(Part::Spans) {
             span_reserved.insert(b"name");
         }
         let span_rules = Rules {
@@ -165,9 +172,9 @@ impl FormatBuilder {
             span: self.span_piece(Part::Span, "", ""),
             spans: self.span_piece(Part::Spans, "[", "{\"arrayValue\":{\"values\":["),
             shape: if typed { &shape::TYPED } else { &shape::PLAIN },
-            flat_spans: table.flat_spans,
+            flat_spans: self.is_flat(),
             hex_ids: table.hex_ids,
-            reads_spans: table.flat_spans || task.is_some() || ids.iter().any(Option::is_some),
+            reads_spans: self.is_flat() || task.is_some() || ids.iter().any(Option::is_some),
             special: typed || task.is_some(),
             ids,
             task,

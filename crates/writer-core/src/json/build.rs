@@ -63,6 +63,7 @@ pub struct FormatBuilder {
     pub(super) time: Option<TimeStyle>,
     pub(super) precision: Precision,
     pub(super) nest: Option<Box<str>>,
+    pub(super) flat_spans: bool,
     pub(super) fixed: Vec<(Box<str>, Box<str>)>,
     pub(super) levels: Option<[Box<str>; 5]>,
     pub(super) source_group: Option<Box<str>>,
@@ -84,6 +85,7 @@ impl Default for FormatBuilder {
             time: None,
             precision: Precision::default(),
             nest: None,
+            flat_spans: false,
             fixed: Vec::new(),
             levels: None,
             source_group: None,
@@ -139,6 +141,15 @@ impl FormatBuilder {
     /// mostly none.
     pub fn nest_fields(mut self, key: &str) -> Self {
         self.nest = Some(key.into());
+        self
+    }
+
+    /// Puts the fields of the spans among those of the record instead of the list of spans, as
+    /// [`Schema::Logxpy`] always does: those of the inner span before those of the outer. Where two
+    /// have one name, that of the record keeps it, then that of the inner span; the others get `_`
+    /// appended. The names of the spans are not shown; with `show(Part::Spans)` the list stays.
+    pub fn flatten_spans(mut self) -> Self {
+        self.flat_spans = true;
         self
     }
 

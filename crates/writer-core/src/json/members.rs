@@ -263,43 +263,6 @@ impl Members {
         true
     }
 
-    /// Writes a member whose key and value are JSON already; subject to the clash rule.
-    pub(super) fn copy_member(
-        &mut self,
-        key: &[u8],
-        value: &[u8],
-        rules: &Rules,
-        site: Option<&Reserved>,
-    ) {
-        let mark = self.out.mark();
-        let len = key.len() + value.len() + 4;
-        if self.out.full || len > self.out.room() {
-            self.out.full = true;
-            self.out.skipped += len as u64;
-            return;
-        }
-        let buf = &mut self.out.buf;
-        buf.push(b'"');
-        let start = buf.len();
-        buf.extend_from_slice(key);
-        let mut hash = keys::hash(key);
-        while rules.reserved.contains(hash, &buf[start..])
-            || site.is_some_and(|site| site.contains(hash, &buf[start..]))
-            || self.keys.has(hash, &buf[..start], &buf[start..])
-        {
-            buf.push(b'_');
-            hash = keys::hash(&buf[start..]);
-        }
-        self.keys.insert(hash, start..buf.len(), u32::MAX);
-        buf.extend_from_slice(b"\":");
-        buf.extend_from_slice(value);
-        buf.push(b',');
-        if self.out.over() {
-            self.out.discard(mark);
-            self.keys.pop();
-        }
-    }
-
     /// Ends a member after its value.
     #[inline]
     pub(super) fn close(&mut self, open: Open, rules: &Rules) {

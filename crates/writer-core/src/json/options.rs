@@ -14,6 +14,7 @@ macro_rules! __format_options {
             time_style(style: $crate::json::TimeStyle),
             precision(precision: $crate::json::Precision),
             nest_fields(key: &str),
+            flatten_spans(),
             static_field(key: &str, value: impl FnOnce($crate::json::Value<'_>)),
             level_names(names: [&str; 5]),
             level_numbers(numbers: [i64; 5]),

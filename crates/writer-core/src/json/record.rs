@@ -111,6 +111,11 @@ impl Record<'_> {
                 self.members.copy_member(key, value, &self.inner.rules, site);
             }
         }
+        let listed = self.inner.spans.is_some() || self.inner.span.is_some();
+        if self.inner.flat_spans && listed && !self.inner.rules.options.typed {
+            // The list stands beside the fields.
+            self.members.end_fields(&self.inner.rules);
+        }
     }
 
     #[inline]

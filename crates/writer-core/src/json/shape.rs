@@ -1,11 +1,14 @@
-//! What some schemas do beyond one member after the other: OTLP's frame, tasks, ids from spans.
+//! What some schemas do beyond one member after the other: OTLP's frame, tasks, ids and fields from
+//! spans.
 
 use std::ops::Range;
 use std::time::SystemTime;
 
 use super::format::{Inner, Meta};
+use super::keys::{self, Reserved};
 use super::members::Members;
 use super::out::Out;
+use super::schema::Rules;
 use super::span::SpanList;
 use super::task::{self, Task, TaskIds};
 
@@ -205,5 +208,49 @@ impl Inner {
         };
         let fits = text.len() <= LONGEST_ID && !text.is_empty() && (!self.hex_ids || hex(text));
         fits.then_some(start..end)
+    }
+}
+
+impl Members {
+    /// Writes a field of a span among those of the record: key and value are JSON already, and the
+    /// clash rule applies.
+    pub(super) fn copy_member(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        rules: &Rules,
+        site: Option<&Reserved>,
+    ) {
+        let (open, colon, close): (&[u8], &[u8], &[u8]) = match rules.options.typed {
+            true => (b"{\"key\":\"", b"\",\"value\":", b"},"),
+            false => (b"\"", b"\":", b","),
+        };
+        let mark = self.out.mark();
+        let len = [open, key, colon, value, close].map(<[u8]>::len).iter().sum::<usize>();
+        if self.out.full || len > self.out.room() {
+            self.out.full = true;
+            self.out.skipped += len as u64;
+            return;
+        }
+        let buf = &mut self.out.buf;
+        buf.extend_from_slice(open);
+        let start = buf.len();
+        buf.extend_from_slice(key);
+        let mut hash = keys::hash(key);
+        while rules.reserved.contains(hash, &buf[start..])
+            || site.is_some_and(|site| site.contains(hash, &buf[start..]))
+            || self.keys.has(hash, &buf[..start], &buf[start..])
+        {
+            buf.push(b'_');
+            hash = keys::hash(&buf[start..]);
+        }
+        self.keys.insert(hash, start..buf.len(), u32::MAX);
+        buf.extend_from_slice(colon);
+        buf.extend_from_slice(value);
+        buf.extend_from_slice(close);
+        if self.out.over() {
+            self.out.discard(mark);
+            self.keys.pop();
+        }
     }
 }

@@ -36,7 +36,7 @@ fn pairs(attributes: &Json) -> Map<String, Json> {
 }
 
 /// The user's fields, and what else stands beside them.
-fn fields(schema: Schema, json: &Json) -> Map<String, Json> {
+pub(super) fn fields(schema: Schema, json: &Json) -> Map<String, Json> {
     match schema {
         Schema::Otel => {
             pairs(&json["resourceLogs"][0]["scopeLogs"][0]["logRecords"][0]["attributes"])

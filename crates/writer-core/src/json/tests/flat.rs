@@ -1,0 +1,112 @@
+//! The fields of spans among those of the record.
+
+use serde_json::json;
+
+use super::SCHEMAS;
+use super::every_schema::fields;
+use super::schemas::{read, schema};
+use crate::json::{Format, Part, Record, Schema, SpanList};
+
+/// An outer and an inner span, and a record whose fields clash with theirs.
+fn spans(format: &Format) -> SpanList {
+    let mut outer = format.span("outer");
+    outer.record(0, "a").str("outer");
+    outer.record(1, "b").str("outer");
+    outer.record(2, "only_outer").u64(1);
+    outer.record(3, "name").str("n");
+    let mut inner = format.child_span("inner", &outer);
+    inner.record(0, "a").str("inner");
+    inner.record(1, "b").bool(true);
+    let mut list = SpanList::new();
+    list.push(&outer);
+    list.push(&inner);
+    list
+}
+
+#[test]
+fn every_schema_can_have_the_fields_of_spans_among_those_of_the_record() {
+    for kind in SCHEMAS {
+        for nested in [false, true] {
+            for late in [false, true] {
+                let mut builder = schema(kind).flatten_spans().hide(Part::TaskLevel);
+                if nested {
+                    builder = builder.nest_fields(if kind == Schema::Otel {
+                        "attributes"
+                    } else {
+                        "fields"
+                    });
+                }
+                let format = builder.build().unwrap();
+                let list = spans(&format);
+                let json = read(&format, |record: &mut Record<'_>| {
+                    record.field("a").str("record");
+                    record.span_list(&list);
+                    if late {
+                        record.message().str("late");
+                    }
+                });
+                let object = match (kind, nested) {
+                    (Schema::Otel | Schema::Tracing, _) | (_, false) => fields(kind, &json),
+                    (_, true) => json["fields"].as_object().unwrap().clone(),
+                };
+                let expected = [
+                    ("a", json!("record")),
+                    ("a_", json!("inner")),
+                    ("a__", json!("outer")),
+                    ("b", json!(true)),
+                    ("b_", json!("outer")),
+                    ("only_outer", json!(1)),
+                ];
+                for (key, value) in expected {
+                    assert_eq!(object[key], value, "{kind:?} {nested} {key} {json}");
+                }
+                // Bunyan has a member of that name at the top.
+                let name = if kind == Schema::Bunyan && !nested { "name_" } else { "name" };
+                assert_eq!(object[name], "n", "{kind:?}");
+                for key in ["span", "spans"] {
+                    assert!(json.get(key).is_none() && !object.contains_key(key), "{json}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_list_may_stay_besides() {
+    for kind in [Schema::Default, Schema::Tracing, Schema::Logxpy] {
+        let builder = schema(kind).flatten_spans().hide(Part::TaskLevel);
+        let format = builder.show(Part::Spans).show(Part::Span).nest_fields("fields").build();
+        let format = format.unwrap();
+        let list = spans(&format);
+        let json = read(&format, |record| record.span_list(&list));
+        let inner = json!({"name": "inner", "a": "inner", "b": true});
+        assert_eq!((&json["span"], &json["spans"][1]), (&inner, &inner), "{kind:?} {json}");
+        assert_eq!(json["spans"][0]["name_"], "n");
+        assert_eq!(
+            (&json["fields"]["a"], &json["fields"]["a_"]),
+            (&json!("inner"), &json!("outer"))
+        );
+    }
+}
+
+#[test]
+fn fields_of_spans_are_left_out_of_a_line_that_is_full() {
+    for kind in [Schema::Default, Schema::Otel] {
+        let builder = schema(kind).flatten_spans().max_record_bytes(4096);
+        let format = builder.build().unwrap();
+        let mut span = format.span("s");
+        for id in 0..8 {
+            span.record(id, "k").str(&"x".repeat(90));
+        }
+        let mut list = SpanList::new();
+        list.push(&span);
+        for filled in 2000..3900 {
+            let text = "y".repeat(filled);
+            let line = super::encode(&format, |record| {
+                record.message().str(&text);
+                record.span_list(&list);
+            });
+            assert!(line.result.len() <= 4096);
+        }
+    }
+}
