@@ -149,6 +149,33 @@ fn sixty_four_threads_and_a_shutdown_among_them() {
 }
 
 #[test]
+fn enabled_says_what_log_does() {
+    let program = program("off");
+    let directives =
+        ["off", "warn", "error,shop=trace", "shop::orders=off,info", "trace,shop=warn", "shop"];
+    let targets = ["shop", "shop::orders", "shopping", "other", "", "a\"b\n"];
+    let mut expected = 0;
+    for directives in directives {
+        program.logger.set_filter(directives).unwrap();
+        for target in targets {
+            for level in Level::iter() {
+                let mut record = Record::builder();
+                record.level(level).target(target).args(format_args!("m"));
+                let record = record.build();
+                let enabled = program.logger.enabled(record.metadata());
+                program.logger.log(&record);
+                expected += u64::from(enabled);
+                let sent = program.logger.writer().metrics().sent;
+                assert_eq!(sent, expected, "{directives} {target} {level}");
+                assert!(!enabled || level <= program.logger.max_level(), "{directives} {level}");
+            }
+        }
+    }
+    assert!(expected > 50);
+    assert_eq!(program.lines().len() as u64, expected);
+}
+
+#[test]
 fn log_asks_the_filter_again_after_an_exchange() {
     let program = program("info");
     let say = |level, target| {

@@ -141,20 +141,61 @@ fn spans_from_before_a_reload_have_their_names() {
 }
 
 #[test]
-fn a_console_layer_beside_it_shares_nothing_with_it() {
+fn a_console_in_colour_and_a_json_layer_beside_it_share_nothing_with_it() {
+    // The layers of `fmt` format the fields of a span once for all of a kind: where one writes in
+    // colour, its escape sequences end up in the JSON of the other.
+    for first in [true, false] {
+        let log = Log::new();
+        let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+        let (console, console_guard) = Writer::builder(log.other()).build().unwrap();
+        let console = writer_tracing::make_writer(console);
+        let colour = fmt::layer().with_ansi(true).with_writer(console.clone());
+        let json = fmt::layer().json().with_writer(console);
+        let body = || {
+            let span = info_span!("s", id = 1, text = "\u{1b}[1m", late = tracing::field::Empty);
+            span.record("late", 2);
+            span.in_scope(|| info!(value = "\u{1b}[31m", "x"));
+        };
+        let registry = Registry::default();
+        if first {
+            with_default(registry.with(layer).with(colour).with(json), body);
+        } else {
+            with_default(registry.with(colour).with(json).with(layer), body);
+        }
+        drop((guard, console_guard));
+        let text = std::fs::read_to_string(log.path()).unwrap();
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let line = read(&log.path()).remove(0);
+        let span = json!({"name": "s", "id": 1, "text": "\u{1b}[1m", "late": 2});
+        assert_eq!((&line["spans"], &line["value"]), (&json!([span]), &json!("\u{1b}[31m")));
+        let console = std::fs::read_to_string(log.other()).unwrap();
+        assert_eq!(console.lines().count(), 2);
+        assert!(console.contains("\u{1b}["), "the console is in colour: {console}");
+    }
+}
+
+#[test]
+fn two_of_our_layers_may_be_one_after_the_other() {
     let log = Log::new();
-    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
-    let (console, console_guard) = Writer::builder(log.other()).build().unwrap();
-    let console = fmt::layer().with_writer(writer_tracing::make_writer(console));
-    with_default(Registry::default().with(console).with(layer), || {
-        info_span!("s", id = 1).in_scope(|| info!("x"));
+    let (one, guard) = writer_tracing::layer(log.path()).unwrap();
+    let (two, other_guard) = writer_tracing::builder(log.other()).show(Part::Span).build().unwrap();
+    let both = one.with_filter(LevelFilter::INFO).and_then(two.with_filter(LevelFilter::DEBUG));
+    with_default(Registry::default().with(both), || {
+        let outer = info_span!("outer", id = 1, late = tracing::field::Empty).entered();
+        let inner = tracing::debug_span!("inner", id = 2).entered();
+        outer.record("late", 3);
+        info!("x");
+        debug!("y");
+        drop(inner);
     });
-    drop((guard, console_guard));
+    drop((guard, other_guard));
+    let outer = json!({"name": "outer", "id": 1, "late": 3});
     let lines = read(&log.path());
-    assert_eq!(lines.len(), 1);
-    assert_eq!(spans(&lines[0]), r#"[{"id":1,"name":"s"}]"#);
-    let text = std::fs::read_to_string(log.other()).unwrap();
-    assert!(text.ends_with("x\n") && text.contains("s{id=1}"), "{text}");
+    assert_eq!((lines.len(), &lines[0]["spans"]), (1, &json!([outer])));
+    let lines = read(&log.other());
+    let inner = json!({"name": "inner", "id": 2});
+    assert_eq!((lines.len(), &lines[1]["spans"]), (2, &json!([outer, inner])));
+    assert!(lines.iter().all(|line| line["span"] == inner));
 }
 
 #[test]

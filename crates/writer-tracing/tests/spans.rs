@@ -6,9 +6,10 @@ mod support;
 
 use std::sync::Barrier;
 
-use support::{all, one, spans};
+use support::{all, all_with, one, spans};
 use tracing::field::Empty;
 use tracing::{info, info_span};
+use writer_tracing::json::Part;
 
 #[test]
 fn nested_spans_come_root_first_with_their_fields() {
@@ -48,6 +49,42 @@ fn an_explicit_parent_counts_and_not_the_entered_span() {
     assert_eq!(spans(&lines[2]), "");
     assert_eq!(spans(&lines[3]), r#"[{"name":"c"}]"#);
     assert_eq!(spans(&lines[4]), r#"[{"name":"root"}]"#);
+}
+
+#[test]
+fn the_span_on_its_own_is_the_last_of_the_list_wherever_an_event_comes_from() {
+    let lines = all_with(
+        |builder| builder.show(Part::Span),
+        || {
+            let a = info_span!("a", id = 1);
+            let b = info_span!(parent: &a, "b", id = 2, late = Empty);
+            let c = info_span!("c");
+            info!(parent: &b, "explicit, outside");
+            let _c = c.enter();
+            info!(parent: &b, "explicit");
+            info!(parent: b.id(), "by its id");
+            b.record("late", 1);
+            info!(parent: &b, "explicit, changed");
+            info!("current");
+            b.in_scope(|| info!("in scope"));
+            info!(parent: None, "none");
+            a.follows_from(&c);
+            c.follows_from(b.id());
+            info!(parent: &a, "what it follows is no matter");
+            info!("nor here");
+        },
+    );
+    let names: Vec<_> = lines
+        .iter()
+        .map(|line| {
+            let spans = line.get("spans").map(|spans| spans.as_array().unwrap());
+            assert_eq!(line.get("span"), spans.map(|spans| spans.last().unwrap()));
+            let names = spans.into_iter().flatten().map(|span| span["name"].as_str().unwrap());
+            names.collect::<String>()
+        })
+        .collect();
+    assert_eq!(names, ["ab", "ab", "ab", "ab", "c", "ab", "", "a", "c"]);
+    assert_eq!(lines[3]["span"]["late"], 1);
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::json::{Format, FormatBuilder, Meta, Part, Precision, TimeStyle};
+use serde_json::Value as Json;
+
+use super::{SCHEMAS, reader};
+use crate::json::{Format, FormatBuilder, Meta, Part, Precision, Schema, TimeStyle};
 use crate::{BuildError, Severity};
 
 fn line(builder: FormatBuilder) -> String {
@@ -110,4 +113,89 @@ fn an_adapter_has_the_options_of_the_format() {
              \"hostname\":\"h\",\"msg\":\"m\",\"a\":\"[redacted]\"}}\n"
         )
     );
+}
+
+/// All strings in a piece of JSON, keys too.
+fn strings(json: &Json, found: &mut Vec<String>) {
+    match json {
+        Json::String(text) => found.push(text.clone()),
+        Json::Array(elements) => elements.iter().for_each(|element| strings(element, found)),
+        Json::Object(members) => {
+            for (key, value) in members {
+                found.push(key.clone());
+                strings(value, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_string_that_is_no_value_of_a_record_is_escaped_too() {
+    const BAD: &str = "\"\\\n\u{1b}[31m\u{7f}\u{9b}\u{2028}\u{202e}\u{2069}";
+    let bad = |what: &str| format!("{what}{BAD}");
+    for schema in SCHEMAS {
+        let mut builder = Format::builder().schema(schema);
+        let names = Part::ALL.map(|part| bad(&format!("{part:?}")));
+        for (part, name) in Part::ALL.into_iter().zip(&names) {
+            builder = builder.show(part).rename(part, name);
+        }
+        let format = builder
+            .static_field(&bad("static"), |value| value.str(&bad("value")))
+            .nest_fields(&bad("nest"))
+            .group_source(&bad("group"))
+            .level_names([&bad("level"); 5])
+            .build()
+            .unwrap();
+        let mut span = format.span(&bad("span"));
+        span.record(0, "trace_id").str("x");
+        span.record(1, &bad("field of span")).str(&bad("value of span"));
+        let (target, module, file) = (bad("target"), bad("module"), bad("file"));
+        let meta = Meta::new(Severity::Info, &target).module(Some(&module)).file(Some(&file));
+        let name = bad("thread");
+        let line = || {
+            let fill = |record: &mut crate::json::Record<'_>| record.spans([&span]);
+            let encoded = format.encode(&meta, fill, |_, line| reader::check_line(line));
+            encoded.unwrap().result
+        };
+        let json = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name(name).spawn_scoped(scope, line).unwrap();
+            thread.join().unwrap()
+        });
+        let mut found = Vec::new();
+        strings(&json, &mut found);
+        let mut wanted: Vec<_> = ["target", "module", "file", "thread", "level", "static", "value"]
+            .into_iter()
+            .chain(["nest", "field of span", "value of span"])
+            .map(bad)
+            .collect();
+        if schema != Schema::Logxpy {
+            wanted.push(bad("span"));
+        }
+        if schema != Schema::Otel {
+            wanted.push(bad("group"));
+            wanted.extend(names.into_iter().filter(|name| !name.starts_with("SpanId")));
+        }
+        for text in &wanted {
+            // In the schema of OTLP what is beside the level is a part of it.
+            let there = found.iter().any(|other| other == text);
+            let elsewhere = ["Message", "Line"].iter().any(|part| text.starts_with(part));
+            assert!(there || elsewhere, "{schema:?} {text:?} {json}");
+        }
+    }
+}
+
+#[test]
+fn whatever_the_options_keys_of_static_fields_and_spans_clash_with_nothing() {
+    for schema in SCHEMAS {
+        let static_key = if schema == Schema::Otel { "service.name" } else { "own" };
+        let twice = Format::builder()
+            .schema(schema)
+            .static_field(static_key, |value| value.null())
+            .static_field(static_key, |value| value.null());
+        assert!(matches!(
+            twice.build(),
+            Err(BuildError::InvalidOption { option: "static_field", .. })
+        ));
+    }
 }

@@ -104,6 +104,7 @@ fn bytes_chars_null_and_debug_have_their_forms() {
     assert_eq!(json.get("nothing"), None);
 }
 
+#[derive(Debug)]
 enum Bad {
     Fails,
     Panics,
@@ -230,6 +231,56 @@ fn a_chain_of_errors_is_cut_at_sixteen_sources() {
     assert_eq!(json["long"]["message"], "error 0");
     assert_eq!(json["long"]["chain"].as_array().unwrap().len(), 16);
     assert_eq!(json["cycle"]["chain"], json!(vec!["round"; 16]));
+}
+
+/// An error whose source fails or panics while it is printed, or that panics when asked for it.
+#[derive(Debug)]
+enum Broken {
+    Source(Bad),
+    Asked,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("broken")
+    }
+}
+
+impl Error for Broken {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Broken::Source(source) => Some(source),
+            Broken::Asked => panic!("on purpose"),
+        }
+    }
+}
+
+impl Error for Bad {}
+
+#[test]
+fn an_error_that_fails_or_panics_anywhere_leaves_a_marker_and_the_rest() {
+    for schema in super::SCHEMAS {
+        let format = Format::builder().schema(schema).build().unwrap();
+        let encoded = encode(&format, |record| {
+            record.field("itself").error(&Bad::Panics);
+            record.field("fails").error(&Broken::Source(Bad::Fails));
+            record.field("panics").error(&Broken::Source(Bad::Panics));
+            record.field("asked").error(&Broken::Asked);
+            record.field("after").u64(1);
+        });
+        let json = super::reader::check_line(&encoded.result);
+        let fields = super::every_schema::fields(schema, &json);
+        assert_eq!(
+            (&fields["itself"], &fields["asked"]),
+            (&FORMAT_PANIC.into(), &FORMAT_PANIC.into())
+        );
+        // That of tracing-subscriber shows no sources.
+        let whole = schema == crate::json::Schema::Tracing;
+        let or = |marker: &str| json!(if whole { "broken" } else { marker });
+        assert_eq!((&fields["fails"], &fields["panics"]), (&or(FORMAT_ERROR), &or(FORMAT_PANIC)));
+        assert_eq!(fields["after"], 1);
+        assert_eq!(encoded.format_errors, if whole { 2 } else { 4 });
+    }
 }
 
 /// Logs when printed, itself again until the count is used up.
