@@ -151,17 +151,13 @@ fn a_console_in_colour_and_a_json_layer_beside_it_share_nothing_with_it() {
         let console = writer_tracing::make_writer(console);
         let colour = fmt::layer().with_ansi(true).with_writer(console.clone());
         let json = fmt::layer().json().with_writer(console);
-        let body = || {
+        let mut layers = vec![colour.boxed(), json.boxed(), layer.boxed()];
+        layers.rotate_right(usize::from(first));
+        with_default(Registry::default().with(layers), || {
             let span = info_span!("s", id = 1, text = "\u{1b}[1m", late = tracing::field::Empty);
             span.record("late", 2);
             span.in_scope(|| info!(value = "\u{1b}[31m", "x"));
-        };
-        let registry = Registry::default();
-        if first {
-            with_default(registry.with(layer).with(colour).with(json), body);
-        } else {
-            with_default(registry.with(colour).with(json).with(layer), body);
-        }
+        });
         drop((guard, console_guard));
         let text = std::fs::read_to_string(log.path()).unwrap();
         assert!(!text.contains('\u{1b}'), "{text}");

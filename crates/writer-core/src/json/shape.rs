@@ -172,9 +172,11 @@ impl Inner {
         members.splice(old, start);
     }
 
-    /// Writes the ids of trace and span before the message.
+    /// Writes the ids of trace and span after the rest of the metadata: before the message, or
+    /// before the object that holds it.
     pub(super) fn write_ids(&self, members: &mut Members, spans: &SpanList) {
-        let at = members.message_at;
+        let nest = self.rules.nest.as_ref().filter(|_| self.rules.message.nested);
+        let at = members.message_at - nest.map_or(0, |nest| nest.len());
         for (which, key) in self.ids.iter().enumerate().rev() {
             if let Some(key) = key
                 && let Some(id) = spans.id(which)
@@ -185,6 +187,9 @@ impl Inner {
                 buf.extend_from_slice(key);
                 buf.extend_from_slice(id);
                 buf.push(b',');
+                if nest.is_some() {
+                    members.message_at += members.out.buf.len() - start;
+                }
                 members.splice(at..at, start);
             }
         }

@@ -86,7 +86,8 @@ fn holds(
 fn formats(schema: Schema, cap: usize, all_parts: bool) -> Format {
     let mut builder = Format::builder().schema(schema).max_record_bytes(cap);
     if all_parts {
-        for part in [Part::Module, Part::File, Part::Line, Part::ThreadId, Part::Span] {
+        let source = [Part::Module, Part::File, Part::Line, Part::ThreadId];
+        for part in source.into_iter().chain([Part::Span, Part::TraceId, Part::SpanId]) {
             builder = builder.show(part);
         }
     }

@@ -297,11 +297,13 @@ fn ids_given_with_the_list_fill_what_fields_leave_out() {
     // https://www.w3.org/TR/trace-context/#trace-id, …/#parent-id
     let trace = u128::from_str_radix(TRACE, 16).unwrap().to_be_bytes();
     let span = u64::from_str_radix(SPAN, 16).unwrap().to_be_bytes();
+    let shown = |kind| schema(kind).show(Part::TraceId).show(Part::SpanId);
     let places = [
         (schema(Schema::Ecs), "", "trace.id", "span.id"),
         (schema(Schema::Otel), "/resourceLogs/0/scopeLogs/0/logRecords/0", "traceId", "spanId"),
         (schema(Schema::Gcp), "", "logging.googleapis.com/trace", "logging.googleapis.com/spanId"),
-        (schema(Schema::Bunyan).show(Part::TraceId).show(Part::SpanId), "", "trace_id", "span_id"),
+        (shown(Schema::Bunyan), "", "trace_id", "span_id"),
+        (shown(Schema::Tracing), "", "trace_id", "span_id"),
     ];
     let other = TRACE.replace('4', "5");
     let upper = TRACE.to_uppercase();
@@ -316,7 +318,16 @@ fn ids_given_with_the_list_fill_what_fields_leave_out() {
             let mut list = SpanList::new();
             list.push(&encoded);
             list.set_trace(trace, span);
-            let json = read(&format, |line| line.span_list(&list));
+            let json = read(&format, |line| {
+                line.field("trace_id").str("of the record");
+                line.field("a").u64(1);
+                line.span_list(&list);
+                line.message().str("late");
+            });
+            if json.get("fields").is_some() {
+                let expected = json!({"message": "late", "trace_id": "of the record", "a": 1});
+                assert_eq!(json["fields"], expected);
+            }
             let record = json.pointer(record).unwrap();
             [trace_key, span_key]
                 .map(|key| record.get(key).and_then(Json::as_str).map(str::to_owned))
