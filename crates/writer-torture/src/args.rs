@@ -19,15 +19,17 @@ the load
 the writer
   --strategy line|block|mmap  --mode trigger|loop[:TICK]|manual  --policy block|drop-oldest|...
   --cap LINES (8192)  --cap-bytes N  --chunk BYTES  --fail-after DURATION  --block-timeout DURATION
-  --synchronous  --no-hook  --trigger-every K (1000; manual only)
+  --synchronous  --no-hook  --no-follow  --trigger-every K (1000; manual only)
   --slow DURATION for each write  --stuck N:DURATION for the Nth write (both: through a sink)
   --on-write exit|abort|panic|log|flush|shutdown
 what it acknowledges, on the descriptor --ack-fd N (1)
-  --flush-every K: `ACK thread number dropped`  --sync-every K: `SYNC thread number dropped`
-  and `READY`, `ERROR text` for each report of the writer
+  --flush-every K: `ACK thread number dropped`  --flush-timeout DURATION (120s), of syncs too
+  --sync-every K: `SYNC thread number dropped`
+  and `REPAIRED lines nul-bytes`, `READY`, `ERROR text` for each report of the writer
 the end
   --exit shutdown|drop|return|exit|exit-thread|panic|panic-thread|abort|segv|kill|term|wait
   --exit-after DURATION|eof (when all records are sent)  --shutdown-timeout DURATION (60s)
+    eof: of the input, on which `reopen` is a command, answered by `REOPENED`
   --probe DURATION: flush with this timeout, over and over, until the end
   --ballast: takes memory without end, once the end has come
   --metrics FILE: counters, as a JSON object, before the end
@@ -93,11 +95,13 @@ pub(crate) struct Args {
     pub(crate) block_timeout: Option<Duration>,
     pub(crate) synchronous: bool,
     pub(crate) hook: bool,
+    pub(crate) follow: bool,
     pub(crate) trigger_every: u64,
     pub(crate) slow: Duration,
     pub(crate) stuck: Option<(u64, Duration)>,
     pub(crate) on_write: Option<OnWrite>,
     pub(crate) flush_every: u64,
+    pub(crate) flush_timeout: Duration,
     pub(crate) sync_every: u64,
     pub(crate) ack_fd: u32,
     pub(crate) exit: End,
@@ -128,11 +132,13 @@ impl Default for Args {
             block_timeout: None,
             synchronous: false,
             hook: true,
+            follow: true,
             trigger_every: 1000,
             slow: Duration::ZERO,
             stuck: None,
             on_write: None,
             flush_every: 0,
+            flush_timeout: Duration::from_secs(120),
             sync_every: 0,
             ack_fd: 1,
             exit: End::Shutdown,
@@ -182,6 +188,7 @@ pub(crate) fn parse() -> Result<Task, lexopt::Error> {
 fn option(args: &mut Args, name: &str, parser: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
     match name {
         "synchronous" => args.synchronous = true,
+        "no-follow" => args.follow = false,
         "no-hook" => args.hook = false,
         "ballast" => args.ballast = true,
         "path" => args.path = parser.value()?.into(),
@@ -204,6 +211,7 @@ fn option(args: &mut Args, name: &str, parser: &mut lexopt::Parser) -> Result<()
         "pause" => args.pause = parser.value()?.parse_with(duration)?,
         "fail-after" => args.fail_after = Some(parser.value()?.parse_with(duration)?),
         "block-timeout" => args.block_timeout = Some(parser.value()?.parse_with(duration)?),
+        "flush-timeout" => args.flush_timeout = parser.value()?.parse_with(duration)?,
         "slow" => args.slow = parser.value()?.parse_with(duration)?,
         "shutdown-timeout" => args.shutdown_timeout = parser.value()?.parse_with(duration)?,
         "probe" => args.probe = Some(parser.value()?.parse_with(duration)?),

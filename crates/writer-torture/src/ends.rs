@@ -85,9 +85,12 @@ fn wait() -> ! {
 }
 
 fn signal_self(signal: Signal) -> ! {
-    // The process has the right to signal itself.
-    let _ = kill_process(getpid(), signal);
-    wait()
+    loop {
+        // The process has the right to signal itself. The runtime takes a first SIGSEGV for a
+        // fault that comes again by itself.
+        let _ = kill_process(getpid(), signal);
+        pause(Duration::from_millis(1));
+    }
 }
 
 /// Until the system has no more and kills the process.

@@ -1,6 +1,6 @@
 //! The threads that send, and what they see.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -82,6 +82,8 @@ pub(crate) fn run(args: Args) -> ExitCode {
     };
     tally.build_us.store(micros(began), Ordering::Relaxed);
     tally.rss_after_build_kb.store(ends::memory_kb("VmRSS:"), Ordering::Relaxed);
+    let found = writer.metrics();
+    outlet.say(&format!("REPAIRED {} {}", found.torn_lines, found.recovered_nul_bytes));
     outlet.say("READY");
     let run = Arc::new(Run { args, writer, tally, outlet });
     let threads = (0..run.args.threads).map(|thread| spawn(&run, thread)).collect();
@@ -104,7 +106,8 @@ fn build(
         .queue_policy(args.policy)
         .max_queue_size(args.cap)
         .synchronous(args.synchronous)
-        .exit_hook(args.hook);
+        .exit_hook(args.hook)
+        .follow_path(args.follow);
     if let Some(tick) = args.tick {
         builder = builder.tick(tick);
     }
@@ -243,7 +246,7 @@ fn dropped(writer: &Writer) -> u64 {
 fn flush(run: &Run, source: u64, number: u64) {
     let Run { writer, tally, outlet, .. } = run;
     let began = Instant::now();
-    let result = writer.flush(PATIENCE);
+    let result = writer.flush(run.args.flush_timeout);
     tally.longest_flush_us.fetch_max(micros(began), Ordering::Relaxed);
     match result {
         Ok(()) => {
@@ -258,7 +261,7 @@ fn flush(run: &Run, source: u64, number: u64) {
 
 fn sync(run: &Run, source: u64, number: u64) {
     let Run { writer, tally, outlet, .. } = run;
-    match writer.sync(PATIENCE) {
+    match writer.sync(run.args.flush_timeout) {
         Ok(()) => {
             if tally.sync_failed.load(Ordering::Relaxed) > 0 {
                 count(&tally.sync_ok_after_failure);
@@ -279,8 +282,7 @@ fn wait_for_end(run: &Arc<Run>, threads: Vec<JoinHandle<()>>, guard: WriterGuard
     }
     match run.args.exit_after {
         ExitAfter::Time(time) => ends::pause(time),
-        // An error is an end of the input as well.
-        ExitAfter::Eof => drop(std::io::stdin().read_to_end(&mut Vec::new())),
+        ExitAfter::Eof => obey(run),
         ExitAfter::Records => {
             // A thread that panics does so on purpose.
             threads.into_iter().for_each(|thread| drop(thread.join()));
@@ -288,6 +290,18 @@ fn wait_for_end(run: &Arc<Run>, threads: Vec<JoinHandle<()>>, guard: WriterGuard
         }
     }
     ends::end(run, guard, threads)
+}
+
+/// Does what the input says, until it ends; an error is an end as well.
+fn obey(run: &Run) {
+    for word in std::io::stdin().lock().lines().map_while(Result::ok) {
+        if word == "reopen" {
+            match run.writer.reopen() {
+                Ok(()) => run.outlet.say("REOPENED"),
+                Err(error) => run.outlet.say(&format!("ERROR {error}")),
+            }
+        }
+    }
 }
 
 fn probe(run: &Run, timeout: Duration) {

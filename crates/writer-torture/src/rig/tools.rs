@@ -40,13 +40,22 @@ impl Strace {
     ///
     /// The tool is missing, or this process may not trace.
     pub fn on(path: &Path, faults: &[&str]) -> Result<Vec<OsString>, Skip> {
+        Strace::on_logged(path, faults, Path::new("/dev/null"))
+    }
+
+    /// As [`on`](Self::on); writes every call to `log`, with the word `INJECTED` where it met a
+    /// fault.
+    ///
+    /// # Errors
+    ///
+    /// As [`on`](Self::on).
+    pub fn on_logged(path: &Path, faults: &[&str], log: &Path) -> Result<Vec<OsString>, Skip> {
         run_tool("strace", ["-f", "-o", "/dev/null", "true"], None)?;
         let calls: Vec<_> =
             faults.iter().filter_map(|fault| Some(fault.split_once(':')?.0)).collect();
         let trace = format!("trace={}", calls.join(","));
-        let mut words: Vec<OsString> =
-            ["strace", "-f", "-qq", "-o", "/dev/null", "-P"].map(Into::into).into();
-        words.extend([path.into(), "-e".into(), trace.into()]);
+        let mut words: Vec<OsString> = ["strace", "-f", "-qq", "-o"].map(Into::into).into();
+        words.extend([log.into(), "-P".into(), path.into(), "-e".into(), trace.into()]);
         for fault in faults {
             words.extend(["-e".into(), format!("inject={fault}").into()]);
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,7 +16,7 @@ use super::{eventually, pause};
 use crate::verify::{Ack, Allowed, Counts, Found, Keys, judge};
 
 /// Longer than any run takes that does not hang.
-const HANGS_AFTER: Duration = Duration::from_secs(300);
+const HANGS_AFTER: Duration = Duration::from_secs(120);
 
 /// A run to be started.
 #[derive(Debug)]
@@ -43,10 +43,12 @@ pub struct Running {
 #[derive(Debug, Default)]
 struct Heard {
     ready: bool,
+    repaired: (u64, u64),
     refused: Option<String>,
     acks: Vec<Ack>,
     syncs: Vec<Ack>,
     errors: Vec<String>,
+    reopened: u64,
 }
 
 /// A run that has ended.
@@ -56,6 +58,10 @@ pub struct Ended {
     pub status: ExitStatus,
     /// From its start to its end.
     pub took: Duration,
+    /// Fragments that it closed off when it opened the file.
+    pub torn_lines: u64,
+    /// The reserve of an earlier mapping that it cut off then, in bytes.
+    pub nul_bytes: u64,
     /// Flushes that were Ok.
     pub acks: Vec<Ack>,
     /// Syncs that were Ok.
@@ -120,6 +126,7 @@ impl Torture {
     /// Starts the process and waits for nothing.
     #[track_caller]
     pub fn launch(self) -> Running {
+        let label = format!("{:?} {}", self.prefix, self.args.join(" "));
         let scratch = tempfile::tempdir().unwrap_or_else(|error| panic!("scratch folder: {error}"));
         let mut words = self.prefix.into_iter();
         let mut command = match words.next() {
@@ -147,7 +154,7 @@ impl Torture {
                 }
             })
         });
-        Running { child, label: self.args.join(" "), began, heard, reader, scratch }
+        Running { child, label, began, heard, reader, scratch }
     }
 
     /// Starts it and waits for its end.
@@ -161,6 +168,12 @@ impl Heard {
     fn hear(&mut self, word: &str) {
         match word.split_once(' ') {
             None if word == "READY" => self.ready = true,
+            None if word == "REOPENED" => self.reopened += 1,
+            Some(("REPAIRED", numbers)) => {
+                let numbers = numbers.split_once(' ').unwrap_or_default();
+                let [torn, nul] = [numbers.0, numbers.1].map(|text| text.parse().unwrap_or(0));
+                self.repaired = (torn, nul);
+            }
             Some(("REFUSED", why)) => self.refused = Some(why.into()),
             Some(("ERROR", what)) => self.errors.push(what.into()),
             Some(("ACK", _)) => self.acks.extend(word.parse::<Ack>()),
@@ -201,6 +214,16 @@ impl Running {
         }
     }
 
+    /// Has the writer reopen its file, and waits until it has.
+    #[track_caller]
+    pub fn reopen(&mut self) {
+        let before = lock(&self.heard).reopened;
+        let told = self.child.stdin.as_mut().map(|input| input.write_all(b"reopen\n"));
+        assert!(matches!(told, Some(Ok(()))), "{}: {told:?}", self.label);
+        let done = || lock(&self.heard).reopened > before;
+        assert!(eventually(HANGS_AFTER, done), "{}: {:?}", self.label, lock(&self.heard).errors);
+    }
+
     /// Ends the input that `--exit-after eof` waits for.
     pub fn close_input(&mut self) {
         drop(self.child.stdin.take());
@@ -209,13 +232,14 @@ impl Running {
     /// Waits for the end; a run that hangs is killed and fails the test.
     #[track_caller]
     pub fn finish(mut self) -> Ended {
+        let waiting = Instant::now();
         let status = loop {
             match self.child.try_wait() {
                 Ok(Some(status)) => break status,
                 Ok(None) => {}
                 Err(error) => panic!("{}: {error}", self.label),
             }
-            if self.began.elapsed() > HANGS_AFTER {
+            if waiting.elapsed() > HANGS_AFTER {
                 // It is about to be a failure anyway.
                 let _ = self.child.kill();
                 let _ = self.child.wait();
@@ -232,6 +256,8 @@ impl Running {
         Ended {
             status,
             took,
+            torn_lines: heard.repaired.0,
+            nul_bytes: heard.repaired.1,
             acks: heard.acks,
             syncs: heard.syncs,
             errors: heard.errors,

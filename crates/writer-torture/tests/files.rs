@@ -1,0 +1,295 @@
+//! Something happens to the file, or to its name.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::disallowed_macros)]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use writer_core::{Strategy, Writer};
+use writer_torture::rig::{Running, Torture, eventually, figure, pause, row};
+use writer_torture::verify::{Allowed, Found, Keys, judge};
+
+fn torture(path: &Path) -> Torture {
+    Torture::new(env!("CARGO_BIN_EXE_torture"), path)
+}
+
+const APPENDING: [Strategy; 2] = [Strategy::LineBuffered, Strategy::BlockBuffered];
+
+fn read(path: &Path) -> Found {
+    Found::in_file(path, &Keys::of_torture()).unwrap()
+}
+
+/// Renames the file over and over, as a tool that rotates does; returns the names in order.
+fn rotate(
+    running: &mut Running,
+    path: &Path,
+    times: u64,
+    every: Duration,
+) -> Vec<std::path::PathBuf> {
+    let rotated = |round| path.with_extension(format!("{round:03}"));
+    let mut names = Vec::new();
+    for round in 0..times {
+        pause(every);
+        fs::rename(path, rotated(round)).unwrap();
+        running.reopen();
+        names.push(rotated(round));
+    }
+    names.push(path.to_owned());
+    names
+}
+
+#[test]
+fn g26_a_file_that_is_renamed_and_reopened_loses_no_line() {
+    let times = figure(10, 100);
+    let every = Duration::from_millis(figure(5, 100));
+    row(
+        "G26",
+        &format!("renamed and reopened {times} times, every {every:?}, under 4 busy threads"),
+        "every line in exactly one file; order per thread over the files in sequence",
+        || {
+            let mut seen = Vec::new();
+            for &strategy in Strategy::ALL {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("log");
+                let mut running = torture(&path)
+                    .args(format!("--strategy {strategy} --threads 4 --per-thread 0 --pause 10us"))
+                    .args("--flush-every 100 --exit-after eof --chunk 1048576")
+                    .start();
+                let names = rotate(&mut running, &path, times, every);
+                running.close_input();
+                let ended = running.finish().expect_code(0);
+                let mut found = Found::default();
+                names.iter().for_each(|name| found.read(name, &Keys::of_torture()).unwrap());
+                let counts = ended.counts.as_ref();
+                let wrong = judge(&found, &ended.acks, counts, &Allowed::default());
+                assert!(wrong.is_empty(), "{strategy}: {wrong:#?}");
+                assert_eq!((ended.count("lost"), ended.count("reopened")), (0, times));
+                seen.push(format!("{strategy}: {} lines in {} files", found.records, times + 1));
+            }
+            Ok(seen.join("; "))
+        },
+    );
+}
+
+#[test]
+fn g28_a_deleted_file_is_made_again() {
+    let times = figure(1, 20);
+    row(
+        "G28",
+        &format!("deleted {times} times, every 2 s, under load"),
+        "made again at the first write more than a second after the last look; no error; whole lines",
+        || {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |strategy| folder.path().join(format!("log.{strategy}"));
+            let runs: Vec<_> = Strategy::ALL
+                .iter()
+                .map(|strategy| {
+                    torture(&path(strategy))
+                        .args(format!(
+                            "--strategy {strategy} --threads 2 --per-thread 0 --pause 1ms"
+                        ))
+                        .args("--exit-after eof --chunk 1048576")
+                        .start()
+                })
+                .collect();
+            for _ in 0..times {
+                for strategy in Strategy::ALL {
+                    fs::remove_file(path(strategy)).unwrap();
+                }
+                let all_back = || Strategy::ALL.iter().all(|strategy| path(strategy).exists());
+                assert!(eventually(Duration::from_millis(1_900), all_back), "not made again");
+                pause(Duration::from_millis(figure(0, 500)));
+            }
+            for (mut run, strategy) in runs.into_iter().zip(Strategy::ALL) {
+                run.close_input();
+                let ended = run.finish().expect_code(0);
+                assert_eq!((ended.count("reopened"), ended.count("errors")), (times, 0));
+                let wrong = judge(&read(&path(strategy)), &[], None, &Allowed::default());
+                assert!(wrong.is_empty(), "{strategy}: {wrong:#?}");
+            }
+            Ok(format!("made again {times} times by each strategy"))
+        },
+    );
+}
+
+#[test]
+fn g27_copytruncate_leaves_no_nul_and_no_torn_line() {
+    let times = figure(10, 50);
+    let every = Duration::from_millis(figure(20, 200));
+    row(
+        "G27",
+        &format!("copied and truncated {times} times, every {every:?}, under 4 busy threads"),
+        "line and block: 0 NULs, 0 torn lines in the live file; order kept",
+        || {
+            for strategy in APPENDING {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("log");
+                let mut running = torture(&path)
+                    .args(format!("--strategy {strategy} --threads 4 --per-thread 0 --pause 10us"))
+                    .args("--exit-after eof")
+                    .start();
+                for _ in 0..times {
+                    pause(every);
+                    fs::copy(&path, folder.path().join("copy")).unwrap();
+                    fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+                }
+                running.close_input();
+                let ended = running.finish().expect_code(0);
+                let found = read(&path);
+                let wrong = judge(&found, &[], None, &Allowed::default());
+                assert!(wrong.is_empty(), "{strategy}: {wrong:#?}");
+                assert_eq!(ended.count("errors"), 0, "{strategy}");
+            }
+            Ok(format!("2 x {times} times, every line whole"))
+        },
+    );
+}
+
+/// What the documentation says: a mapping of a file that others cut may end the process.
+#[test]
+fn g27_a_mapping_that_is_cut_underneath_goes_on_at_the_new_end() {
+    let times = figure(5, 50);
+    row(
+        "G27",
+        &format!("mmap, a record every ms; truncated {times} times, every 20 ms"),
+        "no NUL, no torn line; SIGBUS possible in the moment of a copy, as documented",
+        || {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log");
+            let mut running = torture(&path)
+                .args("--strategy mmap --threads 1 --per-thread 0 --pause 1ms --exit-after eof")
+                .start();
+            for _ in 0..times {
+                pause(Duration::from_millis(20));
+                fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+            }
+            running.close_input();
+            let ended = running.finish();
+            if ended.status.code() != Some(0) {
+                let bus = std::os::unix::process::ExitStatusExt::signal(&ended.status);
+                assert_eq!(bus, Some(rustix::process::Signal::BUS.as_raw()), "{:?}", ended.status);
+                return Ok("one SIGBUS".into());
+            }
+            let wrong = judge(&read(&path), &[], None, &Allowed::default());
+            assert!(wrong.is_empty(), "{wrong:#?}");
+            Ok(format!("{times} times, no SIGBUS"))
+        },
+    );
+}
+
+#[test]
+fn g29_two_processes_share_a_file() {
+    let each = figure(5_000, 125_000);
+    row(
+        "G29",
+        &format!("2 processes x 8 threads x {each} records into one file, line and block mixed"),
+        "all there, in order per thread, 0 torn",
+        || {
+            for pair in [["line", "line"], ["block", "block"], ["line", "block"]] {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("log");
+                let [first, second] = [(pair[0], 0), (pair[1], 8)].map(|(strategy, thread)| {
+                    torture(&path)
+                        .args(format!("--strategy {strategy} --first-thread {thread}"))
+                        .args(format!("--per-thread {each} --flush-every 1000"))
+                        .launch()
+                });
+                let [first, second] = [first, second].map(|run| run.finish().expect_code(0));
+                let found = read(&path);
+                let acks = [first.acks, second.acks].concat();
+                let wrong = judge(&found, &acks, None, &Allowed::default());
+                assert!(wrong.is_empty(), "{pair:?}: {wrong:#?}");
+                assert_eq!(found.records, 16 * each, "{pair:?}");
+            }
+            Ok(format!("3 pairs: {} records each", 16 * each))
+        },
+    );
+}
+
+#[test]
+fn g29_a_mapping_shares_its_file_with_nobody() {
+    row(
+        "G29",
+        "mmap beside mmap, line and block, in two processes",
+        "the second is refused",
+        || {
+            for pair in [["mmap", "mmap"], ["mmap", "line"], ["mmap", "block"], ["block", "mmap"]] {
+                let folder = tempfile::tempdir().unwrap();
+                let path = folder.path().join("log");
+                let mut holder = torture(&path)
+                    .args(format!("--strategy {} --threads 1 --exit-after eof", pair[0]))
+                    .start();
+                let other = torture(&path).args(format!("--strategy {}", pair[1])).run();
+                let other = other.expect_code(3);
+                let why = other.refused.unwrap();
+                assert!(why.contains("another writer holds"), "{pair:?}: {why}");
+                holder.close_input();
+                let ended = holder.finish().expect_code(0);
+                assert_eq!(ended.verify(&path, &Allowed::default()).records, 1000);
+            }
+            Ok("4 pairs refused; the holder lost nothing".into())
+        },
+    );
+}
+
+/// Plants names at `path` over and over until it is told to stop.
+fn plant(path: &Path, victim: &Path, stop: &AtomicBool) {
+    let fifo = path.with_extension("fifo");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &fifo,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from(0o666),
+        0,
+    )
+    .unwrap();
+    while !stop.load(Ordering::Relaxed) {
+        // Whether a name is free at this moment is the other side's doing.
+        let _ = symlink(victim, path);
+        let _ = fs::remove_file(path);
+        let _ = fs::hard_link(victim, path);
+        let _ = fs::remove_file(path);
+        let _ = fs::hard_link(&fifo, path);
+        let _ = fs::remove_file(path);
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn g38_a_planted_name_in_a_shared_folder_reaches_no_other_file() {
+    let rounds = figure(200, 1_000);
+    row(
+        "G38",
+        &format!("links, hard links and pipes planted in a 1777 folder, {rounds} racing rounds"),
+        "the victim is untouched; build never hangs",
+        || {
+            let folder = tempfile::tempdir().unwrap();
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+            let own = tempfile::tempdir().unwrap();
+            let victim = own.path().join("victim");
+            // On the same file system, so that it can have a second name.
+            fs::write(&victim, "precious\n").unwrap();
+            let path = folder.path().join("log");
+            let stop = AtomicBool::new(false);
+            let mut built = 0;
+            std::thread::scope(|scope| {
+                scope.spawn(|| plant(&path, &victim, &stop));
+                for round in 0..rounds {
+                    let strategy = Strategy::ALL[round as usize % 3];
+                    let builder = Writer::builder(&path).strategy(strategy).exit_hook(false);
+                    if let Ok((writer, guard)) = builder.build() {
+                        built += 1;
+                        let _ = writer.send("an attack");
+                        let _ = guard.shutdown(Duration::from_secs(5));
+                    }
+                    assert_eq!(fs::read_to_string(&victim).unwrap(), "precious\n");
+                }
+                stop.store(true, Ordering::Relaxed);
+            });
+            Ok(format!("{rounds} rounds, {built} found the name free; the victim is untouched"))
+        },
+    );
+}
