@@ -8,7 +8,6 @@
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
 use crate::process;
 use crate::report::survives;
 use crate::shared::{Inner, Shared};
@@ -66,17 +65,17 @@ pub(crate) fn register(shared: &Arc<Shared>) {
     living.push(Arc::downgrade(shared));
 }
 
-/// The living writers of this process that the settings choose; none if the list stays locked.
-pub(crate) fn living(until: Instant, chosen: impl Fn(&Config) -> bool) -> Vec<Arc<Shared>> {
+/// The living writers of this process that are chosen; none if the list stays locked.
+pub(crate) fn living(until: Instant, chosen: impl Fn(&Shared) -> bool) -> Vec<Arc<Shared>> {
     let Some(living) = Living::here() else { return Vec::new() };
     let Some(living) = retry(until, || living.writers.try_lock().ok()) else { return Vec::new() };
-    living.iter().filter_map(Weak::upgrade).filter(|writer| chosen(&writer.config)).collect()
+    living.iter().filter_map(Weak::upgrade).filter(|writer| chosen(writer)).collect()
 }
 
 extern "C" fn at_exit() {
     survives(|| {
         let until = Instant::now() + EXIT_WITHIN;
-        let writers = living(until, |config| config.exit_hook);
+        let writers = living(until, |writer| writer.config.exit_hook);
         end_all(&writers, until);
         // The last handle may be in here: a destructor of a sink has no business at exit.
         std::mem::forget(writers);
@@ -114,7 +113,7 @@ fn hook_panics() {
 /// The panicking thread may hold any lock, and a panic in here would abort the process.
 fn at_panic() {
     let until = Instant::now() + PANIC_WITHIN;
-    for writer in living(until, |config| config.panic_hook) {
+    for writer in living(until, |writer| writer.config.panic_hook) {
         writer.flush_before(until);
     }
 }

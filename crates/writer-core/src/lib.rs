@@ -11,6 +11,7 @@
 //! | `valuable` | nested values of any `valuable::Valuable` | `valuable` |
 //! | `local-time` | timestamps in the time zone of the system | `jiff` |
 //! | `capture` | records kept in memory for tests | `serde_json` |
+//! | `signals` | shutdown on SIGTERM and SIGINT, reopening on SIGHUP (Unix) | `signal-hook`, `signal-hook-registry`, `errno` |
 //!
 //! The encoder is in [`json`]. Options that the text above names: [`WriterBuilder::synchronous`],
 //! [`WriterBuilder::panic_hook`].
@@ -42,6 +43,8 @@ mod raw_line;
 mod report;
 mod severity;
 mod shared;
+#[cfg(all(unix, feature = "signals"))]
+pub mod signals;
 mod sync;
 mod synchronous;
 mod thread_mark;

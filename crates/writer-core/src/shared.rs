@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     /// How often this process had been forked off when the writer was built. In a child of it the
     /// locks may be taken for ever and the worker does not exist.
     pub(crate) born: u64,
+    #[cfg(all(unix, feature = "signals"))]
+    pub(crate) served: crate::signals::Served,
     /// What was sent in a child.
     pub(crate) rejected_in_child: AtomicU64,
     /// The writer that takes this one's place in a child.
@@ -235,6 +237,8 @@ impl Shared {
             format_errors: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             born: process::forks(),
+            #[cfg(all(unix, feature = "signals"))]
+            served: crate::signals::Served::default(),
             rejected_in_child: AtomicU64::new(0),
             successor: OnceLock::new(),
             thread: std::sync::Mutex::new(None),

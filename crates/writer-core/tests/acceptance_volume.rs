@@ -6,9 +6,7 @@ mod common;
 use std::thread;
 use std::time::Instant;
 
-use common::{
-    LIMIT, Target, assert_ended, assert_identity, of_thread, send_from_threads, send_numbered,
-};
+use common::{LIMIT, Target, assert_ended, of_thread, send_from_threads, send_numbered};
 use writer_core::{Severity, Strategy};
 
 #[test]
@@ -117,7 +115,7 @@ fn a_62_memory_does_not_grow_from_round_to_round() {
         if round == 0 {
             first = resident();
         }
-        assert_identity(&writer.metrics());
+        common::assert_identity(&writer.metrics());
     }
     let last = resident();
     // A round has 2 MB of lines, and the worker may have kept up better in the first one.

@@ -73,6 +73,7 @@
 //! | `sval` | `a:sval = value` is written as nested JSON. All that is not a plain type takes this way then, also from serde, `Debug` and `Display`, and each such value allocates |
 //! | `local-time` | timestamps in the system's time zone |
 //! | `capture` | records kept in memory, for tests: see below |
+//! | `signals` | shutdown on SIGTERM and SIGINT, reopening on SIGHUP (Unix) |
 //!
 //! # Tests of a program that logs
 //!
@@ -116,6 +117,9 @@ pub use logger::Logger;
 #[cfg(feature = "capture")]
 #[doc(no_inline)]
 pub use writer_core::capture;
+#[cfg(all(unix, feature = "signals"))]
+#[doc(no_inline)]
+pub use writer_core::signals;
 #[doc(no_inline)]
 pub use writer_core::{
     self, BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard,

@@ -45,6 +45,7 @@
 //! | feature | what it brings |
 //! |---|---|
 //! | `capture` | records kept in memory, for tests |
+//! | `signals` | shutdown on SIGTERM and SIGINT, reopening on SIGHUP (Unix) |
 //! | `local-time` | timestamps in the system's time zone |
 //! | `opentelemetry` | the ids of OpenTelemetry's trace and span, see below |
 //! | `serde` | static fields of any `serde::Serialize` |
@@ -120,6 +121,9 @@ pub use span_events::SpanEvents;
 #[cfg(feature = "capture")]
 #[doc(no_inline)]
 pub use writer_core::capture;
+#[cfg(all(unix, feature = "signals"))]
+#[doc(no_inline)]
+pub use writer_core::signals;
 #[doc(no_inline)]
 pub use writer_core::{
     BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard, json,

@@ -26,6 +26,8 @@ mod memory;
 mod panics;
 #[cfg(unix)]
 mod paths;
+#[cfg(all(unix, feature = "signals"))]
+mod signals;
 
 #[cfg(unix)]
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -53,6 +55,8 @@ fn tests() -> Vec<Test> {
         memory::TESTS,
         panics::TESTS,
         paths::TESTS,
+        #[cfg(feature = "signals")]
+        signals::TESTS,
     ]
     .concat()
 }
@@ -82,6 +86,8 @@ fn play(role: &str) {
         "memory" => memory::play(&args),
         "panic" => panics::play(&args),
         "paths" => paths::play(&args),
+        #[cfg(feature = "signals")]
+        "signals" => signals::play(&args),
         other => panic!("no role {other}"),
     }
 }
