@@ -6,6 +6,8 @@ use crate::axes::QueuePolicy;
 use crate::chunk::Line;
 use crate::clock;
 use crate::error::{SendError, State};
+use crate::losses::BySeverity;
+use crate::severity::Severity;
 use crate::shared::{Inner, Shared};
 use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
@@ -75,13 +77,14 @@ impl Shared {
             }
             QueuePolicy::Block => self.wait_for_room(inner, line, never_fits),
             QueuePolicy::DropOldest if !never_fits => {
-                let evicted = inner.queue.evict_for(&self.pool, line.len()) as u64;
+                let lines = inner.queue.evict_for(&self.pool, line.len());
+                let evicted = lines.iter().sum::<u64>();
                 inner.count.evicted += evicted;
                 // Which of them were echoes is not known. An echo taken for another line is written
                 // early; another line taken for an echo would have to wait.
                 let echoes = inner.echoes.saturating_sub(evicted as usize);
                 inner.echoes = echoes.max(usize::from(own_thread));
-                let report = self.note_drops(&mut inner, evicted);
+                let report = self.note_drops(&mut inner, &lines);
                 self.accept(inner, line);
                 self.report_drops(report);
                 Ok(true)
@@ -90,7 +93,7 @@ impl Shared {
                 if own_thread {
                     self.unmark_echo(&mut inner);
                 }
-                Ok(self.refuse(inner))
+                Ok(self.refuse(inner, line.severity()))
             }
         }
     }
@@ -140,16 +143,18 @@ impl Shared {
         }
         match admitted {
             Ok(true) => self.accept(inner, line),
-            Ok(false) => return Ok(self.refuse(inner)),
+            Ok(false) => return Ok(self.refuse(inner, line.severity())),
             Err(error) => return Err(error),
         }
         Ok(true)
     }
 
     /// Counts a refused line; returns `false` for the sender.
-    pub(crate) fn refuse(&self, mut inner: MutexGuard<'_, Inner>) -> bool {
+    pub(crate) fn refuse(&self, mut inner: MutexGuard<'_, Inner>, severity: Severity) -> bool {
         inner.count.refused += 1;
-        let report = self.note_drops(&mut inner, 1);
+        let mut lines = BySeverity::default();
+        lines[severity as usize] = 1;
+        let report = self.note_drops(&mut inner, &lines);
         drop(inner);
         self.report_drops(report);
         false
@@ -179,14 +184,18 @@ impl Shared {
     }
 
     /// Notes dropped lines and returns how many are to be reported now, after unlocking.
-    fn note_drops(&self, inner: &mut Inner, lines: u64) -> Option<u64> {
-        if !self.callbacks.hears_drops() {
-            return None;
+    fn note_drops(&self, inner: &mut Inner, lines: &BySeverity) -> Option<u64> {
+        let policy = self.config.queue_policy;
+        let first = inner.note_losses(lines, policy, || self.clock.now());
+        let mut remind = first && self.callbacks.marker.encoder().is_some();
+        let mut report = None;
+        if self.callbacks.hears_drops() {
+            let first = inner.unreported == 0;
+            inner.unreported += lines.iter().sum::<u64>();
+            report = inner.drops_to_report(self.clock.now());
+            remind |= first && report.is_none();
         }
-        let first = inner.unreported == 0;
-        inner.unreported += lines;
-        let report = inner.drops_to_report(self.clock.now());
-        if first && report.is_none() && !inner.no_room {
+        if remind && !inner.no_room {
             // No take will follow to remind the worker of them.
             self.work.notify_one();
         }

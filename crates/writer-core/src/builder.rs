@@ -28,7 +28,7 @@ pub struct WriterBuilder {
     config: Config,
     sink: Option<Box<dyn Sink>>,
     fallback: Option<Box<dyn Sink>>,
-    callbacks: Callbacks,
+    pub(crate) callbacks: Callbacks,
     env_prefix: Option<String>,
 }
 
@@ -432,6 +432,8 @@ macro_rules! __writer_options {
             on_error(callback: impl Fn(&$crate::WriteError) + Send + Sync + 'static),
             on_recover(callback: impl Fn(u64) + Send + Sync + 'static),
             on_drop(callback: impl Fn(u64) + Send + Sync + 'static),
+            loss_marker(encode: impl Fn(&$crate::Losses, &mut Vec<u8>) + Send + Sync + 'static),
+            no_loss_marker(),
             synchronous(synchronous: bool),
             env_overrides(prefix: impl Into<String>),
         }

@@ -32,6 +32,10 @@ impl<'a> Line<'a> {
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() + usize::from(self.lacks_newline)
     }
+
+    pub(crate) fn severity(&self) -> Severity {
+        self.severity
+    }
 }
 
 /// A piece of memory with lines in it, and how far they have gone out.
@@ -137,12 +141,12 @@ impl Chunk {
         self.out - before
     }
 
-    /// Takes the first line out, unwritten, and returns its length in bytes.
-    pub(crate) fn evict(&mut self) -> usize {
+    /// Takes the first line out, unwritten, and returns its length in bytes and its severity.
+    pub(crate) fn evict(&mut self) -> (usize, Severity) {
         debug_assert!(!self.inside_line());
-        let len = self.front_len();
+        let (len, severity) = (self.front_len(), self.entry(self.out) >> LENGTH_BITS);
         self.advance(len);
-        len
+        (len, Severity::ALL[severity as usize])
     }
 
     /// Takes the last line out if nothing of it is out; returns whether it did.

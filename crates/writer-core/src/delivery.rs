@@ -8,6 +8,7 @@ use crate::barrier::copy_error;
 use crate::clock;
 use crate::error::{Operation, State, WriteError};
 use crate::io::{ReopenReason, Sink};
+use crate::marker::{Markers, Sent};
 use crate::outlet::{Outlet, panic_error};
 use crate::queue::Hand;
 use crate::shared::{Inner, Shared};
@@ -32,6 +33,7 @@ pub(crate) struct Delivery {
     diverted: u64,
     fallback_failed: bool,
     hand: Hand,
+    markers: Markers,
     /// When the sink is next asked whether its target is still at its name.
     check_at: Instant,
     /// It is not, and cannot be found; that was reported.
@@ -82,6 +84,7 @@ impl Delivery {
             diverted: 0,
             fallback_failed: false,
             hand: Hand::default(),
+            markers: Markers::default(),
             check_at: now + CHECK_EVERY,
             astray: false,
             failing_since: None,
@@ -114,6 +117,27 @@ impl Delivery {
     /// remainder back, or fails. The sink may hold back only while `may_hold` says so.
     pub(crate) fn round(&mut self, shared: &Shared, may_hold: impl Fn(&Inner) -> bool) -> Round {
         let taken = self.take(shared);
+        self.deliver(shared, taken == 0, may_hold)
+    }
+
+    /// Has a loss marker go out at the next line end.
+    pub(crate) fn put_marker(&mut self, marker: Vec<u8>) {
+        self.markers.put(marker);
+    }
+
+    /// Writes a loss marker. The queue stays as it is.
+    pub(crate) fn mark(&mut self, shared: &Shared, marker: Vec<u8>) -> Round {
+        self.put_marker(marker);
+        self.deliver(shared, true, |_| false)
+    }
+
+    /// Offers what is in the hand to the sink; with `force` it may at first hold nothing back.
+    fn deliver(
+        &mut self,
+        shared: &Shared,
+        mut force: bool,
+        may_hold: impl Fn(&Inner) -> bool,
+    ) -> Round {
         let diverted = self.diverted_until.is_some_and(|until| shared.clock.now() < until);
         self.choose(diverted);
         let mut round = Round {
@@ -126,13 +150,19 @@ impl Delivery {
             notice: None,
             recovered: None,
         };
-        let mut force = taken == 0;
-        while !self.hand.is_empty() {
-            let more = !force && (self.hand.has_more() || may_hold(&shared.lock()));
-            force = false;
+        while !self.hand.is_empty() || !self.markers.is_empty() {
             if !diverted && let Some(error) = self.check(shared) {
                 round.notice = Some((Operation::Reopen, error));
             }
+            if let Err(error) = self.offer_markers(shared, &mut round) {
+                self.fail(shared, &mut round, Operation::Write, error);
+                return round;
+            }
+            if self.hand.is_empty() {
+                break;
+            }
+            let more = !force && (self.hand.has_more() || may_hold(&shared.lock()));
+            force = false;
             match self.offer(more) {
                 Some(Ok(0)) if more && !self.hand.has_more() => {
                     round.end = RoundEnd::Held;
@@ -172,9 +202,10 @@ impl Delivery {
     /// part is closed when something is next written there.
     fn choose(&mut self, diverted: bool) {
         if diverted != self.last_diverted {
-            if self.hand.inside_line() {
+            if self.hand.inside_line() || self.markers.inside_marker() {
                 self.outlet().tear();
                 self.hand.rewind();
+                self.markers.rewind();
             }
             self.last_diverted = diverted;
         }
@@ -200,6 +231,7 @@ impl Delivery {
 
     fn take(&mut self, shared: &Shared) -> usize {
         let mut inner = shared.lock();
+        inner.watch_losses(|| shared.clock.now());
         let taken = inner.queue.take_into(&mut self.hand);
         if inner.queue.is_empty() {
             inner.triggered = false;
@@ -214,7 +246,7 @@ impl Delivery {
     /// name. Returns a failure of which nothing was heard yet.
     fn check(&mut self, shared: &Shared) -> Option<io::Error> {
         let now = shared.clock.now();
-        if now < self.check_at || self.hand.inside_line() {
+        if now < self.check_at || self.hand.inside_line() || self.markers.inside_marker() {
             return None;
         }
         self.check_at = now + CHECK_EVERY;
@@ -229,6 +261,7 @@ impl Delivery {
         if let Some(found) = self.main.reopen(reason)? {
             if !self.last_diverted {
                 self.hand.rewind();
+                self.markers.rewind();
             }
             let mut inner = shared.lock();
             inner.count.reopened += 1;
@@ -254,6 +287,22 @@ impl Delivery {
             _ => &mut self.main,
         };
         outlet.offer(self.hand.front()?, more)
+    }
+
+    /// Writes the loss markers, unless a line is partly out.
+    fn offer_markers(&mut self, shared: &Shared, round: &mut Round) -> io::Result<()> {
+        if self.markers.is_empty() || self.hand.inside_line() {
+            return Ok(());
+        }
+        let mut sent = Sent::default();
+        let mut markers = std::mem::take(&mut self.markers);
+        let result = markers.offer(self.outlet(), &mut sent);
+        self.markers = markers;
+        round.progress |= sent.bytes > 0;
+        let mut inner = shared.lock();
+        inner.count.bytes_written += sent.bytes;
+        inner.count.markers += sent.markers;
+        result
     }
 
     fn advance(&mut self, shared: &Shared, bytes: usize) -> usize {
@@ -352,7 +401,10 @@ impl Delivery {
                 return false;
             }
             if shared.lock().queue.is_empty() && self.hand.is_empty() {
-                return true;
+                match shared.last_losses() {
+                    Some(losses) => shared.put_marker(self, &losses),
+                    None => return true,
+                }
             }
         }
     }

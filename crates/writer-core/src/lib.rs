@@ -33,6 +33,8 @@ mod guard;
 mod io;
 pub mod json;
 mod line_writer;
+mod losses;
+mod marker;
 mod metrics;
 mod mode;
 mod outlet;
@@ -79,6 +81,7 @@ pub use error::{
 pub use guard::WriterGuard;
 pub use io::{ReopenReason, Reopened, Sink, WriteSink};
 pub use line_writer::LineWriter;
+pub use losses::Losses;
 pub use metrics::Metrics;
 #[cfg(unix)]
 pub use raw_line::raw_line;

@@ -87,6 +87,7 @@ pub(crate) struct Counters {
     pub(crate) torn_lines: u64,
     pub(crate) recovered_nul_bytes: u64,
     pub(crate) reopened: u64,
+    pub(crate) markers: u64,
 }
 
 impl Counters {
@@ -122,6 +123,7 @@ impl Counters {
             torn_lines: self.torn_lines,
             recovered_nul_bytes: self.recovered_nul_bytes,
             reopened: self.reopened,
+            markers: self.markers,
             ..Metrics::default()
         }
     }

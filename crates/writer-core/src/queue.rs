@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use crate::chunk::{Chunk, ChunkPool, Line};
+use crate::losses::BySeverity;
 
 /// A list of chunks, bounded in lines and in bytes.
 pub(crate) struct Queue {
@@ -59,6 +60,20 @@ impl Queue {
         self.lines >= self.max_lines || self.bytes >= self.max_bytes
     }
 
+    /// Half of the bound in lines, at least one.
+    pub(crate) fn half_lines(&self) -> usize {
+        (self.max_lines / 2).max(1)
+    }
+
+    /// Half of the bound in bytes, at least one.
+    pub(crate) fn half_bytes(&self) -> usize {
+        (self.max_bytes / 2).max(1)
+    }
+
+    pub(crate) fn is_half_full(&self) -> bool {
+        self.lines >= self.half_lines() || self.bytes >= self.half_bytes()
+    }
+
     /// Whether a line of `len` bytes can come in now.
     #[inline]
     pub(crate) fn fits(&self, len: usize) -> bool {
@@ -90,13 +105,15 @@ impl Queue {
         self.chunks.push_back(chunk);
     }
 
-    /// Evicts the oldest lines until a line of `len` bytes fits, and returns how many went. The
-    /// line must not be one that [never fits](Self::never_fits).
-    pub(crate) fn evict_for(&mut self, pool: &ChunkPool, len: usize) -> usize {
-        let before = self.lines;
+    /// Evicts the oldest lines until a line of `len` bytes fits, and returns how many went of each
+    /// severity. The line must not be one that [never fits](Self::never_fits).
+    pub(crate) fn evict_for(&mut self, pool: &ChunkPool, len: usize) -> BySeverity {
+        let mut evicted = BySeverity::default();
         while !self.fits(len) {
             let Some(oldest) = self.chunks.front_mut() else { break };
-            self.bytes -= oldest.evict();
+            let (len, severity) = oldest.evict();
+            self.bytes -= len;
+            evicted[severity as usize] += 1;
             self.lines -= 1;
             if oldest.lines() == 0
                 && let Some(empty) = self.chunks.pop_front()
@@ -104,7 +121,7 @@ impl Queue {
                 pool.put(empty);
             }
         }
-        before - self.lines
+        evicted
     }
 
     /// Moves everything to the end of `hand` and returns the number of lines moved. What is in the
@@ -272,9 +289,9 @@ mod tests {
             push(&mut queue, &pool, text);
         }
         assert!(!queue.fits(2));
-        assert_eq!(queue.evict_for(&pool, 2), 1);
+        assert_eq!(queue.evict_for(&pool, 2).iter().sum::<u64>(), 1);
         push(&mut queue, &pool, "d");
-        assert_eq!(queue.evict_for(&pool, 17), 2);
+        assert_eq!(queue.evict_for(&pool, 17), [0, 0, 2, 0, 0]);
         push(&mut queue, &pool, "0123456789abcdef");
         assert_eq!(take_all(&mut queue, &pool), "d\n0123456789abcdef\n");
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::WriteError;
+use crate::losses::{Losses, MarkerLine};
 
 /// Prints one line to stderr; where stderr is gone, nobody is left to be told.
 pub(crate) fn to_stderr(message: fmt::Arguments<'_>) {
@@ -46,6 +47,8 @@ pub(crate) struct Callbacks {
     pub(crate) on_drop: Option<Box<dyn Fn(u64) + Send + Sync>>,
     /// Whether drops are reported on stderr when there is no callback.
     pub(crate) warn: bool,
+    /// How lines about dropped lines look.
+    pub(crate) marker: MarkerLine,
     /// How many callbacks panicked.
     pub(crate) panics: AtomicU64,
 }
@@ -97,6 +100,24 @@ impl Callbacks {
             }
             None => {}
         }
+    }
+
+    /// A line about these losses; empty where none is wanted.
+    pub(crate) fn marker_line(&self, losses: &Losses) -> Vec<u8> {
+        let mut line = Vec::new();
+        let mut whole = false;
+        if let Some(encode) = self.marker.encoder() {
+            self.run(|| {
+                encode(losses, &mut line);
+                whole = true;
+            });
+        }
+        if !whole {
+            line.clear();
+        } else if line.last().is_some_and(|&last| last != b'\n') {
+            line.push(b'\n');
+        }
+        line
     }
 
     fn run(&self, callback: impl FnOnce()) {

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::error::State;
 use crate::io::{Reopened, Sink};
+use crate::losses::Episode;
 use crate::metrics::{Counters, Metrics};
 use crate::process;
 use crate::queue::Queue;
@@ -98,6 +99,8 @@ pub(crate) struct Inner {
     /// Dropped lines that `on_drop` has not heard of, and when it last heard of some.
     pub(crate) unreported: u64,
     pub(crate) reported_at: Option<Instant>,
+    /// Dropped lines that no loss marker has told of.
+    pub(crate) episode: Option<Episode>,
     /// Without a worker: written lines that `on_write` has not heard of, and the worst state that
     /// `on_error` has heard of since the sink last worked.
     pub(crate) untold: usize,
@@ -177,6 +180,7 @@ impl Inner {
             echoed: 0,
             unreported: 0,
             reported_at: None,
+            episode: None,
             untold: 0,
             reported: State::Healthy,
             sink_panics: false,

@@ -11,6 +11,7 @@ use crate::clock;
 use crate::delivery::{Delivery, Round, RoundEnd};
 use crate::error::{FlushError, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
+use crate::losses::Losses;
 use crate::shared::{Inner, Shared};
 use crate::sync::{MutexGuard, lock, try_lock};
 use crate::thread_mark::ThreadMark;
@@ -40,8 +41,12 @@ impl Shared {
         let round = self.write_now(&mut delivery, until, |inner| !inner.closed);
         let failed = matches!(round.end, RoundEnd::Failed(..));
         let refused = failed && delivery.take_back_last(self);
+        let marked = if failed { None } else { self.mark_when_due(&mut delivery) };
         drop(delivery);
         self.tell(round);
+        if let Some(marked) = marked {
+            self.tell(marked);
+        }
         if refused {
             let mut inner = self.lock();
             inner.count.enqueued -= 1;
@@ -49,9 +54,35 @@ impl Shared {
                 inner.count.rejected += 1;
                 return Err(SendError::Closed);
             }
-            return Ok(self.refuse(inner));
+            return Ok(self.refuse(inner, line.severity()));
         }
         Ok(true)
+    }
+
+    /// Puts a line about losses into the file if they began a second ago; the sink works again.
+    fn mark_when_due(&self, delivery: &mut Delivery) -> Option<Round> {
+        let losses = {
+            let mut inner = self.lock();
+            inner.episode.as_ref()?;
+            let now = self.clock.now();
+            inner.calm_at().filter(|&at| now >= at && self.callbacks.marker.encoder().is_some())?;
+            inner.take_losses()?
+        };
+        self.put_marker(delivery, &losses);
+        Some(self.write_now(delivery, Some(self.clock.now()), |_| false))
+    }
+
+    /// Has the next write begin with a line about these losses. The code of the user that encodes it
+    /// may find the lock around the sink taken: by this thread, as the mark says.
+    pub(crate) fn put_marker(&self, delivery: &mut Delivery, losses: &Losses) {
+        let _mark = ThreadMark::enter(self);
+        delivery.put_marker(self.callbacks.marker_line(losses));
+    }
+
+    /// The losses that a last marker tells of.
+    pub(crate) fn last_losses(&self) -> Option<Losses> {
+        self.callbacks.marker.encoder()?;
+        self.lock().take_losses()
     }
 
     /// Until when a failing sink is tried again.
@@ -215,6 +246,9 @@ impl Shared {
         };
         if self.lock().ended {
             return self.lock().shutdown_result();
+        }
+        if let Some(losses) = self.last_losses() {
+            self.put_marker(&mut delivery, &losses);
         }
         let mut round = self.write_now(&mut delivery, until, |_| true);
         if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {

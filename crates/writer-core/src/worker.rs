@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::delivery::{Round, RoundEnd};
+use crate::delivery::{Delivery, Round, RoundEnd};
 use crate::error::{Operation, State};
+use crate::losses::Losses;
 use crate::mode::{Look, Rhythm, Verdict};
 use crate::report::survives;
 use crate::shared::{Alarm, DROP_REPORT_EVERY, Inner, Shared};
-use crate::sync::lock;
+use crate::sync::{MutexGuard, lock};
 use crate::thread_mark::ThreadMark;
 
 /// The pause after a first failure, in the middle of an episode at most, and between tries of a
@@ -79,6 +80,9 @@ fn rescue(shared: &Shared) {
         if !delivery.divert_for_good(shared) {
             return;
         }
+        if let Some(losses) = shared.last_losses() {
+            shared.put_marker(&mut delivery, &losses);
+        }
         let mut round = delivery.round(shared, |_| false);
         let left = delivery.lines_in_hand() > 0 || !shared.lock().queue.is_empty();
         drop(delivery);
@@ -108,6 +112,8 @@ enum Task {
     /// Serves the requests up to this ticket.
     Reopen(u64),
     ReportDrops(u64),
+    /// An episode of losses is over.
+    Mark(Losses),
     Idle,
     End,
 }
@@ -144,6 +150,7 @@ impl Worker<'_> {
             Task::Sync(ticket) => lock(&self.shared.delivery).sync(self.shared, ticket),
             Task::Reopen(ticket) => self.reopen(ticket),
             Task::ReportDrops(lines) => self.shared.callbacks.dropped(lines),
+            Task::Mark(losses) => self.mark(&losses),
             Task::Idle => self.idle(),
             Task::End => return false,
         }
@@ -188,6 +195,12 @@ impl Worker<'_> {
         if let Some(lines) = self.drops_to_report(inner, now) {
             return Ok(Task::ReportDrops(lines));
         }
+        if self.marks()
+            && inner.calm_at().is_some_and(|at| now >= at)
+            && let Some(losses) = inner.take_losses()
+        {
+            return Ok(Task::Mark(losses));
+        }
         let pending = !inner.queue.is_empty();
         let arrived = std::mem::replace(&mut self.seen, inner.arrivals()) != inner.arrivals();
         inner.triggered &= pending;
@@ -200,9 +213,15 @@ impl Worker<'_> {
             return Ok(Task::Write { forced: !self.rhythm.writes_when_full() });
         }
         if inner.closed {
-            return Ok(Task::End);
+            let losses = if self.marks() { inner.take_losses() } else { None };
+            return Ok(losses.map_or(Task::End, Task::Mark));
         }
         self.look_around(inner, now, verdict)
+    }
+
+    /// Whether losses are marked in the file.
+    fn marks(&self) -> bool {
+        self.shared.callbacks.marker.encoder().is_some()
     }
 
     /// The dropped lines that are due to be reported, now that there is room again.
@@ -228,6 +247,9 @@ impl Worker<'_> {
         if inner.unreported > 0 && !inner.no_room {
             also_at(inner.reported_at.map(|last| last + DROP_REPORT_EVERY));
         }
+        if self.marks() {
+            also_at(inner.calm_at());
+        }
         if self.idle_at.is_some_and(|at| now >= at) {
             self.idle_at = None;
             return Ok(Task::Idle);
@@ -242,8 +264,7 @@ impl Worker<'_> {
             return Alarm::NEVER;
         }
         let queue = &inner.queue;
-        let half = (queue.max_lines() / 2).max(1);
-        let half_bytes = (queue.max_bytes() / 2).max(1);
+        let (half, half_bytes) = (queue.half_lines(), queue.half_bytes());
         let lines = match verdict {
             Verdict::Wait(_, lines) => lines,
             _ if queue.lines() < half => half,
@@ -266,12 +287,32 @@ impl Worker<'_> {
         let now = shared.clock.now();
         let rhythm = &self.rhythm;
         let mut delivery = lock(&shared.delivery);
-        let mut round = delivery.round(shared, |inner| {
+        let round = delivery.round(shared, |inner| {
             let demanded = inner.closed || inner.flush_upto > inner.flushed || inner.room_wanted;
             !demanded
                 && !rhythm.interval_over(now)
                 && rhythm.decide(&look_at(inner, false), now) == Verdict::Write
         });
+        if matches!(round.end, RoundEnd::Clean) {
+            // Lines that came during a slow round wait since its beginning, not since its end.
+            self.rhythm.flushed(now);
+        }
+        self.settle(round, delivery);
+    }
+
+    /// Puts a line about losses into the file. What waits in the queue stays as due as it was.
+    fn mark(&mut self, losses: &Losses) {
+        let marker = self.shared.callbacks.marker_line(losses);
+        if !marker.is_empty() {
+            let mut delivery = lock(&self.shared.delivery);
+            let round = delivery.mark(self.shared, marker);
+            self.settle(round, delivery);
+        }
+    }
+
+    /// Draws the conclusions from a round: state, callbacks, when to try again.
+    fn settle(&mut self, mut round: Round, mut delivery: MutexGuard<'_, Delivery>) {
+        let shared = self.shared;
         let failed = matches!(round.end, RoundEnd::Failed(..));
         // Of a sink that has failed, an empty round says nothing.
         let works = !failed && !round.diverted && (round.progress || !self.diverted);
@@ -280,28 +321,15 @@ impl Worker<'_> {
         }
         let wants_idle = delivery.wants_idle();
         drop(delivery);
-        self.idle_at = if wants_idle { clock::deadline(shared.clock.now(), IDLE) } else { None };
-        self.settle(round, now);
-    }
-
-    /// Draws the conclusions from a round that began at `began`: state, callbacks, when to try
-    /// again.
-    fn settle(&mut self, mut round: Round, began: Instant) {
-        let shared = self.shared;
         let now = shared.clock.now();
+        self.idle_at = if wants_idle { clock::deadline(now, IDLE) } else { None };
         self.held = matches!(round.end, RoundEnd::Held);
-        if !matches!(round.end, RoundEnd::Failed(..)) {
-            if round.recovered.is_some() {
-                (self.retry, self.diverted) = (None, false);
-                let mut inner = shared.lock();
-                (inner.state, inner.diverted) = (State::Healthy, false);
-                // Meant for the episode that is over; the next one has not had its time yet.
-                inner.give_up = false;
-            }
-            if !self.held {
-                // Lines that came during a slow round wait since then, not since its end.
-                self.rhythm.flushed(began);
-            }
+        if round.recovered.is_some() {
+            (self.retry, self.diverted) = (None, false);
+            let mut inner = shared.lock();
+            (inner.state, inner.diverted) = (State::Healthy, false);
+            // Meant for the episode that is over; the next one has not had its time yet.
+            inner.give_up = false;
         }
         shared.after_round(&mut round);
         if let RoundEnd::Failed(operation, error) = round.end {

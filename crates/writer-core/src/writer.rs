@@ -10,6 +10,7 @@ use crate::chunk::Line;
 use crate::config::Config;
 use crate::error::{FlushError, ReopenError, SendError, ShutdownError};
 use crate::io::Sink;
+use crate::json::Format;
 use crate::line_writer::LineWriter;
 use crate::metrics::Metrics;
 use crate::severity::Severity;
@@ -274,6 +275,13 @@ impl Writer {
     /// An [`io::Write`](std::io::Write) that assembles lines; make one per place of use.
     pub fn line_writer(&self) -> LineWriter {
         LineWriter::new(self.clone())
+    }
+
+    /// Has losses marked in the format of an adapter, unless the program said how, or that they are
+    /// not to be marked, or another adapter came first.
+    #[doc(hidden)]
+    pub fn default_loss_marker(&self, format: &Format) {
+        self.shared.callbacks.marker.or_format(format);
     }
 
     /// Counts what happened to a record of an adapter while it was encoded.

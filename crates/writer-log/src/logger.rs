@@ -29,6 +29,7 @@ pub struct Logger {
 
 impl Logger {
     pub(crate) fn new(writer: Writer, format: Format, filter: env_filter::Filter) -> Self {
+        writer.default_loss_marker(&format);
         Logger { writer, format, filter: Arc::new(FilterCell::new(filter)) }
     }
 

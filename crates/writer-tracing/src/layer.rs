@@ -70,6 +70,7 @@ impl JsonLayer {
         format: Format,
         span_events: Option<(SpanEvents, SpanLines)>,
     ) -> Self {
+        writer.default_loss_marker(&format);
         let id = NEXT_LAYER.fetch_add(1, Ordering::Relaxed);
         JsonLayer {
             id,

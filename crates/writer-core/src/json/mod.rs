@@ -50,6 +50,7 @@ mod keys;
 mod kind;
 #[cfg(feature = "local-time")]
 mod local;
+mod loss;
 mod members;
 mod message;
 mod name;
@@ -81,6 +82,7 @@ mod tests;
 
 pub use build::{FormatBuilder, NonFinite, WideIntegers};
 pub use format::{Encoded, Format, Meta};
+pub use loss::{LOSS_MESSAGE, LOSS_TARGET};
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 pub use nested::TOO_DEEP;
 pub use record::Record;

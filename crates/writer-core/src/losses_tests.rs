@@ -1,0 +1,258 @@
+//! When a loss marker comes, by a clock that only the test moves.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::*;
+use crate::chunk::Line;
+use crate::testing::{MS, Rig, SEC};
+use crate::{Mode, State};
+
+/// Has markers look like `<15: 0 1 14 0 0 drop_oldest>`.
+fn mark(rig: &Rig) {
+    let encode: Encode = Box::new(|losses, line| {
+        let [trace, debug, info, warn, error] = losses.by_severity;
+        assert!(losses.since <= losses.until);
+        let (lines, policy) = (losses.lines(), losses.policy);
+        let text = format!("<{lines}: {trace} {debug} {info} {warn} {error} {policy}>");
+        line.extend_from_slice(text.as_bytes());
+    });
+    assert!(rig.shared.callbacks.marker.0.set(Some(encode)).is_ok());
+}
+
+fn rig(change: impl FnOnce(&mut crate::Config)) -> Rig {
+    let rig = Rig::new(|c| {
+        (c.max_queue_size, c.queue_policy) = (4, QueuePolicy::DropNewest);
+        change(c);
+    });
+    mark(&rig);
+    rig
+}
+
+fn send(rig: &Rig, count: usize) -> usize {
+    (0..count).filter(|_| rig.send("x").unwrap()).count()
+}
+
+fn send_as(rig: &Rig, severity: Severity, text: &str) -> bool {
+    rig.shared.admit(Line::new(text.as_bytes(), severity)).unwrap()
+}
+
+/// Fills the queue while the sink is stuck, so that lines are dropped, and lets the sink go on.
+fn storm(rig: &Rig, dropped: usize) {
+    let calls = rig.probe.script(|script| {
+        script.gate = true;
+        script.calls
+    });
+    rig.send("x").unwrap();
+    rig.quiet_or_stuck(calls + 1);
+    assert_eq!(send(rig, 4 + dropped), 4);
+    rig.probe.script(|script| script.gate = false);
+    rig.until(|inner| inner.queue.is_empty());
+    rig.quiet();
+}
+
+impl Rig {
+    fn quiet_or_stuck(&self, calls: usize) {
+        self.shared.advance(SEC);
+        self.until_call(calls);
+    }
+
+    fn markers(&self) -> Vec<String> {
+        let text = self.probe.text();
+        text.lines().filter(|line| line.starts_with('<')).map(str::to_owned).collect()
+    }
+}
+
+#[test]
+fn one_marker_follows_when_the_queue_has_been_below_half_for_a_second() {
+    let rig = rig(|_| {});
+    storm(&rig, 3);
+    assert_eq!(rig.quiet(), Some(SEC), "the one wake-up that is left");
+    rig.advance(999 * MS);
+    assert_eq!(rig.markers().len(), 0);
+    rig.advance(MS);
+    assert_eq!(rig.markers(), ["<3: 0 0 3 0 0 drop_newest>"]);
+    let m = rig.metrics();
+    assert_eq!((m.markers, m.written, m.dropped), (1, 5, 3));
+    assert_eq!(m.bytes_written as usize, rig.probe.text().len());
+    assert_eq!(rig.drops().iter().sum::<u64>(), 3);
+    rig.advance(1000 * SEC);
+    assert_eq!((rig.markers().len(), rig.quiet()), (1, None));
+}
+
+#[test]
+fn storms_within_a_second_are_one_episode_and_later_ones_another() {
+    let rig = rig(|c| c.flush_interval = Some(Duration::ZERO));
+    storm(&rig, 1);
+    rig.advance(500 * MS);
+    // The line at the head of a storm needs a second on the clock of its own.
+    rig.probe.script(|script| script.gate = true);
+    let calls = rig.probe.script(|script| script.calls);
+    rig.send("x").unwrap();
+    rig.until_call(calls + 1);
+    assert_eq!(send(&rig, 6), 4);
+    rig.probe.script(|script| script.gate = false);
+    rig.until(|inner| inner.queue.is_empty());
+    rig.quiet();
+    rig.advance(999 * MS);
+    assert_eq!(rig.markers().len(), 0);
+    rig.advance(MS);
+    assert_eq!(rig.markers(), ["<3: 0 0 3 0 0 drop_newest>"]);
+    storm(&rig, 1);
+    rig.advance(SEC);
+    assert_eq!(rig.markers()[1..], ["<1: 0 0 1 0 0 drop_newest>"]);
+}
+
+#[test]
+fn a_queue_that_is_half_full_again_keeps_the_episode_open_without_a_timer() {
+    let rig = rig(|c| c.mode = Mode::Manual);
+    assert_eq!(send(&rig, 6), 4);
+    assert_eq!(rig.quiet(), None, "nothing can end the episode but a take");
+    let trigger = || {
+        rig.shared.lock().triggered = true;
+        rig.shared.work.notify_one();
+        rig.until(|inner| inner.queue.is_empty());
+    };
+    trigger();
+    rig.advance(500 * MS);
+    assert_eq!(send(&rig, 2), 2);
+    rig.advance(800 * MS);
+    assert_eq!((rig.markers().len(), rig.quiet()), (0, None));
+    trigger();
+    assert_eq!(rig.quiet(), Some(SEC));
+    assert_eq!(send(&rig, 1), 1);
+    rig.advance(SEC);
+    assert_eq!(rig.markers(), ["<2: 0 0 2 0 0 drop_newest>"]);
+    assert_eq!(rig.metrics().queue_len, 1, "a marker writes no lines that are not due");
+}
+
+#[test]
+fn a_line_that_never_fits_is_marked_although_the_worker_was_parked() {
+    let rig = rig(|c| c.max_queue_bytes = 8);
+    assert_eq!(rig.quiet(), None);
+    assert_eq!(rig.send("far too long"), Ok(false));
+    assert_eq!(rig.quiet(), Some(SEC));
+    rig.advance(500 * MS);
+    assert_eq!(rig.send("as long again"), Ok(false));
+    rig.advance(500 * MS);
+    assert_eq!(rig.markers(), ["<2: 0 0 2 0 0 drop_newest>"], "drops do not put it off");
+    assert_eq!(rig.quiet(), None);
+}
+
+#[test]
+fn evicted_lines_are_counted_by_their_own_severity() {
+    let rig = rig(|c| (c.queue_policy, c.mode) = (QueuePolicy::DropOldest, Mode::Manual));
+    for severity in Severity::ALL {
+        assert!(send_as(&rig, severity, "old"));
+    }
+    // One was evicted already; of the others two go, one of them for a line in its place.
+    for _ in 0..2 {
+        assert!(send_as(&rig, Severity::Error, "new"));
+    }
+    rig.shared.flush(Duration::MAX).unwrap();
+    rig.advance(SEC);
+    assert_eq!(rig.markers(), ["<3: 1 1 1 0 0 drop_oldest>"]);
+}
+
+#[test]
+fn a_marker_that_went_out_in_part_is_finished_before_anything_else() {
+    let rig = rig(|_| {});
+    storm(&rig, 1);
+    rig.probe.script(|script| script.room = Some(5));
+    rig.advance(SEC);
+    rig.until(|inner| inner.state == State::Retrying);
+    rig.send("after").unwrap();
+    rig.quiet();
+    assert!(rig.probe.text().ends_with("x\n<1: 0"));
+    assert_eq!(rig.metrics().markers, 0);
+    rig.probe.script(|script| script.room = None);
+    rig.advance(SEC);
+    rig.advance(SEC);
+    assert!(rig.probe.text().ends_with("x\n<1: 0 0 1 0 0 drop_newest>\nafter\n"));
+    let m = rig.metrics();
+    assert_eq!((m.markers, m.bytes_written as usize), (1, rig.probe.text().len()));
+}
+
+#[test]
+fn what_no_marker_has_told_comes_at_the_end() {
+    let rig = rig(|_| {});
+    storm(&rig, 2);
+    let shutdown = rig.spawn(|shared| shared.shutdown(Duration::MAX));
+    shutdown.join().unwrap().unwrap();
+    assert!(rig.probe.text().ends_with("x\n<2: 0 0 2 0 0 drop_newest>\n"));
+}
+
+#[test]
+fn a_sink_that_fails_to_the_end_takes_the_marker_with_it() {
+    let rig = rig(|_| {});
+    storm(&rig, 2);
+    rig.probe.script(|script| script.room = Some(0));
+    let shutdown = rig.spawn(|shared| shared.shutdown(SEC));
+    rig.until(|inner| inner.state == State::Retrying);
+    rig.shared.advance(SEC);
+    rig.shared.advance(SEC);
+    assert!(shutdown.join().unwrap().is_ok(), "no line was lost");
+    assert_eq!((rig.metrics().markers, rig.markers().len()), (0, 0));
+}
+
+#[test]
+fn an_encoder_that_panics_costs_its_marker_and_nothing_else() {
+    let rig = Rig::new(|c| (c.max_queue_size, c.queue_policy) = (4, QueuePolicy::DropNewest));
+    let encode: Encode = Box::new(|_, line| {
+        line.extend_from_slice(b"half a mar");
+        panic!("on purpose")
+    });
+    assert!(rig.shared.callbacks.marker.0.set(Some(encode)).is_ok());
+    storm(&rig, 1);
+    rig.advance(SEC);
+    rig.advance(SEC);
+    let m = rig.metrics();
+    assert_eq!((m.markers, m.callback_panics, rig.quiet()), (0, 1, None));
+    assert!(!rig.probe.text().contains("half"));
+}
+
+#[test]
+fn without_a_worker_the_marker_follows_a_line_that_is_written_again() {
+    let rig = Rig::without_worker(|c| {
+        (c.synchronous, c.queue_policy) = (true, QueuePolicy::DropNewest);
+    });
+    mark(&rig);
+    rig.probe.script(|script| script.room = Some(0));
+    for _ in 0..3 {
+        assert_eq!(rig.send("no"), Ok(false));
+    }
+    rig.probe.script(|script| script.room = None);
+    assert_eq!(rig.send("a"), Ok(true));
+    assert_eq!(rig.probe.text(), "a\n", "at most one a second");
+    rig.shared.advance(SEC);
+    assert_eq!(rig.send("b"), Ok(true));
+    assert_eq!(rig.probe.text(), "a\nb\n<3: 0 0 3 0 0 drop_newest>\n");
+    rig.probe.script(|script| script.room = Some(0));
+    assert_eq!(rig.send("no"), Ok(false));
+    rig.probe.script(|script| script.room = None);
+    rig.shared.shutdown_now(Duration::MAX).unwrap();
+    assert_eq!(rig.markers()[1..], ["<1: 0 0 1 0 0 drop_newest>"]);
+    assert_eq!(rig.metrics().markers, 2);
+}
+
+#[test]
+fn without_a_worker_markers_that_fail_are_all_written_later() {
+    let rig = Rig::without_worker(|c| {
+        (c.synchronous, c.queue_policy) = (true, QueuePolicy::DropNewest);
+    });
+    mark(&rig);
+    let refuse = || {
+        rig.probe.script(|script| script.room = Some(0));
+        assert_eq!(rig.send("no"), Ok(false));
+        rig.shared.advance(SEC);
+    };
+    refuse();
+    // Room for the line and two bytes of the marker.
+    rig.probe.script(|script| script.room = Some(4));
+    assert_eq!(rig.send("a"), Ok(true));
+    refuse();
+    rig.probe.script(|script| script.room = None);
+    assert_eq!(rig.send("b"), Ok(true));
+    let marker = "<1: 0 0 1 0 0 drop_newest>\n";
+    assert_eq!(rig.probe.text(), format!("a\n{marker}b\n{marker}"));
+    assert_eq!(rig.metrics().markers, 2);
+}

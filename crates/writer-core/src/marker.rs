@@ -1,0 +1,107 @@
+//! Loss markers on their way into the sink, beside the lines.
+
+use std::io;
+
+use crate::outlet::{Outlet, panic_error};
+
+/// Loss markers that are not out, usually one at most. They go out between two lines.
+#[derive(Default)]
+pub(crate) struct Markers {
+    /// Lines with their newlines.
+    bytes: Vec<u8>,
+    /// How many of these bytes are out.
+    out: usize,
+    /// How many markers they are.
+    count: u64,
+}
+
+/// What of them went out.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) bytes: u64,
+    /// Markers that are out as a whole.
+    pub(crate) markers: u64,
+}
+
+impl Markers {
+    /// Adds a marker, a line with its newline; an empty one is none.
+    pub(crate) fn put(&mut self, marker: Vec<u8>) {
+        self.count += u64::from(!marker.is_empty());
+        self.bytes.extend(marker);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Whether one is partly out.
+    pub(crate) fn inside_marker(&self) -> bool {
+        self.out > 0
+    }
+
+    /// Has the one that is partly out begin anew, at another target.
+    pub(crate) fn rewind(&mut self) {
+        let newline = self.bytes[..self.out].iter().rposition(|&byte| byte == b'\n');
+        self.out = newline.map_or(0, |at| at + 1);
+    }
+
+    /// Writes them and adds up in `sent` what went out.
+    pub(crate) fn offer(&mut self, outlet: &mut Outlet, sent: &mut Sent) -> io::Result<()> {
+        while self.out < self.bytes.len() {
+            let Some(taken) = outlet.offer(&self.bytes[self.out..], false) else {
+                // As with lines: not repeated, and what follows begins a line of its own.
+                outlet.tear();
+                *self = Markers::default();
+                return Err(panic_error());
+            };
+            let taken = taken?;
+            self.out += taken;
+            sent.bytes += taken as u64;
+        }
+        sent.markers += self.count;
+        *self = Markers::default();
+        Ok(())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::Sink;
+
+    /// Takes so many bytes more, and then fails.
+    struct Room(usize, Arc<Mutex<Vec<u8>>>);
+
+    impl Sink for Room {
+        fn write(&mut self, bytes: &[u8], _more_waiting: bool) -> io::Result<usize> {
+            let taken = bytes.len().min(self.0);
+            self.0 -= taken;
+            self.1.lock().unwrap().extend_from_slice(&bytes[..taken]);
+            if taken == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(taken) }
+        }
+    }
+
+    fn room(bytes: usize) -> (Outlet, Arc<Mutex<Vec<u8>>>) {
+        let out = Arc::default();
+        (Outlet::new(Box::new(Room(bytes, Arc::clone(&out)))), out)
+    }
+
+    #[test]
+    fn a_marker_begins_anew_at_another_target_and_one_that_is_out_does_not() {
+        let mut markers = Markers::default();
+        markers.put(b"first\n".to_vec());
+        markers.put(b"second\n".to_vec());
+        let (mut sent, (mut old, out)) = (Sent::default(), room(9));
+        assert!(markers.offer(&mut old, &mut sent).is_err());
+        assert_eq!((&**out.lock().unwrap(), markers.inside_marker()), (&b"first\nsec"[..], true));
+        markers.rewind();
+        let (mut new, out) = room(100);
+        markers.offer(&mut new, &mut sent).unwrap();
+        assert_eq!((&**out.lock().unwrap(), markers.is_empty()), (&b"second\n"[..], true));
+        assert_eq!(sent, Sent { bytes: 16, markers: 2 });
+    }
+}
