@@ -4,7 +4,7 @@ use serde_json::Value;
 use tracing_subscriber::prelude::*;
 
 /// The program of the README, as its `main`.
-fn program() -> Result<(), writer_core::BuildError> {
+fn program() -> Result<(), writer_tracing::BuildError> {
     let (layer, _guard) = writer_tracing::layer("app.jsonl")?;
     tracing_subscriber::registry().with(layer).init();
 

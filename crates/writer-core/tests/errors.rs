@@ -1,0 +1,166 @@
+//! What errors say: one clause in lower case that names operation, path and reason, and the source
+//! apart.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use writer_core::{
+    BuildError, FlushError, Operation, ReopenError, SendError, ShutdownError, Sink, State, Writer,
+};
+
+fn denied() -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, "denied")
+}
+
+/// The text of an error, and whether it has a source.
+fn said(error: &dyn Error) -> (String, bool) {
+    (error.to_string(), error.source().is_some())
+}
+
+fn assert_says<E: Error>(expected: &[(E, &str, bool)]) {
+    for (error, text, source) in expected {
+        assert_eq!(said(error), ((*text).to_owned(), *source), "{error:?}");
+    }
+}
+
+#[test]
+fn a_build_error_names_what_was_wrong() {
+    let path = || PathBuf::from("/log/app.jsonl");
+    assert_says(&[
+        (
+            BuildError::InvalidOption { option: "tick", reason: "too short" },
+            "option tick is invalid: too short",
+            false,
+        ),
+        (
+            BuildError::InvalidEnv {
+                variable: "SHOP_MODE".into(),
+                value: "never".into(),
+                reason: "expected a mode".into(),
+            },
+            "environment variable SHOP_MODE is invalid: \"never\": expected a mode",
+            false,
+        ),
+        (
+            BuildError::InvalidPath { path: path(), reason: "it is empty" },
+            "path \"/log/app.jsonl\" cannot name a log file: it is empty",
+            false,
+        ),
+        (
+            BuildError::SpecialFile { path: path(), reason: "it is a pipe" },
+            "cannot log to \"/log/app.jsonl\": it is a pipe",
+            false,
+        ),
+        (BuildError::Locked { path: path() }, "another writer holds \"/log/app.jsonl\"", false),
+        (
+            BuildError::Io { operation: "open", path: path(), source: denied() },
+            "cannot open \"/log/app.jsonl\": denied",
+            true,
+        ),
+        (BuildError::Spawn { source: denied() }, "cannot start the worker thread: denied", true),
+    ]);
+}
+
+#[test]
+fn errors_of_a_running_writer_say_how_many_lines() {
+    assert_says(&[
+        (SendError::Closed, "the writer is closed", false),
+        (SendError::WouldBlock, "the queue is full and the worker cannot wait for itself", false),
+    ]);
+    assert_says(&[
+        (FlushError::Lost { lines: 3 }, "3 lines were given up", false),
+        (FlushError::Timeout { pending: 4 }, "the time is over with 4 lines pending", false),
+        (FlushError::WouldDeadlock, "the worker cannot wait for itself", false),
+        (FlushError::Unsupported, "the target cannot be synced", false),
+        (FlushError::Sync { source: denied() }, "the target could not be synced: denied", true),
+        (FlushError::Closed, "the writer belongs to the parent process", false),
+    ]);
+    assert_says(&[
+        (ReopenError::Refused { source: denied() }, "the target was not reopened: denied", true),
+        (ReopenError::Timeout, "the worker did not come to reopen the target", false),
+        (ReopenError::Unsupported, "the target cannot be reopened", false),
+        (ReopenError::WouldDeadlock, "the worker cannot wait for itself", false),
+        (ReopenError::Closed, "the writer is closed", false),
+    ]);
+    assert_says(&[
+        (ShutdownError::Timeout { remaining: 5 }, "the time is over with 5 lines pending", false),
+        (ShutdownError::Lost { lines: 6 }, "6 lines were given up", false),
+        (ShutdownError::Close { source: denied() }, "the sink could not be closed: denied", true),
+        (ShutdownError::WouldDeadlock, "the worker cannot wait for itself", false),
+    ]);
+}
+
+/// Fails in one of its operations.
+struct Failing(Operation);
+
+impl Failing {
+    fn result(&self, operation: Operation) -> io::Result<()> {
+        if self.0 == operation { Err(denied()) } else { Ok(()) }
+    }
+}
+
+impl Sink for Failing {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        self.result(Operation::Write).map(|()| lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.result(Operation::Flush)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.result(Operation::Sync)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.result(Operation::Close)
+    }
+}
+
+#[test]
+fn a_write_error_says_what_the_worker_tried() {
+    for (operation, text) in [
+        (Operation::Write, "cannot write to the sink (failed): denied"),
+        (Operation::Flush, "cannot flush the sink (failed): denied"),
+    ] {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let note = Arc::clone(&seen);
+        let (writer, guard) = Writer::to(Failing(operation))
+            .fail_after(Duration::ZERO)
+            .on_error(move |error| {
+                let said = said(error);
+                note.lock().unwrap().push((error.operation, error.state, said));
+            })
+            .build()
+            .unwrap();
+        assert_eq!(writer.send("x"), Ok(true));
+        // Both give up; only the line of the first is lost by it.
+        let lost = guard.shutdown(Duration::from_millis(50)).is_err();
+        assert_eq!(lost, operation == Operation::Write);
+        drop(guard);
+        let seen = seen.lock().unwrap();
+        let expected = (operation, State::Failed, (text.to_owned(), true));
+        assert_eq!(seen.first(), Some(&expected));
+    }
+}
+
+#[test]
+fn a_sync_and_a_close_that_fail_are_told_to_the_caller() {
+    let (writer, _guard) = Writer::to(Failing(Operation::Sync)).build().unwrap();
+    let error = writer.sync(Duration::from_secs(5)).unwrap_err();
+    assert_eq!(said(&error), ("the target could not be synced: denied".to_owned(), true));
+
+    let (writer, _guard) = Writer::to(Failing(Operation::Close)).build().unwrap();
+    let error = writer.shutdown(Duration::from_secs(5)).unwrap_err();
+    assert_eq!(said(&error), ("the sink could not be closed: denied".to_owned(), true));
+}
+
+#[test]
+fn states_have_names() {
+    let names = [State::Healthy, State::Retrying, State::Failed].map(State::as_str);
+    assert_eq!(names, ["healthy", "retrying", "failed"]);
+}
