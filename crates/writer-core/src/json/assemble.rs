@@ -142,6 +142,7 @@ impl FormatBuilder {
             [b"{", &*time_key].concat()
         };
         let reserve = RESERVE
+            + if table.message_required { rules.message.key.len() } else { 0 }
             + if typed { TYPED_RESERVE } else { 0 }
             + rules.nest.as_ref().map_or(0, |nest| nest.len())
             + if ids.iter().any(Option::is_some) { shape::IDS_RESERVE } else { 0 }
@@ -169,6 +170,7 @@ impl FormatBuilder {
             thread_id: self.attribute(Part::ThreadId, Kind::Int),
             thread_id_as_debug: table.thread_id_as_debug,
             message_hidden: !self.shows(Part::Message),
+            message_required: table.message_required && self.shows(Part::Message),
             span: self.span_piece(Part::Span, "", ""),
             spans: self.span_piece(Part::Spans, "[", "{\"arrayValue\":{\"values\":["),
             shape: if typed { &shape::TYPED } else { &shape::PLAIN },

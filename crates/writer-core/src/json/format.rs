@@ -104,6 +104,7 @@ pub(super) struct Inner {
     pub(super) thread_id: Option<Box<[u8]>>,
     pub(super) thread_id_as_debug: bool,
     pub(super) message_hidden: bool,
+    pub(super) message_required: bool,
     pub(super) span: Option<Box<[u8]>>,
     pub(super) spans: Option<Box<[u8]>>,
     /// How spans are written.
@@ -319,6 +320,9 @@ impl Inner {
     fn finish(&self, members: &mut Members) -> bool {
         if self.rules.options.typed {
             return self.finish_typed(members);
+        }
+        if self.message_required {
+            members.require_message(&self.rules);
         }
         members.end_fields(&self.rules);
         let out = &mut members.out;

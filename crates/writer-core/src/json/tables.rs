@@ -37,6 +37,7 @@ pub(super) static DEFAULT: Table = Table {
     message_nested: false,
     flat_spans: false,
     tasks: false,
+    message_required: false,
     message_types: &[],
     hex_ids: false,
     options: OPTIONS,
@@ -101,7 +102,16 @@ pub(super) static ECS: Table = Table {
         Part::SpanId,
     ],
     constants: &[("ecs.version", Constant::Json("\"8.11.0\""))],
-    reserved: &["log", "ecs", "process", "trace"],
+    reserved: &[
+        "log",
+        "log.origin",
+        "log.origin.file",
+        "ecs",
+        "process",
+        "process.thread",
+        "trace",
+    ],
+    message_required: true,
     options: Options { non_finite_null: true, ..OPTIONS },
     ..DEFAULT
 };
@@ -226,6 +236,7 @@ pub(super) static BUNYAN: Table = Table {
         ("name", Constant::Program),
         ("hostname", Constant::Host),
     ],
+    message_required: true,
     ..DEFAULT
 };
 
