@@ -60,6 +60,8 @@ mod options;
 mod out;
 mod record;
 mod redact;
+#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
+mod scalars;
 mod schema;
 mod scratch;
 #[cfg(feature = "serde")]
