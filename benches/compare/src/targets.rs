@@ -1,0 +1,148 @@
+//! What the writer wants to reach, as ratios within one run and as limits.
+
+use std::fmt::Write;
+
+use writer_benches::Spread;
+
+use crate::case::{NO_OP, WRITE_LIMIT};
+use crate::data::{Kind, Run};
+use crate::report::Results;
+
+/// What the no-op row reads, p50, p99 and p99.9 in ns, on the machine that the limits in ns are
+/// for. Elsewhere they are stated a second time, scaled by that row.
+const REFERENCE: [f64; 3] = [30.0, 30.0, 40.0];
+
+const APPENDER: &str = "tracing-subscriber + tracing-appender";
+const SPDLOG: &str = "spdlog-rs, synchronous";
+
+struct Target {
+    what: String,
+    reached: Option<Spread>,
+    digits: usize,
+    /// A ratio must be at least this, a cost at most.
+    limit: f64,
+    /// The second figure, the aim.
+    aim: Option<f64>,
+    is_cost: bool,
+    /// The limit, for a machine as fast as the no-op row says.
+    scaled: Option<f64>,
+}
+
+impl Target {
+    fn verdict(&self) -> &'static str {
+        let Some(reached) = self.reached else { return "not measured" };
+        let meets = |limit: f64| {
+            if self.is_cost { reached.median <= limit } else { reached.median >= limit }
+        };
+        match (meets(self.limit), self.aim.map(meets), self.scaled.map(meets)) {
+            (true, Some(true), _) => "reached, and the aim",
+            (true, _, Some(false)) => "reached, not scaled",
+            (false, _, Some(true)) => "reached scaled",
+            (true, ..) => "reached",
+            (false, ..) => "missed",
+        }
+    }
+}
+
+fn ratio(
+    results: &Results,
+    of: &str,
+    to: &str,
+    threads: u64,
+    limit: f64,
+    aim: Option<f64>,
+) -> Target {
+    // The limit of the machine has no threads.
+    let to_threads = if to == WRITE_LIMIT { 1 } else { threads };
+    Target {
+        what: format!("{of} / {to}, {threads} threads"),
+        reached: results.ratio((of, threads), (to, to_threads)),
+        digits: 2,
+        limit,
+        aim,
+        is_cost: false,
+        scaled: None,
+    }
+}
+
+fn ratios(results: &Results) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for threads in [1, 4] {
+        targets.push(ratio(results, "raw: writer-core", WRITE_LIMIT, threads, 0.6, Some(0.9)));
+        let buffered = "raw: tracing-appender over a BufWriter";
+        targets.push(ratio(results, "raw: writer-core", buffered, threads, 2.5, None));
+    }
+    for ours in ["writer-tracing", "writer-log"] {
+        for (threads, limit, aim) in [(1, 8.0, 10.0), (4, 9.0, 11.0)] {
+            targets.push(ratio(results, ours, APPENDER, threads, limit, Some(aim)));
+            targets.push(ratio(results, ours, SPDLOG, threads, 2.5, None));
+        }
+    }
+    targets.push(ratio(results, "writer-log, line", "writer-log", 1, 0.8, None));
+    targets.push(ratio(results, "writer-tracing, mmap", "writer-tracing", 1, 0.5, None));
+    targets
+}
+
+fn costs(results: &Results) -> Vec<Target> {
+    let cost = |what: String, reached, digits, limit, aim| Target {
+        what,
+        reached,
+        digits,
+        limit,
+        aim,
+        is_cost: true,
+        scaled: None,
+    };
+    let mut targets = Vec::new();
+    for ours in ["writer-tracing", "writer-log"] {
+        for threads in [1, 4] {
+            let of = |f: fn(&Run) -> f64| results.spread(ours, Kind::Throughput, threads, f);
+            let cpu = of(|run| run.measured.cpu_seconds * 1e6 / run.events as f64);
+            let what = format!("{ours}: CPU per event, us, {threads} threads");
+            targets.push(cost(what, cpu, 3, 0.20, Some(0.15)));
+            let peak = of(|run| run.measured.peak_kib as f64 / 1024.0);
+            let what = format!("{ours}: peak memory, MiB, {threads} threads");
+            targets.push(cost(what, peak, 1, 16.0, None));
+        }
+        let allocations =
+            results.spread(ours, Kind::Allocations, 1, |run| run.measured.allocations as f64);
+        let what = format!("{ours}: allocations of 100 000 events in the steady state");
+        targets.push(cost(what, allocations, 0, 0.0, None));
+        let names = ["p50", "p99", "p99.9"];
+        let mut latency = |case: &str, kind: Kind, quantile: usize, limit: f64| {
+            let no_op = results.latency(NO_OP, kind, quantile).map(|spread| spread.median);
+            let scaled = no_op.map(|no_op| limit * no_op / REFERENCE[quantile]);
+            let what = format!("{case}: {} {}, ns", kind.name(), names[quantile]);
+            let reached = results.latency(case, kind, quantile);
+            targets.push(Target { scaled, ..cost(what, reached, 0, limit, None) });
+        };
+        for (quantile, limit) in [170.0, 250.0, 600.0].into_iter().enumerate() {
+            latency(ours, Kind::Latency, quantile, limit);
+        }
+        latency(ours, Kind::Bursts, 0, 170.0);
+        latency(ours, Kind::Bursts, 1, 400.0);
+        if ours == "writer-tracing" {
+            latency("writer-tracing, loop", Kind::Latency, 2, 400.0);
+        }
+    }
+    targets
+}
+
+pub fn table(results: &Results) -> String {
+    let mut table =
+        String::from("| | reached (min..max) | target | aim | |\n|---|---|---|---|---|\n");
+    for target in ratios(results).into_iter().chain(costs(results)) {
+        let Target { what, reached, digits, limit, aim, is_cost, scaled } = &target;
+        let sign = if *is_cost { "<=" } else { ">=" };
+        writeln!(
+            table,
+            "| {what} | {} | {sign} {limit:.digits$}{} | {} | {} |",
+            reached.map_or("-".into(), |spread| format!("{spread:.digits$}")),
+            scaled.map_or(String::new(), |scaled| format!(", scaled {scaled:.digits$}")),
+            aim.map_or(String::new(), |aim| format!("{sign} {aim:.digits$}")),
+            target.verdict(),
+        )
+        .expect("a string grows");
+    }
+    table
+}

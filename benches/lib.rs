@@ -1,1 +1,0 @@
-//! Benchmarks of the writer; see `throughput.rs` and `send.rs` beside this file.
