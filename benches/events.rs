@@ -1,16 +1,17 @@
 //! The whole way of an event, from the macro to the file.
 //!
-//! `cargo bench --bench events [-- --rounds 7 --events 2000000 --dir FOLDER]`
+//! `cargo bench --bench events [-- --quick --rounds 5 --count 1000000 WORD...]`
 //!
 //! One event with four fields and a message, about 180 bytes as a line, through `log` and through
 //! `tracing`, from one thread and from four, outside spans and inside one and four. A case ends when
 //! the last line is in the file and the count is checked. Cases are interleaved; printed are medians
-//! and the spread.
+//! and the spread, and what spans cost as a ratio.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tracing_subscriber::prelude::*;
+use writer_benches::{Event, Options, Rounds};
 use writer_core::WriterGuard;
 
 #[derive(Clone, Copy)]
@@ -20,24 +21,24 @@ enum Case {
 }
 
 impl Case {
-    fn name(self) -> String {
+    fn name(self, threads: usize) -> String {
         match self {
-            Case::Log => "log".into(),
-            Case::Tracing { spans } => format!("tracing, {spans} spans"),
+            Case::Log => format!("log, {threads} threads"),
+            Case::Tracing { spans } => format!("tracing, {spans} spans, {threads} threads"),
         }
     }
 }
 
-fn log_events(path: &Path, events: u64, threads: u64) -> (Duration, WriterGuard) {
+fn log_events(path: &Path, events: usize, threads: usize) -> (Duration, WriterGuard) {
     let (logger, guard) =
         writer_log::builder(path).filter("info").truncate(true).build().expect("a logger");
     let start = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                for i in 0..events / threads {
-                    log::info!(logger: logger, user_id = i, latency_ms = (i % 1000) as f64 + 0.125,
-                        path = "/api/v1/orders", ok = i % 2 == 0; "request handled");
+                for number in 0..events / threads {
+                    let Event { user_id, latency_ms, path, ok } = Event::new(number as u64);
+                    log::info!(logger: logger, user_id, latency_ms, path, ok; "request handled");
                 }
             });
         }
@@ -46,7 +47,12 @@ fn log_events(path: &Path, events: u64, threads: u64) -> (Duration, WriterGuard)
     (start.elapsed(), guard)
 }
 
-fn tracing_events(path: &Path, events: u64, threads: u64, spans: usize) -> (Duration, WriterGuard) {
+fn tracing_events(
+    path: &Path,
+    events: usize,
+    threads: usize,
+    spans: usize,
+) -> (Duration, WriterGuard) {
     let (layer, guard) = writer_tracing::builder(path).truncate(true).build().expect("a layer");
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     let start = Instant::now();
@@ -59,14 +65,9 @@ fn tracing_events(path: &Path, events: u64, threads: u64, spans: usize) -> (Dura
                             tracing::info_span!("request", request_id = "7f3a9c", depth).entered()
                         })
                         .collect();
-                    for i in 0..events / threads {
-                        tracing::info!(
-                            user_id = i,
-                            latency_ms = (i % 1000) as f64 + 0.125,
-                            path = "/api/v1/orders",
-                            ok = i % 2 == 0,
-                            "request handled"
-                        );
+                    for number in 0..events / threads {
+                        let Event { user_id, latency_ms, path, ok } = Event::new(number as u64);
+                        tracing::info!(user_id, latency_ms, path, ok, "request handled");
                     }
                 });
             });
@@ -77,22 +78,10 @@ fn tracing_events(path: &Path, events: u64, threads: u64, spans: usize) -> (Dura
 }
 
 fn main() {
-    let (mut rounds, mut events, mut dir) = (7, 2_000_000_u64, std::env::temp_dir());
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--rounds" => rounds = value().parse().expect("a number"),
-            "--events" => events = value().parse().expect("a number"),
-            "--dir" => dir = PathBuf::from(value()),
-            // Cargo passes it to every benchmark.
-            "--bench" => {}
-            other => panic!("unknown argument {other}"),
-        }
-    }
-    assert!(events.is_multiple_of(4), "events must be shared out evenly");
+    let options = Options::read(5, 1_000_000);
+    let events = options.count.next_multiple_of(4);
     log::set_max_level(log::LevelFilter::Info);
-    let folder = tempfile::tempdir_in(&dir).expect("a folder");
+    let folder = tempfile::tempdir_in(&options.dir).expect("a folder");
     let path = folder.path().join("app.jsonl");
     let kinds = [
         Case::Log,
@@ -100,22 +89,26 @@ fn main() {
         Case::Tracing { spans: 1 },
         Case::Tracing { spans: 4 },
     ];
-    let cases: Vec<(Case, u64)> = kinds.iter().flat_map(|&kind| [(kind, 1), (kind, 4)]).collect();
-    let mut times = vec![Vec::new(); cases.len()];
-    for _ in 0..rounds {
-        for (&(case, threads), times) in cases.iter().zip(&mut times) {
+    let cases = kinds.iter().flat_map(|&kind| [(kind, 1), (kind, 4)]);
+    let cases: Vec<_> =
+        cases.filter(|&(case, threads)| options.wants(&case.name(threads))).collect();
+    let mut times = Rounds::default();
+    for _ in 0..options.rounds {
+        for &(case, threads) in &cases {
             let (elapsed, guard) = match case {
                 Case::Log => log_events(&path, events, threads),
                 Case::Tracing { spans } => tracing_events(&path, events, threads, spans),
             };
-            assert_eq!(guard.writer().metrics().written, events);
-            times.push(elapsed.as_nanos() as f64 / events as f64);
+            assert_eq!(guard.writer().metrics().written, events as u64);
+            times.add(&case.name(threads), elapsed.as_nanos() as f64 / events as f64);
         }
     }
-    println!("{events} events, {rounds} rounds, in {}; ns per event (min..max)", dir.display());
-    for ((case, threads), mut times) in cases.into_iter().zip(times) {
-        times.sort_by(f64::total_cmp);
-        let (first, middle, last) = (times[0], times[times.len() / 2], times[times.len() - 1]);
-        println!("{:<20} {threads} threads {middle:>8.1} ({first:.1}..{last:.1})", case.name());
+    println!("{events} events, {} rounds, in {}", options.rounds, options.dir.display());
+    println!("{:<30} {:>28} {:>20}", "", "ns per event (min..max)", "of no spans");
+    for (name, time) in times.spreads() {
+        let bare = name.replace("1 spans", "0 spans").replace("4 spans", "0 spans");
+        let part = times.ratio(name, &bare).filter(|_| bare != name);
+        let part = part.map_or(String::new(), |part| format!("{part:.2}"));
+        println!("{name:<30} {time:>28.1} {part:>20}");
     }
 }

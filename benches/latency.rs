@@ -1,105 +1,112 @@
 //! What one call costs its caller, as a distribution.
 //!
-//! `cargo bench --bench latency [-- --calls 500000 --dir FOLDER]`
+//! `cargo bench --bench latency [-- --quick --count 200000 WORD...]`
 //!
 //! Calls come one every 10 us, or in bursts of 100 every millisecond; the pace is kept by spinning,
-//! so that the caller's processor stays awake. Each value includes reading the clock twice, about
-//! 20 ns: the row `no-op` shows how much, and how quiet the machine is. After each case the file is
-//! checked: every line is there.
+//! so that the caller's processor stays awake. Each value includes reading the clock, about 20 ns:
+//! the row `no-op` shows how much, and how quiet the machine is. `send` is a line of 150 bytes, `log`
+//! and `tracing` the common event. After each case the counters are checked: every line is written.
 
-use std::hint::{black_box, spin_loop};
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::hint::black_box;
+use std::path::Path;
+use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use writer_core::{Mode, Severity, Strategy, Writer};
-
-const BURST: u32 = 100;
-const LINE: &[u8] = &[b'x'; 150];
+use tracing_subscriber::prelude::*;
+use writer_benches::{Event, FIRST, Options, Pace, QUANTILES, line, measure};
+use writer_core::{Mode, Strategy, Writer, WriterBuilder};
 
 #[derive(Clone, Copy)]
-enum Pace {
-    /// One call, then 10 us of pause.
-    Steady,
-    /// 100 calls back to back, a burst every millisecond.
-    Bursts,
+enum Call {
+    NoOp,
+    Send,
+    Log,
+    Tracing,
 }
 
-/// Measures `calls` calls.
-fn measure(pace: Pace, calls: u32, mut call: impl FnMut()) -> Histogram<u64> {
-    let mut histogram = Histogram::new(3).expect("three digits are allowed");
-    let (burst, period) = match pace {
-        Pace::Steady => (1, Duration::from_micros(10)),
-        Pace::Bursts => (BURST, Duration::from_millis(1)),
+type Case = (Call, Mode, Strategy);
+
+fn cases() -> Vec<Case> {
+    let mut cases = vec![(Call::NoOp, Mode::default(), Strategy::default())];
+    for mode in [Mode::Trigger, Mode::Loop] {
+        cases.extend(Strategy::ALL.iter().map(|&strategy| (Call::Send, mode, strategy)));
+        cases.extend([Call::Log, Call::Tracing].map(|call| (call, mode, Strategy::default())));
+    }
+    cases
+}
+
+fn name((call, mode, strategy): Case, pace: Pace) -> String {
+    let pace = match pace {
+        Pace::Steady => "every 10 us",
+        Pace::Bursts => "bursts of 100",
     };
-    let mut next = Instant::now();
-    for _ in 0..calls / burst {
-        while Instant::now() < next {
-            spin_loop();
-        }
-        for _ in 0..burst {
-            let start = Instant::now();
-            call();
-            let elapsed = start.elapsed();
-            histogram.record(elapsed.as_nanos() as u64).expect("the histogram grows");
-        }
-        next += period;
-        // A stall is one slow call, not a queue of calls that are late because of it.
-        next = next.max(Instant::now());
+    match call {
+        Call::NoOp => format!("no-op, {pace}"),
+        Call::Send => format!("send, {mode}, {strategy}, {pace}"),
+        Call::Log => format!("log, {mode}, {strategy}, {pace}"),
+        Call::Tracing => format!("tracing, {mode}, {strategy}, {pace}"),
     }
-    histogram
 }
 
-fn print(name: &str, histogram: &Histogram<u64>) {
-    print!("{name:<34}");
-    for quantile in [0.5, 0.9, 0.99, 0.999, 0.9999] {
-        print!(" {:>8}", histogram.value_at_quantile(quantile));
+fn run((call, mode, strategy): Case, pace: Pace, calls: usize, path: &Path) -> Vec<u64> {
+    let builder = Writer::builder(path).strategy(strategy).mode(mode).truncate(true);
+    let writer = |builder: WriterBuilder| builder.build().expect("a writer");
+    let (histogram, guard) = match call {
+        Call::NoOp => (measure(pace, calls, |number| _ = black_box(number)), None),
+        Call::Send => {
+            let line = line(150);
+            let (writer, guard) = writer(builder);
+            let send = |_| assert!(writer.send(&line).expect("a running writer"));
+            (measure(pace, calls, send), Some(guard))
+        }
+        Call::Log => {
+            let (logger, guard) = writer_log::builder(builder).filter("info").build().expect("one");
+            let log = |number| {
+                let Event { user_id, latency_ms, path, ok } = Event::new(number);
+                log::info!(logger: logger, user_id, latency_ms, path, ok; "request handled");
+            };
+            (measure(pace, calls, log), Some(guard))
+        }
+        Call::Tracing => {
+            let (layer, guard) = writer_tracing::builder(builder).build().expect("a layer");
+            let event = |number| {
+                let Event { user_id, latency_ms, path, ok } = Event::new(number);
+                tracing::info!(user_id, latency_ms, path, ok, "request handled");
+            };
+            let subscriber = tracing_subscriber::registry().with(layer);
+            let measured =
+                tracing::subscriber::with_default(subscriber, || measure(pace, calls, event));
+            (measured, Some(guard))
+        }
+    };
+    if let Some(guard) = guard {
+        guard.shutdown(Duration::from_secs(60)).expect("a complete shutdown");
+        assert_eq!(guard.writer().metrics().written, (FIRST + calls) as u64);
     }
-    println!(" {:>9}", histogram.max());
+    QUANTILES.iter().map(|&(quantile, _)| histogram.value_at_quantile(quantile)).collect()
 }
 
 fn main() {
-    let (mut calls, mut dir) = (500_000, std::env::temp_dir());
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--calls" => calls = value().parse().expect("a number"),
-            "--dir" => dir = PathBuf::from(value()),
-            // Cargo passes it to every benchmark.
-            "--bench" => {}
-            other => panic!("unknown argument {other}"),
-        }
+    let options = Options::read(1, 200_000);
+    log::set_max_level(log::LevelFilter::Info);
+    let folder = tempfile::tempdir_in(&options.dir).expect("a folder");
+    let path = folder.path().join("lines");
+    println!("{} calls each, in ns", options.count);
+    print!("{:<40}", "");
+    for (_, name) in QUANTILES {
+        print!(" {name:>9}");
     }
-    let folder = tempfile::tempdir_in(dir).expect("a folder");
-    println!("{calls} calls each, in ns");
-    print!("{:<34}", "");
-    for name in ["p50", "p90", "p99", "p99.9", "p99.99"] {
-        print!(" {name:>8}");
-    }
-    println!(" {:>9}", "max");
-    for (pace, name) in [(Pace::Steady, "every 10 us"), (Pace::Bursts, "bursts of 100")] {
-        print(
-            &format!("no-op, {name}"),
-            &measure(pace, calls, || {
-                black_box(LINE);
-            }),
-        );
-        for mode in [Mode::Trigger, Mode::Loop] {
-            for strategy in [Strategy::BlockBuffered, Strategy::LineBuffered] {
-                let path = folder.path().join("lines");
-                let (writer, guard) = Writer::builder(&path)
-                    .strategy(strategy)
-                    .mode(mode)
-                    .truncate(true)
-                    .build()
-                    .expect("a writer");
-                let histogram = measure(pace, calls, || {
-                    writer.send_with(Severity::Info, LINE).expect("a running writer");
-                });
-                guard.shutdown(Duration::from_secs(60)).expect("a complete shutdown");
-                assert_eq!(writer.metrics().written, histogram.len());
-                print(&format!("send, {mode}, {strategy}, {name}"), &histogram);
+    println!();
+    for _ in 0..options.rounds {
+        for pace in [Pace::Steady, Pace::Bursts] {
+            for case in cases() {
+                let name = name(case, pace);
+                if options.wants(&name) {
+                    print!("{name:<40}");
+                    for value in run(case, pace, options.count, &path) {
+                        print!(" {value:>9}");
+                    }
+                    println!();
+                }
             }
         }
     }

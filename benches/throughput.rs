@@ -1,47 +1,25 @@
-//! Raw throughput beside the limit of the machine, in one run.
+//! Raw lines from `send` to the file, beside the limits of the machine, in one run.
 //!
-//! `cargo bench --bench throughput [-- --rounds 7 --lines 4000000 --bytes 100 --dir FOLDER]`
+//! `cargo bench --bench throughput [-- --quick --rounds 5 --count 2000000 WORD...]`
 //!
-//! Each round measures the limit (a loop of `write(2)` calls of 1 MiB into a new file), every case,
-//! and for comparison the obvious queue (an `ArrayQueue` of `Vec<u8>` with a thread that pops and
-//! writes through a `BufWriter`) once, one after the other, so that a noisy moment hits all alike. A case ends when the last
-//! line is in the file; the file's length and the counters are checked. Printed are medians and the
-//! spread, and the ratio to the limit of the same round.
+//! Lines of 50, 150 and 1000 bytes (as many as make the same number of bytes as `--count` lines of
+//! 100) go through a writer from 1, 2, 4 and 8 threads. Each round measures, one after the other so
+//! that a noisy moment hits all alike: a loop of `write(2)` calls of 1 MiB; a line by line copy into
+//! a reserved mapping; the writer; and the obvious queue, an `ArrayQueue` of `Vec<u8>` with a thread
+//! that pops and writes through a `BufWriter`. A case ends when the last line is in the file; the
+//! length of the file and the counters are checked.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
+use writer_benches::{Options, Rounds, line, map_limit, write_limit};
 use writer_core::{Strategy, Writer};
 
-struct Options {
-    rounds: usize,
-    lines: usize,
-    bytes: usize,
-    dir: PathBuf,
-}
-
-fn options() -> Options {
-    let mut options =
-        Options { rounds: 7, lines: 4_000_000, bytes: 100, dir: std::env::temp_dir() };
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-        match arg.as_str() {
-            "--rounds" => options.rounds = value().parse().expect("a number"),
-            "--lines" => options.lines = value().parse().expect("a number"),
-            "--bytes" => options.bytes = value().parse().expect("a number"),
-            "--dir" => options.dir = value().into(),
-            // Cargo passes it to every benchmark.
-            "--bench" => {}
-            other => panic!("unknown argument {other}"),
-        }
-    }
-    options
-}
+const PRODUCERS: [usize; 4] = [1, 2, 4, 8];
 
 /// A line and how often it is sent.
 struct Load {
@@ -49,29 +27,45 @@ struct Load {
     lines: usize,
 }
 
-impl Load {
-    fn bytes(&self) -> usize {
-        self.lines * self.line.len()
-    }
+#[derive(Clone, Copy)]
+enum Case {
+    WriteLimit,
+    MapLimit,
+    Writer(Strategy, usize),
+    ArrayQueue(usize),
+}
 
-    fn check(&self, path: &Path) {
-        assert_eq!(path.metadata().expect("a file").len(), self.bytes() as u64);
-    }
-
-    /// Writes as many bytes in blocks of 1 MiB.
-    fn limit(&self, path: &Path) -> Duration {
-        let block: Vec<u8> = self.line.iter().copied().cycle().take(1 << 20).collect();
-        let mut left = self.bytes();
-        let mut file = File::create(path).expect("a new file");
-        let start = Instant::now();
-        while left > 0 {
-            let piece = left.min(block.len());
-            file.write_all(&block[..piece]).expect("room on the disk");
-            left -= piece;
+impl Case {
+    fn all() -> Vec<Case> {
+        let mut cases = vec![Case::WriteLimit, Case::MapLimit];
+        cases.extend(PRODUCERS.map(|producers| Case::Writer(Strategy::BlockBuffered, producers)));
+        for strategy in [Strategy::LineBuffered, Strategy::MemoryMapped] {
+            cases.extend([1, 4].map(|producers| Case::Writer(strategy, producers)));
         }
-        start.elapsed()
+        cases.extend([1, 4].map(Case::ArrayQueue));
+        cases
     }
 
+    fn name(self) -> String {
+        match self {
+            Case::WriteLimit => "limit: write(2), 1 MiB".into(),
+            Case::MapLimit => "limit: copy into a mapping".into(),
+            Case::Writer(strategy, producers) => format!("{strategy}, {producers} producers"),
+            Case::ArrayQueue(producers) => format!("(ArrayQueue of Vec), {producers} producers"),
+        }
+    }
+
+    fn run(self, load: &Load, path: &Path) -> Duration {
+        match self {
+            Case::WriteLimit => write_limit(path, &load.line, load.lines),
+            Case::MapLimit => map_limit(path, &load.line, load.lines),
+            Case::Writer(strategy, producers) => load.send(path, strategy, producers),
+            Case::ArrayQueue(producers) => load.array_queue(path, producers),
+        }
+    }
+}
+
+impl Load {
     /// Sends all lines from so many threads and waits until they are in the file.
     fn send(&self, path: &Path, strategy: Strategy, producers: usize) -> Duration {
         let (writer, guard) = Writer::builder(path).strategy(strategy).build().expect("a writer");
@@ -80,7 +74,6 @@ impl Load {
         guard.shutdown(Duration::from_secs(600)).expect("a complete shutdown");
         let elapsed = start.elapsed();
         assert_eq!(writer.metrics().written, self.lines as u64);
-        self.check(path);
         elapsed
     }
 
@@ -113,9 +106,7 @@ impl Load {
             done.store(true, Ordering::Release);
             worker.join().expect("a worker without panic");
         });
-        let elapsed = start.elapsed();
-        self.check(path);
-        elapsed
+        start.elapsed()
     }
 
     fn produce(&self, producers: usize, send: impl Fn(&[u8]) + Sync) {
@@ -127,69 +118,38 @@ impl Load {
     }
 }
 
-/// The middle of the values, and how far the others are from it.
-fn median(values: &mut [f64]) -> (f64, f64, f64) {
-    values.sort_by(f64::total_cmp);
-    (values[values.len() / 2], values[0], values[values.len() - 1])
-}
-
-#[derive(Clone, Copy)]
-enum Case {
-    Writer(Strategy),
-    ArrayQueue,
-}
-
-impl Case {
-    fn name(self) -> String {
-        match self {
-            Case::Writer(strategy) => strategy.to_string(),
-            Case::ArrayQueue => "(ArrayQueue of Vec)".into(),
-        }
-    }
-}
-
 fn main() {
-    let Options { rounds, lines, bytes, dir } = options();
-    assert!(bytes > 0 && lines.is_multiple_of(4), "lines must be shared out evenly");
-    let mut line = vec![b'x'; bytes - 1];
-    line.push(b'\n');
-    let load = Load { line, lines };
-    let folder = tempfile::tempdir_in(&dir).expect("a folder");
+    let options = Options::read(5, 2_000_000);
+    let folder = tempfile::tempdir_in(&options.dir).expect("a folder");
     let path = folder.path().join("lines");
-    let fresh = || drop(std::fs::remove_file(&path));
-    let cases: Vec<(Case, usize)> = Strategy::ALL
-        .iter()
-        .map(|&strategy| Case::Writer(strategy))
-        .chain([Case::ArrayQueue])
-        .flat_map(|case| [(case, 1), (case, 4)])
-        .collect();
-    let mut limits = Vec::new();
-    let mut results = vec![(Vec::new(), Vec::new()); cases.len()];
-    let per_line = |time: Duration| time.as_nanos() as f64 / lines as f64;
-    for _ in 0..rounds {
-        fresh();
-        let limit = per_line(load.limit(&path));
-        limits.push(limit);
-        for (&(case, producers), (times, ratios)) in cases.iter().zip(&mut results) {
-            fresh();
-            let time = per_line(match case {
-                Case::Writer(strategy) => load.send(&path, strategy, producers),
-                Case::ArrayQueue => load.array_queue(&path, producers),
-            });
-            times.push(time);
-            ratios.push(limit / time);
+    println!("{} rounds in {}", options.rounds, options.dir.display());
+    for bytes in [50, 150, 1000] {
+        // A multiple of the most producers, so that lines can be shared out evenly.
+        let lines = (options.count * 100 / bytes).next_multiple_of(8);
+        let load = Load { line: line(bytes), lines };
+        let wanted = |case: &Case| options.wants(&format!("{bytes} bytes, {}", case.name()));
+        let cases: Vec<Case> = Case::all().into_iter().filter(wanted).collect();
+        let mut times = Rounds::default();
+        for _ in 0..options.rounds {
+            for case in &cases {
+                drop(std::fs::remove_file(&path));
+                let time = case.run(&load, &path);
+                let length = path.metadata().expect("a file").len();
+                assert_eq!(length, (lines * bytes) as u64);
+                times.add(&case.name(), time.as_nanos() as f64 / lines as f64);
+            }
         }
+        print(&times, lines, bytes);
     }
-    println!("{lines} lines of {bytes} bytes, {rounds} rounds, in {}", dir.display());
-    println!("{:<34} {:>24} {:>24}", "", "ns per line (min..max)", "of the limit (min..max)");
-    let (middle, min, max) = median(&mut limits);
-    println!("{:<34} {middle:>8.1} ({min:.1}..{max:.1})", "write(2), 1 MiB");
-    for ((case, producers), (times, ratios)) in cases.into_iter().zip(&mut results) {
-        let (time, fast, slow) = median(times);
-        let (ratio, low, high) = median(ratios);
-        println!(
-            "{:<34} {time:>8.1} ({fast:.1}..{slow:.1}) {ratio:>8.2} ({low:.2}..{high:.2})",
-            format!("{}, {producers} producers", case.name())
-        );
+}
+
+fn print(times: &Rounds, lines: usize, bytes: usize) {
+    println!("\n{lines} lines of {bytes} bytes");
+    println!("{:<36} {:>28} {:>26}", "", "ns per line (min..max)", "of write(2) (min..max)");
+    for (name, time) in times.spreads() {
+        // The limit by the case's time is the part of the limit that the case reaches.
+        let part = times.ratio(&Case::WriteLimit.name(), name);
+        let part = part.map_or(String::new(), |part| format!("{part:.2}"));
+        println!("{name:<36} {time:>28.1} {part:>26}");
     }
 }

@@ -12,8 +12,9 @@
 //! | `delay` | how long until a line is in the file? |
 //! | `scale` | what changes with the number of records, threads, and the size of the queue? |
 //!
-//! All take `--quick` for a short run and words that select cases; `cargo bench -- --quick` runs
-//! everything once. `compare/` beside this is a package of its own with other loggers.
+//! All take `--quick` for a short run and a word that selects cases; `cargo bench -- --quick` runs
+//! everything once. Files go to the folder for temporary files: `TMPDIR=/dev/shm cargo bench` keeps
+//! the disk out. `compare/` beside this is a package of its own with other loggers.
 
 mod event;
 mod limits;
@@ -26,5 +27,5 @@ pub use event::{Event, LINE_BYTES, line};
 pub use limits::{map_limit, write_limit};
 pub use options::Options;
 pub use pace::{FIRST, Pace, QUANTILES, measure};
-pub use process::{cpu_time, peak_memory};
+pub use process::{cpu_time, peak_memory, reset_peak_memory};
 pub use spread::{Rounds, Spread};

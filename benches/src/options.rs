@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What was asked for: `[--quick] [--rounds N] [--count N] [--dir FOLDER] [WORD...]`.
+/// What was asked for: `[--quick] [--rounds N] [--count N] [WORD...]`.
 #[derive(Debug)]
 pub struct Options {
     /// A short run: one round, a hundredth of the work.
@@ -11,7 +11,7 @@ pub struct Options {
     pub rounds: usize,
     /// Lines, events or calls of a case; each benchmark says which.
     pub count: usize,
-    /// Where files go. Default: the folder for temporary files.
+    /// Where files go: the folder for temporary files, which `TMPDIR` names.
     pub dir: PathBuf,
     /// Cases whose name holds all of these.
     words: Vec<String>,
@@ -35,7 +35,6 @@ impl Options {
                 "--quick" | "--test" => options.quick = true,
                 "--rounds" => given_rounds = Some(value().parse().expect("a number")),
                 "--count" => given_count = Some(value().parse().expect("a number")),
-                "--dir" => options.dir = value().into(),
                 // Cargo passes it to every benchmark.
                 "--bench" => {}
                 word if !word.starts_with("--") => options.words.push(word.to_owned()),
