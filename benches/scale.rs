@@ -6,13 +6,15 @@
 //! that counts, and up to 10 million into a file. *Threads*: 4 million lines, shared out among 1 to 64.
 //! *Queue*: 4 million lines through queues of 100 to 1 000 000 lines, under Block with a worker that
 //! writes; and under DropOldest with one that does not, so that each `send` into the full queue pushes
-//! out the oldest line. Printed is the time per line and the most memory that was resident; all
+//! out the oldest line. *Hand-over*: a cache line that two threads change in turn, the part of a lock
+//! that does not get faster with more cores. Printed is the time per line and the most memory that was resident; all
 //! counters are checked.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use writer_benches::{LINE_BYTES, Options, Rounds, line, peak_memory, reset_peak_memory};
+use writer_benches::{LINE_BYTES, Options, Rounds, Spread, line, peak_memory, reset_peak_memory};
 use writer_core::{Mode, QueuePolicy, Sink, Writer, WriterBuilder};
 
 /// Takes everything.
@@ -123,6 +125,25 @@ fn queue(options: &Options, path: &Path, lines: usize) {
     table.print("queue");
 }
 
+/// What it takes to get a cache line from another core, in ns.
+fn handover(turns: u64) -> f64 {
+    let turn = AtomicU64::new(0);
+    let play = |mine: u64| {
+        for number in 0..turns {
+            while turn.load(Ordering::Acquire) != 2 * number + mine {
+                std::hint::spin_loop();
+            }
+            turn.store(2 * number + mine + 1, Ordering::Release);
+        }
+    };
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| play(0));
+        scope.spawn(|| play(1));
+    });
+    start.elapsed().as_nanos() as f64 / (2 * turns) as f64
+}
+
 fn main() {
     let options = Options::read(3, 100_000_000);
     let folder = tempfile::tempdir_in(&options.dir).expect("a folder");
@@ -132,4 +153,9 @@ fn main() {
     length(&options, &path);
     threads(&options, &path, lines);
     queue(&options, &path, lines);
+    if options.wants("handover") {
+        let turns = (lines / 4) as u64;
+        let times: Vec<f64> = (0..options.rounds).map(|_| handover(turns)).collect();
+        println!("\n{:<36} {:>26.1}", "handover of a cache line, ns", Spread::of(times));
+    }
 }

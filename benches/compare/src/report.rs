@@ -12,16 +12,21 @@ use crate::data::{self, Kind, Run};
 use crate::plot;
 use crate::targets;
 
+/// Of how many runs of a case the medians are: the last ones in the file.
+const RUNS: usize = 5;
+
 /// All results, and what is asked of them again and again.
 pub struct Results {
     pub runs: Vec<Run>,
 }
 
 impl Results {
-    pub fn of(&self, case: &str, kind: Kind, threads: u64) -> impl Iterator<Item = &Run> + Clone {
-        self.runs
-            .iter()
-            .filter(move |run| run.case == case && run.kind == kind && run.threads == threads)
+    /// The last runs of a case, the oldest first.
+    fn of(&self, case: &str, kind: Kind, threads: u64) -> impl Iterator<Item = &Run> {
+        let same = |run: &&Run| run.case == case && run.kind == kind && run.threads == threads;
+        let runs: Vec<&Run> = self.runs.iter().filter(same).collect();
+        let first = runs.len().saturating_sub(RUNS);
+        runs.into_iter().skip(first)
     }
 
     /// The spread of something over the runs of a case; `None` where there are none.
