@@ -12,10 +12,11 @@ use crate::report::Results;
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-const WIDTH: u32 = 960;
+const WIDTH: u32 = 1080;
 /// Where the values begin; names stand to the left.
 const LEFT: i32 = 360;
-const RIGHT: i32 = WIDTH as i32 - 60;
+/// Where they end; the last figure stands to the right.
+const RIGHT: i32 = WIDTH as i32 - 180;
 const TOP: i32 = 64;
 const ROW: i32 = 30;
 const FONT: &str = "sans-serif";

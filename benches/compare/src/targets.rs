@@ -44,6 +44,10 @@ impl Target {
     }
 }
 
+fn count(threads: u64) -> String {
+    if threads == 1 { "1 thread".into() } else { format!("{threads} threads") }
+}
+
 fn ratio(
     results: &Results,
     of: &str,
@@ -55,7 +59,7 @@ fn ratio(
     // The limit of the machine has no threads.
     let to_threads = if to == WRITE_LIMIT { 1 } else { threads };
     Target {
-        what: format!("{of} / {to}, {threads} threads"),
+        what: format!("{of} / {to}, {}", count(threads)),
         reached: results.ratio((of, threads), (to, to_threads)),
         digits: 2,
         limit,
@@ -98,10 +102,10 @@ fn costs(results: &Results) -> Vec<Target> {
         for threads in [1, 4] {
             let of = |f: fn(&Run) -> f64| results.spread(ours, Kind::Throughput, threads, f);
             let cpu = of(|run| run.measured.cpu_seconds * 1e6 / run.events as f64);
-            let what = format!("{ours}: CPU per event, us, {threads} threads");
+            let what = format!("{ours}: CPU per event, us, {}", count(threads));
             targets.push(cost(what, cpu, 3, 0.20, Some(0.15)));
             let peak = of(|run| run.measured.peak_kib as f64 / 1024.0);
-            let what = format!("{ours}: peak memory, MiB, {threads} threads");
+            let what = format!("{ours}: peak memory, MiB, {}", count(threads));
             targets.push(cost(what, peak, 1, 16.0, None));
         }
         let allocations =
