@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 
 use super::left::Left;
+use super::neighbours::{Neighbours, first_line};
 use super::os::Identity;
 use super::{calls, lock, os};
 
@@ -21,6 +22,10 @@ pub(super) struct LogFile {
     directory: Option<File>,
     /// The last byte appended was no line end.
     unended: bool,
+    /// It ends in a part of a line that is to be written anew.
+    broken: bool,
+    /// Others that write to it, if there can be any.
+    neighbours: Option<Neighbours>,
     sync: SyncState,
     /// The files that were written before this one.
     left: Left,
@@ -34,6 +39,8 @@ impl LogFile {
             identity,
             directory,
             unended: false,
+            broken: false,
+            neighbours: identity.is_some().then(Neighbours::default),
             sync: SyncState::default(),
             left: Left::default(),
         }
@@ -60,7 +67,7 @@ impl LogFile {
             os::read_exact_at(&self.file, &mut last, at)?;
         }
         let unended = last != *b"\n";
-        if unended && self.append(b"\n")? == 0 {
+        if unended && self.write(b"\n")? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
         Ok(unended)
@@ -77,7 +84,7 @@ impl LogFile {
         }
         if old.unended {
             // Where there is no room for it, the next opening mends the line.
-            let _ = old.append(b"\n");
+            let _ = old.write(b"\n");
         }
         old.close();
         // Lines without a name are gone after a loss of power, synced or not.
@@ -97,19 +104,55 @@ impl LogFile {
         Ok(calls::metadata(&self.file)?.len())
     }
 
-    /// Appends bytes from the front of `lines` with one `write(2)` and returns how many.
+    /// Appends bytes from the front of `lines` and returns how many: with one `write(2)`, unless a
+    /// line came to stand behind what another process has left of a line, and is repeated.
     ///
     /// # Errors
     ///
-    /// The answer of the system; nothing was written. Interruptions are retried.
+    /// The answer of the system; `lines` are to be offered again. Interruptions are retried.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
         let lines = largest_write(lines, LARGEST_WRITE);
+        let Some(mut neighbours) = self.neighbours.take() else { return self.write(lines) };
+        let result = self.append_beside(&mut neighbours, lines);
+        self.neighbours = Some(neighbours);
+        result
+    }
+
+    /// Appends lines to a file that others may write to as well.
+    fn append_beside(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
+        if self.unended && !self.broken {
+            // The rest of a line belongs behind its front, whatever came between.
+            let taken = self.write(lines)?;
+            others.follow(&self.file);
+            return Ok(taken);
+        }
+        let lines = others.portion(lines);
         loop {
-            match os::append(&self.file, lines) {
+            if self.broken {
+                self.write(b"\n")?;
+                self.broken = false;
+            }
+            let taken = self.write(lines)?;
+            if !others.is_glued(&self.file, taken) {
+                return Ok(taken);
+            }
+            let line = first_line(lines);
+            if taken > line.len() {
+                // The first time that others show at all: late is better than never.
+                return self.write(line).map(|_| taken);
+            }
+            self.broken = taken < line.len();
+        }
+    }
+
+    /// One `write(2)`.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match os::append(&self.file, bytes) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Ok(taken) => {
                     if let Some(last) = taken.checked_sub(1) {
-                        self.unended = lines.get(last) != Some(&b'\n');
+                        self.unended = bytes.get(last) != Some(&b'\n');
                     }
                     return Ok(taken);
                 }

@@ -10,6 +10,7 @@ mod lock;
 mod mapping;
 mod memory_mapped;
 mod named;
+mod neighbours;
 mod open;
 mod os;
 mod tail;

@@ -77,7 +77,8 @@ pub(super) struct Identity {
 
 pub(super) use system::{
     append, create_directories, end_nonblocking, identity, is_descriptor_path, is_shared_directory,
-    is_trusted, is_unlinked, open_directory, page_size, read_exact_at, reserve, standard_stream,
+    is_trusted, is_unlinked, open_directory, page_size, position, read_exact_at, reserve,
+    standard_stream,
 };
 
 /// What an error says about the use of trying again in the same way.
@@ -235,6 +236,11 @@ mod system {
         file.write(strike_write(bytes)?)
     }
 
+    /// Where the last write of an appending file ended.
+    pub(in super::super) fn position(file: &File) -> Option<u64> {
+        rustix::fs::tell(file).ok()
+    }
+
     pub(in super::super) fn read_exact_at(
         file: &File,
         buffer: &mut [u8],
@@ -330,6 +336,11 @@ mod system {
     pub(in super::super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         file.seek(SeekFrom::End(0))?;
         file.write(bytes)
+    }
+
+    /// Two processes can overtake each other here anyway.
+    pub(in super::super) fn position(_: &File) -> Option<u64> {
+        None
     }
 
     pub(in super::super) fn read_exact_at(

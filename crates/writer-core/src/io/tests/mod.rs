@@ -2,6 +2,7 @@
 
 mod locks;
 mod mapping;
+mod neighbours;
 mod paths;
 mod tails;
 mod writing;

@@ -1,0 +1,69 @@
+//! Another process writes to the file and is killed inside a line.
+#![cfg(unix)]
+
+use std::fs::File;
+
+use super::*;
+
+/// Appends as another process does.
+fn other(path: &Path, bytes: &[u8]) {
+    File::options().append(true).open(path).unwrap().write_all(bytes).unwrap();
+}
+
+const APPENDING: [Strategy; 2] = [Strategy::LineBuffered, Strategy::BlockBuffered];
+
+#[test]
+fn a_line_behind_the_fragment_of_another_writer_is_written_once_more() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\ntwo\n");
+        other(&file(&dir), b"whole\n");
+        write_all(&mut *sink, b"three\nfour\n");
+        other(&file(&dir), b"half a li");
+        write_all(&mut *sink, b"five\nsix\n");
+        other(&file(&dir), b"ha");
+        write_all(&mut *sink, b"seven\n");
+        let expected = "one\ntwo\nwhole\nthree\nfour\nhalf a lifive\nfive\nsix\nhaseven\nseven\n";
+        assert_eq!(read(&file(&dir)), expected, "{strategy}");
+    }
+}
+
+#[test]
+fn a_fragment_that_stands_there_before_the_first_write_swallows_no_line() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut first = sink(&file(&dir), strategy);
+        write_all(&mut *first, b"one\n");
+        other(&file(&dir), b"half");
+        // Beside another writer the end of the file is not repaired.
+        let mut second = sink(&file(&dir), strategy);
+        write_all(&mut *second, b"two\nthree\n");
+        assert_eq!(read(&file(&dir)), "one\nhalftwo\ntwo\nthree\n", "{strategy}");
+    }
+}
+
+#[test]
+fn the_first_write_of_another_may_already_be_a_fragment() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\n");
+        other(&file(&dir), b"half");
+        write_all(&mut *sink, b"two\nthree\n");
+        let text = read(&file(&dir));
+        assert_eq!(text, "one\nhalftwo\nthree\ntwo\n", "{strategy}: late, and not lost");
+    }
+}
+
+#[test]
+fn a_file_that_is_cut_has_no_neighbours() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\ntwo\n");
+        File::options().write(true).open(file(&dir)).unwrap().set_len(0).unwrap();
+        write_all(&mut *sink, b"three\nfour\n");
+        assert_eq!(read(&file(&dir)), "three\nfour\n", "{strategy}");
+    }
+}
