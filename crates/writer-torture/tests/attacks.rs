@@ -113,7 +113,7 @@ fn kill_a_neighbour(strategy: Strategy, kills: u64) -> u64 {
         // No pause: its writes are long, and the kill falls into one of them.
         let mut victim = torture(&path)
             .args(format!("--strategy {strategy} --threads 2 --per-thread 0 --rec 100"))
-            .args(format!("--flush-every 10000 --exit wait --first-thread {}", round * 10))
+            .args(format!("--flush-every 100000 --exit wait --first-thread {}", round * 10))
             .start();
         pause(Duration::from_millis(random_below(40)));
         victim.signal(Signal::KILL);

@@ -235,6 +235,15 @@ fn g29_a_mapping_shares_its_file_with_nobody() {
     );
 }
 
+/// Tells the other side when this one is done, or has failed.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Plants names at `path` over and over until it is told to stop.
 fn plant(path: &Path, victim: &Path, stop: &AtomicBool) {
     let fifo = path.with_extension("fifo");
@@ -276,6 +285,7 @@ fn g38_a_planted_name_in_a_shared_folder_reaches_no_other_file() {
             let stop = AtomicBool::new(false);
             let mut built = 0;
             std::thread::scope(|scope| {
+                let _stop = Stop(&stop);
                 scope.spawn(|| plant(&path, &victim, &stop));
                 for round in 0..rounds {
                     let strategy = Strategy::ALL[round as usize % 3];
@@ -287,7 +297,6 @@ fn g38_a_planted_name_in_a_shared_folder_reaches_no_other_file() {
                     }
                     assert_eq!(fs::read_to_string(&victim).unwrap(), "precious\n");
                 }
-                stop.store(true, Ordering::Relaxed);
             });
             Ok(format!("{rounds} rounds, {built} found the name free; the victim is untouched"))
         },
