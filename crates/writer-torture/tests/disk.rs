@@ -49,6 +49,7 @@ fn fill_and_free(
         .start();
     assert!(eventually(Duration::from_secs(20), || running.errors_so_far() > 0), "never full");
     pause(full_for);
+    assert_eq!(running.errors_so_far(), 1, "one report per episode: {strategy} {policy}");
     let length = || fs::metadata(&path).unwrap().len();
     let before = length();
     fs::remove_file(&filler).unwrap();
@@ -58,7 +59,8 @@ fn fill_and_free(
     let ended = running.finish().expect_code(0);
     let label = format!("{strategy} {policy}");
     let found = ended.verify(&path, &Allowed::default());
-    assert_eq!(ended.errors.len(), 1, "one report per episode: {label} {:?}", ended.errors);
+    // The pages of the filler come free one after the other: for a moment it may be full again.
+    assert!(ended.errors.len() <= 2, "{label}: {:?}", ended.errors);
     assert_eq!(ended.count("lost"), 0, "{label}");
     match policy {
         QueuePolicy::Block => assert_eq!((found.records, ended.count("dropped")), (4000, 0)),

@@ -20,12 +20,6 @@ pub(super) fn look_up(path: &Path) -> io::Result<Metadata> {
     fs::metadata(path)
 }
 
-/// What stands at a path itself, be it a link.
-pub(super) fn look_at(path: &Path) -> io::Result<Metadata> {
-    strike()?;
-    fs::symlink_metadata(path)
-}
-
 /// Cuts or stretches a file.
 pub(super) fn set_len(file: &File, len: u64) -> io::Result<()> {
     strike()?;

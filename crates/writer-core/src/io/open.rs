@@ -176,7 +176,7 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
 
     let metadata = calls::metadata(&file).map_err(|e| failed("open", path, e))?;
     let descriptor = os::is_descriptor_path(path);
-    if shared && !descriptor && !is_trusted_at(path, &file, &metadata) {
+    if shared && !descriptor && !os::is_trusted(&metadata) {
         return Err(special(
             path,
             "in a world-writable directory, a file of somebody else or with several names",
@@ -235,15 +235,6 @@ fn open_or_create(
         return Err(special(path, "it is a symbolic link in a world-writable directory"));
     }
     Err(failed("open", path, last))
-}
-
-/// Whether the open file may be written to, and the path still leads to it: one that had a second
-/// name when it was opened looks as if it never had, once this one is taken away.
-///
-/// The count of names is read first: a name that is kept later was kept then, and was counted.
-fn is_trusted_at(path: &Path, file: &File, opened: &Metadata) -> bool {
-    let same = |now: Metadata| os::is_trusted(&now) && os::identity(&now) == os::identity(opened);
-    os::is_trusted(opened) && os::has_kept_name(file) && calls::look_at(path).is_ok_and(same)
 }
 
 fn is_link(path: &Path) -> bool {

@@ -76,9 +76,9 @@ pub(super) struct Identity {
 }
 
 pub(super) use system::{
-    append, create_directories, end_nonblocking, has_kept_name, identity, is_descriptor_path,
-    is_shared_directory, is_trusted, is_unlinked, open_directory, page_size, position,
-    read_exact_at, reserve, standard_stream,
+    append, create_directories, end_nonblocking, identity, is_descriptor_path, is_shared_directory,
+    is_trusted, is_unlinked, open_directory, page_size, position, read_exact_at, reserve,
+    standard_stream,
 };
 
 /// What an error says about the use of trying again in the same way.
@@ -148,7 +148,7 @@ pub(super) fn is_bad_address(error: &io::Error) -> bool {
 mod system {
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io::{self, Write};
-    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::fd::AsFd;
     use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
     use std::path::Path;
 
@@ -163,13 +163,6 @@ mod system {
     /// Whether an open file has no name any more.
     pub(in super::super) fn is_unlinked(file: &Metadata) -> bool {
         file.nlink() == 0
-    }
-
-    /// Whether the name that a file was opened by still leads to it, as far as the system says: what
-    /// Linux shows of a descriptor belongs to that one name, whatever others the file has.
-    pub(in super::super) fn has_kept_name(file: &File) -> bool {
-        let shown = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()));
-        !shown.is_ok_and(|name| name.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"))
     }
 
     pub(in super::super) fn prepare(options: &mut OpenOptions, how: OpenHow) {
@@ -304,10 +297,6 @@ mod system {
 
     pub(in super::super) fn is_unlinked(_: &Metadata) -> bool {
         false
-    }
-
-    pub(in super::super) fn has_kept_name(_: &File) -> bool {
-        true
     }
 
     pub(in super::super) fn prepare(options: &mut OpenOptions, _: OpenHow) {
