@@ -12,6 +12,7 @@ use super::kind::Kind;
 use super::message::{MessageKey, MessageType};
 use super::redact::{REDACTED, Redact};
 use super::schema::{Constant, ORIGINAL_BYTES, Options, Part, Rules, TRUNCATED, Table};
+use super::sequence::{self, Sequence};
 use super::shape::{self, TaskKeys};
 use super::task;
 
@@ -58,6 +59,14 @@ impl FormatBuilder {
         match self.schema.table().options.typed {
             true => self.shows(part).then(|| attribute(self.key(part), open)),
             false => self.piece(part, ""),
+        }
+    }
+
+    fn sequence_key(&self) -> Box<[u8]> {
+        match self.schema.table().options.typed {
+            // The quotes of an integer come with its digits.
+            true => attribute(sequence::NUMBER, Kind::Int.ends().0.trim_end_matches('"')),
+            false => piece(sequence::NUMBER, ""),
         }
     }
 
@@ -169,6 +178,9 @@ impl FormatBuilder {
             thread_name: self.attribute(Part::ThreadName, Kind::String),
             thread_id: self.attribute(Part::ThreadId, Kind::Int),
             thread_id_as_debug: table.thread_id_as_debug,
+            sequence: self.sequence.then(|| Sequence::new(self.sequence_key())),
+            shows_thread: self.sequence
+                || [Part::ThreadName, Part::ThreadId].iter().any(|part| self.shows(*part)),
             message_hidden: !self.shows(Part::Message),
             message_required: table.message_required && self.shows(Part::Message),
             span: self.span_piece(Part::Span, "", ""),
@@ -249,6 +261,16 @@ impl FormatBuilder {
                 clash("static_field");
             }
         }
+        if self.sequence {
+            let numbered = if typed { &mut inside } else { &mut top };
+            if !numbered.insert(sequence::NUMBER.as_bytes()) {
+                clash("sequence");
+            }
+            let outer = if typed { &mut resource } else { &mut top };
+            if !outer.insert(sequence::RUN.as_bytes()) {
+                clash("sequence");
+            }
+        }
         if nest.is_some_and(|key| !top.insert(&escaped(key))) {
             clash("nest_fields");
         }
@@ -296,6 +318,9 @@ impl FormatBuilder {
         }
         if self.shows(Part::ProcessId) {
             member(self.key(Part::ProcessId), &process::id().to_string());
+        }
+        if self.sequence {
+            member(sequence::RUN, &sequence::run());
         }
         let redact = Redact::new(self.redact.clone());
         let hidden = format!("\"{REDACTED}\"");
@@ -345,6 +370,8 @@ impl Inner {
         let optional = keys.into_iter().chain(later).chain(ids).flatten();
         let optional = optional.map(|key| key.len()).sum::<usize>();
         let level = self.levels.iter().map(|level| level.len()).max().unwrap_or(0);
+        let number = self.sequence.as_ref().map_or(0, |s| s.key.len() + sequence::LONGEST);
+        let optional = optional + number;
         self.open.len() + level + self.fixed.len() + self.rules.message.key.len() + optional
     }
 }

@@ -72,6 +72,7 @@ pub struct FormatBuilder {
     pub(super) wide_integers: Option<WideIntegers>,
     pub(super) task_ids: TaskIds,
     pub(super) max_record_bytes: usize,
+    pub(super) sequence: bool,
     /// For lines that tell of spans, in a schema that leaves level and message out of them.
     pub(super) span_lines: bool,
 }
@@ -94,6 +95,7 @@ impl Default for FormatBuilder {
             wide_integers: None,
             task_ids: TaskIds::default(),
             max_record_bytes: MAX_RECORD,
+            sequence: false,
             span_lines: false,
         }
     }

@@ -12,6 +12,7 @@ use super::out::Out;
 use super::record::Record;
 use super::schema::Rules;
 use super::scratch;
+use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
 use super::site::Site;
 use super::time::{self, Precision, TimeStyle};
@@ -103,6 +104,9 @@ pub(super) struct Inner {
     pub(super) thread_name: Option<Box<[u8]>>,
     pub(super) thread_id: Option<Box<[u8]>>,
     pub(super) thread_id_as_debug: bool,
+    pub(super) sequence: Option<Sequence>,
+    /// One of these three is there.
+    pub(super) shows_thread: bool,
     pub(super) message_hidden: bool,
     pub(super) message_required: bool,
     pub(super) span: Option<Box<[u8]>>,
@@ -286,7 +290,7 @@ impl Inner {
 
     #[inline]
     pub(super) fn thread(&self, members: &mut Members) {
-        if self.thread_name.is_some() || self.thread_id.is_some() {
+        if self.shows_thread {
             self.thread_parts(members);
         }
     }
@@ -312,6 +316,15 @@ impl Inner {
             out.raw(open);
             out.raw(itoa::Buffer::new().format(thread_number()).as_bytes());
             out.raw(close);
+            out.raw(self.text_end);
+        }
+        if let Some(sequence) = &self.sequence {
+            let out = &mut members.out;
+            let quote: &[u8] = if self.rules.options.typed { b"\"" } else { b"" };
+            out.raw(&sequence.key);
+            out.raw(quote);
+            out.raw(itoa::Buffer::new().format(sequence.next()).as_bytes());
+            out.raw(quote);
             out.raw(self.text_end);
         }
     }

@@ -64,6 +64,7 @@ mod redact;
 mod scalars;
 mod schema;
 mod scratch;
+mod sequence;
 #[cfg(feature = "serde")]
 mod serde;
 mod shape;

@@ -25,6 +25,7 @@ macro_rules! __format_options {
             wide_integers(style: $crate::json::WideIntegers),
             task_ids(ids: $crate::json::TaskIds),
             max_record_bytes(bytes: usize),
+            sequence(sequence: bool),
         }
     };
     (@each $field:ident $($name:ident($($arg:ident: $type:ty),*),)+) => {

@@ -17,6 +17,7 @@ mod properties;
 mod reader;
 mod redaction;
 mod schemas;
+mod sequence;
 #[cfg(all(feature = "sval", feature = "valuable"))]
 mod streams;
 mod times;
