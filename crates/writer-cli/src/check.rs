@@ -1,0 +1,137 @@
+//! `writer verify`: the report on whether all lines are there and whole.
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use serde_json::{Value, json};
+use writer_cli::record::Level;
+use writer_cli::verify::{Checker, Report};
+
+use crate::args::Verify;
+use crate::paint::safe;
+use crate::{FINE, FOUND, Failure};
+
+/// How many places of a kind are shown.
+const SHOWN: usize = 10;
+
+pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
+    let mut checker = Checker::default();
+    for path in &options.files {
+        let name = path.display().to_string();
+        let read = File::open(path).and_then(|file| checker.read(&name, file));
+        read.map_err(|error| Failure::File(name, error))?;
+    }
+    let mut report = checker.finish();
+    if options.live {
+        (report.nul_tail, report.torn_tail) = (0, false);
+    }
+    let forgiven = options.allow_declared && report.is_declared();
+    let fine = !report.is_damaged() && (!report.has_losses() || forgiven);
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if options.json {
+        writeln!(out, "{}", as_json(&report, fine))?;
+    } else {
+        tell(&report, &mut out)?;
+        writeln!(out, "{}", if fine { "ok" } else { "not ok" })?;
+    }
+    out.flush()?;
+    Ok(if fine { FINE } else { FOUND })
+}
+
+fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {
+    let Report { lines, bytes, .. } = report;
+    writeln!(out, "{lines} lines, {bytes} bytes in {} file(s)", report.files.len())?;
+    if report.broken > 0 {
+        writeln!(out, "broken: {} lines, {} of them torn", report.broken, report.torn)?;
+        for broken in report.first_broken.iter().take(SHOWN) {
+            let (file, what) = (safe(&broken.file), safe(&broken.what));
+            writeln!(out, "  {file}:{}: {what}", broken.line)?;
+        }
+        more(out, report.broken, SHOWN)?;
+    }
+    for (count, what) in [
+        (report.nuls, "NUL bytes between lines"),
+        (
+            report.nul_tail,
+            "NUL bytes at the end, as a file has that is mapped or was when it was left",
+        ),
+        (u64::from(report.torn_tail), "unfinished last line"),
+        (report.twice(), "numbers that came twice"),
+    ] {
+        if count > 0 {
+            writeln!(out, "{count} {what}")?;
+        }
+    }
+    if report.markers > 0 {
+        let levels = Level::ALL.iter().zip(report.dropped_by_level).rev();
+        let levels: Vec<_> = levels
+            .filter(|(_, lines)| *lines > 0)
+            .map(|(level, lines)| format!("{lines} {level}"))
+            .collect();
+        let (dropped, markers) = (report.dropped, report.markers);
+        writeln!(out, "dropped: {dropped} lines, say {markers} marker(s): {}", levels.join(", "))?;
+    }
+    if report.numbered() > 0 {
+        let (numbered, missing) = (report.numbered(), report.missing());
+        writeln!(
+            out,
+            "numbered: {numbered} lines in {} run(s), {missing} missing",
+            report.sequences.len()
+        )?;
+        let mut shown = 0;
+        for (run, sequence) in &report.sequences {
+            for hole in sequence.holes() {
+                if shown == SHOWN {
+                    return writeln!(out, "  and more");
+                }
+                shown += 1;
+                let (file, line) = report.place(hole.line);
+                let (run, file) = (safe(run), safe(file));
+                let (first, last) = (hole.first, hole.last);
+                writeln!(out, "  run {run}: {first} to {last} are missing, seen at {file}:{line}")?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn more(out: &mut impl Write, all: u64, shown: usize) -> io::Result<()> {
+    match all.saturating_sub(shown as u64) {
+        0 => Ok(()),
+        left => writeln!(out, "  and {left} more"),
+    }
+}
+
+fn as_json(report: &Report, fine: bool) -> Value {
+    let broken: Vec<Value> = report
+        .first_broken
+        .iter()
+        .map(|broken| json!({"file": broken.file, "line": broken.line, "what": broken.what}))
+        .collect();
+    let runs: Vec<Value> = report
+        .sequences
+        .iter()
+        .map(|(run, sequence)| {
+            let gaps: Vec<Value> = sequence
+                .holes()
+                .iter()
+                .map(|hole| {
+                    let (file, line) = report.place(hole.line);
+                    json!({"first": hole.first, "last": hole.last, "file": file, "line": line})
+                })
+                .collect();
+            json!({"run": run, "lines": sequence.came, "highest": sequence.highest(),
+                "missing": sequence.missing(), "twice": sequence.twice, "gaps": gaps})
+        })
+        .collect();
+    let dropped = Level::ALL.iter().zip(report.dropped_by_level);
+    let dropped: serde_json::Map<String, Value> =
+        dropped.map(|(level, lines)| (level.to_string(), lines.into())).collect();
+    json!({
+        "ok": fine, "files": report.files.len(), "lines": report.lines, "bytes": report.bytes,
+        "broken": report.broken, "torn": report.torn, "first_broken": broken,
+        "nul_bytes": report.nuls, "nul_tail": report.nul_tail, "torn_tail": report.torn_tail,
+        "markers": report.markers, "dropped": report.dropped, "dropped_by_level": dropped,
+        "numbered": report.numbered(), "missing": report.missing(), "runs": runs,
+    })
+}

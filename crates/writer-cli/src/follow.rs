@@ -1,0 +1,251 @@
+//! A file that others write: what came since the last look, also when it is renamed, replaced,
+//! truncated, or ends in the reserved NUL bytes of a mapping.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use writer_cli::lines::LONGEST;
+
+/// How much is read at once, in bytes.
+const BLOCK: usize = 64 << 10;
+
+/// After so long, NUL bytes with something behind them are no reserve but damage, and passed over.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a look found.
+pub(crate) enum Seen<'l> {
+    /// A line without its newline.
+    Line(&'l [u8]),
+    /// Another file has the name now.
+    Replaced,
+    /// The file is shorter than what was read of it.
+    Truncated,
+}
+
+/// A file being followed by name.
+pub(crate) struct Follower {
+    path: PathBuf,
+    file: Option<File>,
+    /// Up to where it was read.
+    position: u64,
+    /// The beginning of a line whose end has not come.
+    partial: Vec<u8>,
+    /// Since when NUL bytes stand where the next line should.
+    stuck: Option<Instant>,
+    patience: Duration,
+}
+
+type Tell<'t> = &'t mut dyn FnMut(Seen<'_>) -> io::Result<()>;
+
+impl Follower {
+    /// Begins at `position`; with no file the name is looked for at each look.
+    pub(crate) fn new(path: &Path, file: Option<File>, position: u64) -> Self {
+        Follower {
+            path: path.into(),
+            file,
+            position,
+            partial: Vec::new(),
+            stuck: None,
+            patience: PATIENCE,
+        }
+    }
+
+    /// Tells of everything that is there, for one who will not look again.
+    pub(crate) fn read_all(&mut self, tell: Tell<'_>) -> io::Result<()> {
+        self.patience = Duration::ZERO;
+        self.read(tell)?;
+        self.finish(tell)
+    }
+
+    /// Tells of everything that is new.
+    pub(crate) fn look(&mut self, tell: Tell<'_>) -> io::Result<()> {
+        loop {
+            self.read(tell)?;
+            let Ok(there) = std::fs::metadata(&self.path) else { return Ok(()) };
+            let Some(file) = &self.file else {
+                self.file = Some(File::open(&self.path)?);
+                continue;
+            };
+            let own = file.metadata()?;
+            if !same(&own, &there) {
+                // What was written between the last read and the rename.
+                self.read(tell)?;
+                self.finish(tell)?;
+                tell(Seen::Replaced)?;
+                let next = File::open(&self.path);
+                *self = Follower::new(&self.path, next.ok(), 0);
+                if self.file.is_none() {
+                    return Ok(());
+                }
+            } else if own.len() < self.position {
+                tell(Seen::Truncated)?;
+                self.partial.clear();
+                (self.position, self.stuck) = (0, None);
+            } else {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Tells of the beginning of a line that is left.
+    fn finish(&mut self, tell: Tell<'_>) -> io::Result<()> {
+        if self.partial.is_empty() {
+            return Ok(());
+        }
+        tell(Seen::Line(&std::mem::take(&mut self.partial)))
+    }
+
+    fn read(&mut self, tell: Tell<'_>) -> io::Result<()> {
+        let mut block = vec![0; BLOCK];
+        loop {
+            let Some(file) = &mut self.file else { return Ok(()) };
+            file.seek(SeekFrom::Start(self.position))?;
+            let read = read(file, &mut block)?;
+            let text = memchr::memchr(0, &block[..read]).unwrap_or(read);
+            self.position += text as u64;
+            self.take(&block[..text], tell)?;
+            if text > 0 {
+                self.stuck = None;
+            }
+            if read == 0 {
+                return Ok(());
+            }
+            if text < read && !self.pass_nuls()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, mut bytes: &[u8], tell: Tell<'_>) -> io::Result<()> {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            if self.partial.is_empty() {
+                tell(Seen::Line(without_return(&bytes[..end])))?;
+            } else {
+                self.partial.extend_from_slice(&bytes[..end]);
+                tell(Seen::Line(without_return(&self.partial)))?;
+                self.partial.clear();
+            }
+            bytes = &bytes[end + 1..];
+        }
+        // Of a line without end the rest is left out.
+        let room = LONGEST.saturating_sub(self.partial.len());
+        self.partial.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        Ok(())
+    }
+
+    /// NUL bytes stand at the position. A reserve is waited for; where something stands behind it for
+    /// long, it is passed over, and this returns `true`.
+    fn pass_nuls(&mut self) -> io::Result<bool> {
+        let since = *self.stuck.get_or_insert_with(Instant::now);
+        let Some(mut file) = self.file.as_ref().filter(|_| since.elapsed() >= self.patience) else {
+            return Ok(false);
+        };
+        self.stuck = None;
+        let mut block = vec![0; BLOCK];
+        let mut at = self.position;
+        file.seek(SeekFrom::Start(at))?;
+        loop {
+            let read = read(file, &mut block)?;
+            if let Some(text) = block[..read].iter().position(|&byte| byte != 0) {
+                self.position = at + text as u64;
+                return Ok(true);
+            }
+            if read == 0 {
+                return Ok(false);
+            }
+            at += read as u64;
+        }
+    }
+}
+
+fn read(mut file: &File, block: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read(block) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(unix)]
+fn same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Elsewhere a new file is told by its age.
+#[cfg(not(unix))]
+fn same(a: &Metadata, b: &Metadata) -> bool {
+    a.created().ok() == b.created().ok()
+}
+
+/// Where the last `lines` lines of a file begin. NUL bytes at its end are none of them.
+pub(crate) fn last_lines(mut file: &File, lines: usize) -> io::Result<u64> {
+    let mut end = file.metadata()?.len();
+    let mut block = vec![0; BLOCK];
+    let mut text_seen = false;
+    let mut left = lines;
+    while end > 0 {
+        let start = end.saturating_sub(BLOCK as u64);
+        let bytes = &mut block[..(end - start) as usize];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(bytes)?;
+        let mut text = bytes.len();
+        if !text_seen {
+            text = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
+            if text > 0 {
+                text_seen = true;
+                if lines == 0 {
+                    return Ok(start + text as u64);
+                }
+                // The newline that ends the last line begins no other.
+                left += usize::from(bytes[text - 1] == b'\n');
+            }
+        }
+        for at in memchr::memrchr_iter(b'\n', &bytes[..text]) {
+            left -= 1;
+            if left == 0 {
+                return Ok(start + at as u64 + 1);
+            }
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_found_from_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lines");
+        let mut text = String::new();
+        for number in 0..20_000 {
+            text.push_str(&format!("line {number}\n"));
+        }
+        for (ending, nuls) in [("", 0), ("torn", 0), ("", 200_000), ("torn", 7)] {
+            let mut file = File::create(&path).unwrap();
+            let bytes = [text.as_bytes(), ending.as_bytes(), &vec![0; nuls]].concat();
+            file.write_all(&bytes).unwrap();
+            let file = File::open(&path).unwrap();
+            let all: Vec<&str> = [text.lines().collect(), vec![ending]].concat();
+            let all = &all[..20_000 + usize::from(!ending.is_empty())];
+            for lines in [0, 1, 2, 10_000, 30_000] {
+                let start = last_lines(&file, lines).unwrap() as usize;
+                let found = std::str::from_utf8(&bytes[start..]).unwrap().trim_end_matches('\0');
+                let expected = &all[all.len().saturating_sub(lines)..];
+                assert_eq!(found.lines().collect::<Vec<_>>(), expected, "{lines} {ending} {nuls}");
+            }
+        }
+    }
+}

@@ -1,0 +1,346 @@
+//! What the members of a line mean, in each schema that the writer knows.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use crate::json::{self, Member, text};
+use crate::time;
+
+/// How bad a record is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Very fine-grained.
+    Trace,
+    /// For the developer.
+    Debug,
+    /// The ordinary course of things.
+    Info,
+    /// Something to look at.
+    Warn,
+    /// Something failed.
+    Error,
+}
+
+impl Level {
+    /// All of them, least severe first.
+    pub const ALL: [Level; 5] =
+        [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
+
+    /// The name in capitals.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Level::Trace => "TRACE",
+            Level::Debug => "DEBUG",
+            Level::Info => "INFO",
+            Level::Warn => "WARN",
+            Level::Error => "ERROR",
+        }
+    }
+
+    /// The level that a value names, or its number in bunyan.
+    fn of(value: &str) -> Option<Level> {
+        match text(value) {
+            Some(name) => name.parse().ok(),
+            None => match value.parse::<u32>().ok()? {
+                0..=19 => Some(Level::Trace),
+                20..=29 => Some(Level::Debug),
+                30..=39 => Some(Level::Info),
+                40..=49 => Some(Level::Warn),
+                _ => Some(Level::Error),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Text that names no level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ParseLevelError;
+
+impl fmt::Display for ParseLevelError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected trace, debug, info, warn or error")
+    }
+}
+
+impl std::error::Error for ParseLevelError {}
+
+impl FromStr for Level {
+    type Err = ParseLevelError;
+
+    fn from_str(name: &str) -> Result<Self, ParseLevelError> {
+        let names: [(Level, &[&str]); 5] = [
+            (Level::Trace, &["trace"]),
+            (Level::Debug, &["debug", "default"]),
+            (Level::Info, &["info", "notice", "note", "success"]),
+            (Level::Warn, &["warn", "warning"]),
+            (Level::Error, &["error", "critical", "alert", "emergency", "fatal"]),
+        ];
+        let name = name.trim();
+        let is_one = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+        let found = names.iter().find(|(_, known)| is_one(known));
+        found.map(|(level, _)| *level).ok_or(ParseLevelError)
+    }
+}
+
+/// A loss marker: the writer's own line about lines that it dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Losses {
+    /// How many.
+    pub lines: u64,
+    /// How many of each level, least severe first.
+    pub by_level: [u64; 5],
+}
+
+/// A line with its members sorted by what they mean.
+#[derive(Debug, Default)]
+pub struct Record<'l> {
+    /// As it stands there, without quotes.
+    pub time: Option<&'l str>,
+    /// How bad it is.
+    pub level: Option<Level>,
+    /// Usually the path of a module.
+    pub target: Option<Cow<'l, str>>,
+    /// The text.
+    pub message: Option<Cow<'l, str>>,
+    /// The other members, as they stand there.
+    pub fields: Vec<Member<'l>>,
+    /// The spans, root first: each an array's element, as it stands there.
+    pub spans: Vec<&'l str>,
+    /// Fields and spans are pairs of OTLP.
+    pub typed: bool,
+}
+
+/// The keys of a schema's metadata.
+struct Keys {
+    time: &'static str,
+    level: &'static str,
+    target: &'static str,
+    message: &'static str,
+}
+
+const DEFAULT: Keys =
+    Keys { time: "timestamp", level: "level", target: "target", message: "message" };
+const ECS: Keys =
+    Keys { time: "@timestamp", level: "log.level", target: "log.logger", message: "message" };
+const GCP: Keys = Keys { time: "time", level: "severity", target: "target", message: "message" };
+const BUNYAN: Keys = Keys { time: "time", level: "level", target: "target", message: "msg" };
+const LOGXPY: Keys = Keys { time: "ts", level: "mt", target: "logger", message: "msg" };
+
+/// The message of a loss marker, and its target.
+const LOSS: (&str, &str) = ("lines were dropped", "writer");
+
+impl<'l> Record<'l> {
+    /// Sorts the members of a line.
+    pub fn of(members: impl Iterator<Item = Member<'l>>) -> Record<'l> {
+        let mut record = Record { fields: members.collect(), ..Record::default() };
+        if let Some(logs) = record.take("resourceLogs") {
+            record.open_otlp(logs);
+            return record;
+        }
+        let keys = record.keys();
+        record.time = record.take(keys.time).map(|value| value.trim_matches('"'));
+        record.level = record.take(keys.level).and_then(Level::of);
+        record.target = record.take_text(keys.target);
+        record.message = record.take_text(keys.message);
+        if keys.time == LOGXPY.time && record.take("log_level").and_then(text).is_some() {
+            record.level = Some(Level::Trace);
+        }
+        if keys.time == DEFAULT.time && record.message.is_none() {
+            record.open_nested();
+        }
+        if let Some(spans) = record.take("spans") {
+            record.spans = json::elements(spans);
+            // It stands in the list as well.
+            record.take("span");
+        }
+        record
+    }
+
+    /// The schema that the members show.
+    fn keys(&self) -> Keys {
+        let has = |key: &str| self.fields.iter().any(|member| member.key == key);
+        if has("@timestamp") {
+            ECS
+        } else if has("timestamp") {
+            DEFAULT
+        } else if has("time") && has("severity") {
+            GCP
+        } else if has("time") && has("v") {
+            BUNYAN
+        } else if has("ts") && has("tid") {
+            LOGXPY
+        } else {
+            DEFAULT
+        }
+    }
+
+    /// Takes a member out of the fields.
+    fn take(&mut self, key: &str) -> Option<&'l str> {
+        let at = self.fields.iter().position(|member| member.key == key)?;
+        Some(self.fields.remove(at).value)
+    }
+
+    fn take_text(&mut self, key: &str) -> Option<Cow<'l, str>> {
+        let at = self.fields.iter().position(|member| member.key == key)?;
+        // What is no string stays a field.
+        let text = text(self.fields[at].value)?;
+        self.fields.remove(at);
+        Some(text)
+    }
+
+    /// Message and fields stand in an object of their own, as in the schema of tracing-subscriber.
+    fn open_nested(&mut self) {
+        let Some(at) = self.fields.iter().position(|member| member.key == "fields") else { return };
+        if self.fields[at].value.starts_with('{') {
+            let nested = self.fields.remove(at).value;
+            let after = self.fields.split_off(at);
+            self.fields.extend(json::members(nested));
+            self.message = self.take_text("message");
+            self.fields.extend(after);
+        }
+    }
+
+    /// One record of OTLP, in its frame.
+    fn open_otlp(&mut self, logs: &'l str) {
+        let member = |object: &'l str, key: &str| {
+            json::members(object).iter().find(|member| member.key == key).map(|found| found.value)
+        };
+        let first =
+            |object: &'l str, key: &str| json::elements(member(object, key)?).first().copied();
+        self.typed = true;
+        let Some(resource) = json::elements(logs).first().copied() else { return };
+        let Some(scope) = first(resource, "scopeLogs") else { return };
+        let Some(record) = first(scope, "logRecords") else { return };
+        self.target = member(scope, "scope").and_then(|s| member(s, "name")).and_then(text);
+        for found in json::members(record) {
+            match found.key {
+                "timeUnixNano" => self.time = Some(found.value.trim_matches('"')),
+                "severityText" => self.level = Level::of(found.value),
+                "body" => self.message = member(found.value, "stringValue").and_then(text),
+                "severityNumber" => {}
+                "attributes" => self.fields.extend(pairs(found.value)),
+                _ => self.fields.push(found),
+            }
+        }
+        let resource = member(resource, "resource").and_then(|r| member(r, "attributes"));
+        self.fields.extend(resource.map(pairs).into_iter().flatten());
+        if let Some(spans) = self.take("spans") {
+            let list = member(spans, "arrayValue").and_then(|array| member(array, "values"));
+            self.spans = list.map(json::elements).unwrap_or_default();
+        }
+    }
+
+    /// When it was, in microseconds since 1970.
+    pub fn micros(&self) -> Option<i64> {
+        time::micros(self.time?)
+    }
+
+    /// The value of a field, as text where it is a string, else as JSON.
+    pub fn field(&self, key: &str) -> Option<Cow<'l, str>> {
+        self.fields.iter().find(|member| member.key == key).map(|member| self.value(member.value))
+    }
+
+    /// A value of this record without the frame of its schema, strings decoded.
+    pub fn value(&self, value: &'l str) -> Cow<'l, str> {
+        if let Some(text) = text(value) {
+            return text;
+        }
+        match &*json::members(if self.typed { value } else { "{}" }) {
+            [only] if only.key.ends_with("Value") && only.key != "kvlistValue" => {
+                text(only.value).unwrap_or(Cow::Borrowed(only.value))
+            }
+            _ => Cow::Borrowed(value),
+        }
+    }
+
+    /// The name of a span and its fields.
+    pub fn span(&self, span: &'l str) -> (Cow<'l, str>, Vec<Member<'l>>) {
+        let mut members = json::members(span);
+        if self.typed {
+            let values = members.first().map(|list| json::members(list.value));
+            let values = values.and_then(|inner| inner.first().map(|values| pairs(values.value)));
+            members = values.unwrap_or_default();
+        }
+        match members.iter().position(|member| member.key == "name") {
+            Some(at) => (self.value(members.remove(at).value), members),
+            None => (Cow::Borrowed(""), members),
+        }
+    }
+
+    /// What a loss marker tells; `None` if it is none.
+    pub fn losses(&self) -> Option<Losses> {
+        if self.message.as_deref() != Some(LOSS.0) || self.target.as_deref() != Some(LOSS.1) {
+            return None;
+        }
+        let number = |key: &str| self.field(key)?.parse().ok();
+        let of_level = |level: Level| {
+            number(&format!("dropped_{}", level.as_str().to_ascii_lowercase())).unwrap_or(0)
+        };
+        Some(Losses { lines: number("dropped")?, by_level: Level::ALL.map(of_level) })
+    }
+}
+
+/// The attributes of OTLP as members.
+fn pairs(attributes: &str) -> Vec<Member<'_>> {
+    let pair = |object| {
+        let members = json::members(object);
+        let find = |key: &str| members.iter().find(|member| member.key == key);
+        let key = find("key")?.value;
+        Some(Member { key: key.get(1..key.len() - 1)?, value: find("value")?.value })
+    };
+    json::elements(attributes).into_iter().filter_map(pair).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::Scanner;
+
+    #[test]
+    fn levels_are_known_by_all_their_names() {
+        for (value, level) in [
+            ("\"INFO\"", Level::Info),
+            ("\"warning\"", Level::Warn),
+            ("\"WARNING\"", Level::Warn),
+            ("\"critical\"", Level::Error),
+            ("10", Level::Trace),
+            ("50", Level::Error),
+            ("60", Level::Error),
+        ] {
+            assert_eq!(Level::of(value), Some(level), "{value}");
+        }
+        assert_eq!(Level::of("\"loud\""), None);
+        assert_eq!(Level::of("{}"), None);
+    }
+
+    #[test]
+    fn a_line_of_no_schema_keeps_its_members_as_fields() {
+        let line = r#"{"level":"WARN","time":1,"msg":"x","message":5,"spans":7}"#;
+        let mut scanner = Scanner::default();
+        let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+        assert_eq!((record.level, record.message.as_deref()), (Some(Level::Warn), None));
+        let keys: Vec<_> = record.fields.iter().map(|member| member.key).collect();
+        assert_eq!(keys, ["time", "msg", "message"]);
+    }
+
+    #[test]
+    fn broken_frames_of_otlp_are_harmless() {
+        for line in [
+            r#"{"resourceLogs":1}"#,
+            r#"{"resourceLogs":[]}"#,
+            r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"attributes":[1,{"key":""}]}]}]}]}"#,
+            r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"attributes":[{"key":1,"value":2}]}]}]}]}"#,
+        ] {
+            let mut scanner = Scanner::default();
+            let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+            assert_eq!((record.level, record.losses()), (None, None), "{line}");
+        }
+    }
+}

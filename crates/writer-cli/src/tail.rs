@@ -1,0 +1,157 @@
+//! `writer tail`: the last lines, as people read them, and those that come.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use writer_cli::json::Scanner;
+use writer_cli::lines::Lines;
+use writer_cli::record::{Level, Losses, Record};
+
+use crate::args::{Filter, Tail};
+use crate::follow::{Follower, Seen, last_lines};
+use crate::{Failure, Out, complain, out, paint};
+
+/// How often a file that is followed is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
+    let mut view =
+        View { scanner: Scanner::default(), out: out(options.color), filter: &options.filter };
+    if options.file.as_os_str() == "-" {
+        return view.stdin();
+    }
+    let name = options.file.display().to_string();
+    let failure = |error| Failure::File(name.clone(), error);
+    let file = match File::open(&options.file) {
+        Ok(file) => Some(file),
+        Err(error) if options.follow && error.kind() == io::ErrorKind::NotFound => {
+            complain(&format!("{name}: waiting until it is there"));
+            None
+        }
+        Err(error) => return Err(failure(error)),
+    };
+    let mut position = 0;
+    if let (Some(file), Some(lines)) = (&file, options.lines) {
+        if options.filter.is_empty() {
+            position = last_lines(file, lines).map_err(failure)?;
+        } else {
+            let (last, end) = view.last_matching(file, lines).map_err(failure)?;
+            last.iter().try_for_each(|line| view.show(line))?;
+            position = end;
+        }
+    }
+    let mut follower = Follower::new(&options.file, file, position);
+    if !options.follow {
+        return view.rest(&mut follower);
+    }
+    loop {
+        let looked = follower.look(&mut |seen| match seen {
+            Seen::Line(line) => view.show(line),
+            Seen::Replaced => {
+                complain(&format!("{name}: a new file"));
+                Ok(())
+            }
+            Seen::Truncated => {
+                complain(&format!("{name}: it was truncated"));
+                Ok(())
+            }
+        });
+        looked?;
+        view.out.flush()?;
+        pause();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "another process gives no signal when it writes")]
+fn pause() {
+    std::thread::sleep(LOOK_EVERY);
+}
+
+/// Shows lines.
+struct View<'o> {
+    scanner: Scanner,
+    out: Out,
+    filter: &'o Filter,
+}
+
+impl View<'_> {
+    fn stdin(&mut self) -> Result<(), Failure> {
+        let mut lines = Lines::new(io::stdin().lock());
+        let failure = |error| Failure::File("standard input".into(), error);
+        while let Some(line) = lines.next_line().map_err(failure)? {
+            self.show(line.bytes)?;
+        }
+        Ok(self.out.flush()?)
+    }
+
+    /// Shows what is there and ends.
+    fn rest(&mut self, follower: &mut Follower) -> Result<(), Failure> {
+        let mut show = |seen: Seen<'_>| match seen {
+            Seen::Line(line) => self.show(line),
+            Seen::Replaced | Seen::Truncated => Ok(()),
+        };
+        follower.read_all(&mut show)?;
+        Ok(self.out.flush()?)
+    }
+
+    /// The last lines that match, and where the first line begins that is not among those looked at.
+    fn last_matching(&mut self, file: &File, lines: usize) -> io::Result<(VecDeque<Vec<u8>>, u64)> {
+        let (mut last, mut end) = (VecDeque::new(), 0);
+        let mut all = Lines::new(file);
+        while let Some(line) = all.next_line()? {
+            if !line.ended {
+                break;
+            }
+            end += line.len;
+            let Ok(members) = self.scanner.object(line.bytes) else { continue };
+            let record = Record::of(members);
+            if self.filter.lets_pass(&record) || record.losses().is_some() {
+                last.push_back(line.bytes.to_vec());
+                if last.len() > lines {
+                    last.pop_front();
+                }
+            }
+        }
+        Ok((last, end))
+    }
+
+    fn show(&mut self, line: &[u8]) -> io::Result<()> {
+        let Ok(members) = self.scanner.object(line) else {
+            return if self.filter.is_empty() { paint::plain(&mut self.out, line) } else { Ok(()) };
+        };
+        let record = Record::of(members);
+        let losses: Option<Losses> = record.losses();
+        if let Some(losses) = losses {
+            return paint::losses(&mut self.out, &losses, &record);
+        }
+        if self.filter.lets_pass(&record) { paint::record(&mut self.out, &record) } else { Ok(()) }
+    }
+}
+
+impl Filter {
+    fn is_empty(&self) -> bool {
+        self.level.is_none() && self.targets.is_empty() && self.fields.is_empty()
+    }
+
+    fn lets_pass(&self, record: &Record<'_>) -> bool {
+        let severe = |least: Level| record.level.is_some_and(|level| level >= least);
+        let inside = |target: &String| {
+            let rest = record.target.as_deref().and_then(|own| own.strip_prefix(target.as_str()));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+        };
+        let has = |(key, value): &(String, String)| {
+            let spans = || {
+                record.spans.iter().any(|span| {
+                    let (_, fields) = record.span(span);
+                    fields.iter().any(|f| f.key == *key && record.value(f.value) == **value)
+                })
+            };
+            record.field(key).is_some_and(|own| own == **value) || spans()
+        };
+        self.level.is_none_or(severe)
+            && (self.targets.is_empty() || self.targets.iter().any(inside))
+            && self.fields.iter().all(has)
+    }
+}
