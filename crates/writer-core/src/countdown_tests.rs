@@ -15,7 +15,7 @@ use crate::io::fault::{self, Plan};
 use crate::{Metrics, QueuePolicy, Strategy, WriteSink, Writer, WriterBuilder};
 
 /// Long enough for some tries, short enough for thousands of runs.
-const A_LITTLE: Duration = Duration::from_millis(40);
+const A_LITTLE: Duration = Duration::from_millis(20);
 
 /// One way to fail.
 #[derive(Debug, Clone, Copy)]

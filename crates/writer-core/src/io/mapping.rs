@@ -1,4 +1,4 @@
-//! One window of a file in memory: the only place that stores through a raw pointer.
+//! One window of a file in memory: the only place that writes through a raw pointer.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 use memmap2::MmapRaw;
 
+use super::fault::strike;
 use super::{calls, os};
 
 /// A shared, writable mapping of a part of a file.
@@ -17,13 +18,24 @@ pub(super) struct Mapping {
     map: MmapRaw,
     /// The place in the file of the first mapped byte, a multiple of the page size.
     start: u64,
+    /// Whether the system copies; until it says no.
+    by_system: bool,
+    /// This process: of a forked child the memory of the mapping is the same.
+    #[cfg(target_os = "linux")]
+    process: libc::pid_t,
 }
 
 impl Mapping {
     /// Maps `len` bytes of `file` from `start` on; both are multiples of the page size.
     pub(super) fn new(file: &File, start: u64, len: usize) -> io::Result<Mapping> {
         let map = calls::map(file, start, len)?;
-        Ok(Mapping { map, start })
+        Ok(Mapping {
+            map,
+            start,
+            by_system: cfg!(target_os = "linux"),
+            #[cfg(target_os = "linux")]
+            process: rustix::process::getpid().as_raw_nonzero().get(),
+        })
     }
 
     /// The place in the file of the first mapped byte.
@@ -49,24 +61,84 @@ impl Mapping {
         }
     }
 
+    /// Copies `bytes` to `at`, a place in the file, in ascending order, so that a killed process
+    /// leaves a prefix.
+    ///
+    /// The system copies where it has a call for it: to it a page that somebody has just cut off the
+    /// file is an error, and not the end of the process.
+    ///
+    /// # Errors
+    ///
+    /// A bad address: the file ends before the place. Some of the bytes may be there.
+    ///
+    /// # Panics
+    ///
+    /// When the bytes do not fit into the mapping.
+    pub(super) fn copy(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        strike()?;
+        if self.by_system {
+            match self.copy_by_system(at, bytes) {
+                Err(e) if os::is_bad_address(&e) => return Err(e),
+                // Not there, or forbidden, as in some sandboxes.
+                Err(_) => self.by_system = false,
+                Ok(()) => return Ok(()),
+            }
+        }
+        self.store(at, bytes);
+        Ok(())
+    }
+
+    /// The place in memory of `len` bytes at `at`, a place in the file.
+    fn target(&self, at: u64, len: usize) -> *mut u8 {
+        let offset = usize::try_from(at - self.start).unwrap_or(usize::MAX);
+        let fits = offset <= self.map.len() && len <= self.map.len() - offset;
+        assert!(fits, "a copy to outside of the mapping");
+        self.map.as_mut_ptr().wrapping_add(offset)
+    }
+
+    /// Has this process "read" its own memory into the mapping.
+    ///
+    /// The other direction, writing into the own mapping, would not do: there the system makes
+    /// pages dirty behind the back of the file system, which may lose them.
+    #[cfg(target_os = "linux")]
+    fn copy_by_system(&self, at: u64, mut bytes: &[u8]) -> io::Result<()> {
+        let mut target = self.target(at, bytes.len());
+        while !bytes.is_empty() {
+            let to = libc::iovec { iov_base: target.cast(), iov_len: bytes.len() };
+            let from =
+                libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+            // SAFETY: `from` is the slice, which is only read. `to` lies in the mapping, as `target`
+            // has asserted for the whole and the loop keeps for the rest; `self.map` keeps it alive and
+            // writable, and no reference to it exists.
+            let copied = unsafe { libc::process_vm_readv(self.process, &to, 1, &from, 1, 0) };
+            match usize::try_from(copied) {
+                Ok(0) => return Err(io::ErrorKind::Unsupported.into()),
+                Ok(copied) => {
+                    bytes = &bytes[copied..];
+                    target = target.wrapping_add(copied);
+                }
+                Err(_) => return Err(io::Error::last_os_error()),
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn copy_by_system(&self, _: u64, _: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// Stores `bytes` at `at`, a place in the file, in ascending order and the last byte last.
     ///
     /// The order is what makes a killed process leave a prefix: a block copy of the C library may
     /// store the head of a block after its end, and a line with NULs at its front would remain. Stores
     /// of one thread reach the page cache in program order. The speed is that of populating the
     /// pages anyway.
-    ///
-    /// # Panics
-    ///
-    /// When the bytes do not fit into the mapping.
-    pub(super) fn store(&self, at: u64, bytes: &[u8]) {
+    fn store(&self, at: u64, bytes: &[u8]) {
         const WORD: usize = size_of::<usize>();
-        let offset = usize::try_from(at - self.start).unwrap_or(usize::MAX);
-        let fits = offset <= self.map.len() && bytes.len() <= self.map.len() - offset;
-        assert!(fits, "a store outside of the mapping");
+        let target = self.target(at, bytes.len());
         let Some((&last, body)) = bytes.split_last() else { return };
 
-        let target = self.map.as_mut_ptr().wrapping_add(offset);
         let head = target.align_offset(WORD).min(body.len());
         let (head, aligned) = body.split_at(head);
         let words = aligned.chunks_exact(WORD);
@@ -74,7 +146,7 @@ impl Mapping {
         let aligned_at = target.wrapping_add(head.len());
         let tail_at = aligned_at.wrapping_add(aligned.len() - tail.len());
 
-        // SAFETY: `fits` above was asserted, so target..target + bytes.len() lies in the mapping,
+        // SAFETY: as `target` has asserted, target..target + bytes.len() lies in the mapping,
         // which `self.map` keeps alive and writable; head, words, tail and `last` divide exactly
         // that range between them. `aligned_at` is a multiple of WORD wherever there is a word,
         // by `align_offset`. The memory is shared with other processes and no reference to it
@@ -95,5 +167,50 @@ impl Mapping {
             // Release: whoever sees this line end through another mapping sees the line too.
             AtomicU8::from_ptr(target.add(body.len())).store(last, Ordering::Release);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the system forbids its call, the stores must do the same.
+    #[test]
+    fn both_ways_copy_every_alignment_of_start_and_length_exactly() {
+        let file = tempfile::tempfile().unwrap();
+        let page = os::page_size();
+        file.set_len(2 * page as u64).unwrap();
+        let mut mapping = Mapping::new(&file, page as u64, page).unwrap();
+        let bytes: Vec<u8> = (1..=64).collect();
+        for by_system in [mapping.by_system, false] {
+            for (start, len) in (0..16).flat_map(|start| (0..64).map(move |len| (start, len))) {
+                mapping.by_system = by_system;
+                let at = 2 * page as u64 - 100;
+                mapping.copy(at, &[0; 100]).unwrap();
+                mapping.copy(at + start, &bytes[..len]).unwrap();
+                assert_eq!(mapping.by_system, by_system);
+                let mut found = [0; 100];
+                os::read_exact_at(&file, &mut found, at).unwrap();
+                let (start, mut expected) = (start as usize, [0; 100]);
+                expected[start..start + len].copy_from_slice(&bytes[..len]);
+                assert_eq!(found, expected, "{len} bytes from {start}");
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_page_that_the_file_does_not_have_is_an_error_of_the_system() {
+        let file = tempfile::tempfile().unwrap();
+        let page = os::page_size();
+        file.set_len(page as u64).unwrap();
+        let mut mapping = Mapping::new(&file, 0, 2 * page).unwrap();
+        let across = mapping.copy(page as u64 - 2, b"abcd");
+        if !mapping.by_system {
+            // A sandbox forbids the call; the store is then never tried beyond the end.
+            return;
+        }
+        assert!(os::is_bad_address(&across.unwrap_err()));
+        mapping.copy(page as u64 - 4, b"abcd").unwrap();
     }
 }

@@ -21,10 +21,11 @@ const POPULATE_STEP: u64 = 256 << 10;
 /// a page in front of or at `end`; it may reach beyond `reserved`.
 ///
 /// A fault while storing would end the process (`SIGBUS`), so each write first compares the length
-/// of the file, reserves space and has the pages made ready, which all fail as errors. What remains
-/// is a file cut by somebody between that look and the end of the copy: the danger of each cut is
-/// the share of its time that the worker spends copying, small for a quiet writer and near
-/// certain over many cuts for a saturated one. Files that are cut while in use need another strategy.
+/// of the file, reserves space and has the pages made ready, which all fail as errors. A file cut
+/// by somebody between that look and the end of the copy is an error too where the system copies
+/// (Linux); where it may not, in some sandboxes, that danger remains. A cut at the very moment
+/// space is reserved leaves NULs in front of the next lines. Files that are cut while in use are
+/// better served by another strategy.
 ///
 /// There is no `Drop` that trims: after a fork the child would drop the sink too and cut off what
 /// the parent has written since. A sink dropped without [`close`](Sink::close) leaves reserved
@@ -65,10 +66,16 @@ impl MemoryMapped {
 
     /// Makes the window fit the file again if somebody else has changed its length.
     fn follow_file(&mut self) -> io::Result<()> {
-        if self.file.len()? == self.reserved {
+        let len = self.file.len()?;
+        if len == self.reserved {
             return Ok(());
         }
         self.window = None;
+        if self.end <= len && len < self.reserved {
+            // Only reserved space is gone, or what a copy that failed had put there.
+            self.reserved = len;
+            return Ok(());
+        }
         // The new end is an unknown place: NULs are cut, and the half of a line is closed.
         let repair = tail::repair(self.file.file())?;
         self.end = repair.end;
@@ -171,24 +178,26 @@ impl MemoryMapped {
     }
 
     fn copy(&mut self, lines: &[u8]) -> io::Result<usize> {
-        let mut room = self.make_room(lines.len() as u64);
-        if matches!(&room, Err(e) if os::is_bad_address(e)) {
+        let mut copied = self.try_copy(lines);
+        if matches!(&copied, Err(e) if os::is_bad_address(e)) {
             // Cut by somebody since the look at its length: one more look finds the new end.
-            room = self.make_room(lines.len() as u64);
+            copied = self.try_copy(lines);
         }
-        match room {
-            Err(e) if os::is_bad_address(&e) => {
-                return Err(io::Error::new(
-                    io::ErrorKind::StorageFull,
-                    "the file system has no space for the pages of the mapping",
-                ));
-            }
-            other => other?,
+        match copied {
+            Err(e) if os::is_bad_address(&e) => Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                "the file system has no space for the pages of the mapping",
+            )),
+            other => other.map(|()| lines.len()),
         }
-        let Some(window) = &self.window else { return Err(io::ErrorKind::Unsupported.into()) };
-        window.store(self.end, lines);
+    }
+
+    fn try_copy(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.make_room(lines.len() as u64)?;
+        let Some(window) = &mut self.window else { return Err(io::ErrorKind::Unsupported.into()) };
+        window.copy(self.end, lines)?;
         self.end += lines.len() as u64;
-        Ok(lines.len())
+        Ok(())
     }
 }
 

@@ -90,6 +90,8 @@ impl<S: OverFile> Named<S> {
         let found = open::find(&self.path, &self.config)?;
         let same = self.is_current(&found);
         if same {
+            // Space that is only reserved is no find.
+            let _ = self.strategy.idle();
             lock::release(self.strategy.file().file());
         }
         let unended = same && self.strategy.file().is_unended();

@@ -4,6 +4,7 @@ mod locks;
 mod mapping;
 mod neighbours;
 mod paths;
+mod reopening;
 mod tails;
 mod writing;
 

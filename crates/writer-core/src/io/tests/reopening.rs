@@ -1,0 +1,193 @@
+//! Which file is written after a failure, a change of names, and on demand.
+
+#![cfg(target_os = "linux")]
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use super::*;
+use crate::io::fault::{self, Plan};
+use crate::io::{ReopenReason, Reopened};
+
+/// The next `times` operations of this thread fail with `error`.
+fn fail(times: usize, error: i32) {
+    let count = AtomicUsize::new(0);
+    fault::enter(Some(Arc::new(Plan { from: 0, times, error, short: false, count })));
+}
+
+fn failed(sink: &mut dyn Sink, error: i32) -> Option<Reopened> {
+    let error = io::Error::from_raw_os_error(error);
+    sink.reopen(ReopenReason::Failure(&error)).unwrap()
+}
+
+/// One write that fails, and what the sink makes of it.
+fn failing_write(sink: &mut dyn Sink, error: i32) -> Option<Reopened> {
+    fail(1, error);
+    let answer = sink.write(b"line\n", false).unwrap_err();
+    assert_eq!(answer.raw_os_error(), Some(error));
+    fault::enter(None);
+    failed(sink, error)
+}
+
+fn torn(lines: u64) -> Option<Reopened> {
+    Some(Reopened { torn_lines: lines, recovered_nul_bytes: 0 })
+}
+
+#[test]
+fn a_descriptor_that_fails_three_times_is_opened_once_more_behind_a_line_end() {
+    for strategy in [Strategy::LineBuffered, Strategy::BlockBuffered] {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\ntw");
+        assert_eq!(failing_write(&mut *sink, libc::EIO), None);
+        assert_eq!(failing_write(&mut *sink, libc::EIO), None);
+        assert_eq!(failing_write(&mut *sink, libc::EIO), torn(1));
+        write_all(&mut *sink, b"two\n");
+        assert_eq!(read(&file(&dir)), "one\ntw\ntwo\n");
+        assert_eq!(failing_write(&mut *sink, libc::EIO), None, "the count begins anew");
+        sink.close().unwrap();
+        build(&file(&dir), Strategy::MemoryMapped).unwrap();
+    }
+}
+
+#[test]
+fn a_mapping_that_fails_three_times_is_opened_once_more_and_still_locked() {
+    let dir = directory();
+    let mut sink = sink(&file(&dir), Strategy::MemoryMapped);
+    write_all(&mut *sink, b"one\n");
+    for _ in 0..2 {
+        assert_eq!(failing_write(&mut *sink, libc::EIO), None);
+    }
+    assert_eq!(failing_write(&mut *sink, libc::EIO), torn(0));
+    write_all(&mut *sink, b"two\n");
+    assert!(matches!(build(&file(&dir), Strategy::LineBuffered), Err(BuildError::Locked { .. })));
+    sink.close().unwrap();
+    assert_eq!(read(&file(&dir)), "one\ntwo\n");
+}
+
+#[test]
+fn a_line_end_is_added_beside_another_writer_too() {
+    let dir = directory();
+    let mut sink = sink(&file(&dir), Strategy::LineBuffered);
+    let _other = build(&file(&dir), Strategy::LineBuffered).unwrap();
+    write_all(&mut *sink, b"one\ntw");
+    for _ in 0..2 {
+        failing_write(&mut *sink, libc::EIO);
+    }
+    assert_eq!(failing_write(&mut *sink, libc::EIO), torn(1));
+    write_all(&mut *sink, b"two\n");
+    assert_eq!(read(&file(&dir)), "one\ntw\ntwo\n");
+}
+
+#[test]
+fn a_file_system_that_takes_nothing_more_is_left_when_the_name_leads_elsewhere() {
+    for error in [libc::EDQUOT, libc::EROFS, libc::ENODEV, libc::ESTALE, libc::ENOSPC] {
+        for &strategy in Strategy::ALL {
+            let dir = directory();
+            let old = dir.path().join("old");
+            let mut sink = sink(&file(&dir), strategy);
+            write_all(&mut *sink, b"one\n");
+            fs::rename(file(&dir), &old).unwrap();
+            let moved = failing_write(&mut *sink, error);
+            // A stale handle is a failure of the device: two more are forgiven.
+            let moved = moved.or_else(|| {
+                assert_eq!(error, libc::ESTALE);
+                failed(&mut *sink, error).or_else(|| failed(&mut *sink, error))
+            });
+            assert_eq!(moved, torn(0), "{strategy}, {error}");
+            write_all(&mut *sink, b"two\n");
+            sink.close().unwrap();
+            assert_eq!((read(&old), read(&file(&dir))), ("one\n".into(), "two\n".into()));
+        }
+    }
+}
+
+#[test]
+fn a_file_at_its_name_is_continued_from_the_byte_reached() {
+    for error in [libc::EDQUOT, libc::EROFS, libc::ENODEV, libc::ENOSPC, libc::EFBIG] {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), Strategy::LineBuffered);
+        write_all(&mut *sink, b"one\ntw");
+        assert_eq!(failing_write(&mut *sink, error), None);
+        write_all(&mut *sink, b"o\n");
+        assert_eq!(read(&file(&dir)), "one\ntwo\n");
+    }
+}
+
+#[test]
+fn a_full_disk_does_not_make_a_writer_leave_that_is_not_to_follow() {
+    let dir = directory();
+    let settings = Config { follow_path: false, ..config(file(&dir), Strategy::LineBuffered) };
+    let mut sink = open(&settings).unwrap().sink;
+    fs::remove_file(file(&dir)).unwrap();
+    assert_eq!(failing_write(&mut *sink, libc::ENOSPC), None);
+    assert_eq!(failing_write(&mut *sink, libc::EROFS), torn(0));
+}
+
+#[test]
+fn the_name_is_looked_at_once_a_second_while_writes_fail() {
+    let dir = directory();
+    let mut sink = sink(&file(&dir), Strategy::LineBuffered);
+    assert_eq!(failing_write(&mut *sink, libc::ENOSPC), None);
+    fs::remove_file(file(&dir)).unwrap();
+    let start = std::time::Instant::now();
+    while failing_write(&mut *sink, libc::ENOSPC).is_none() {}
+    let took = start.elapsed();
+    assert!(took > std::time::Duration::from_millis(900), "{took:?}");
+}
+
+#[test]
+fn what_a_failing_file_has_of_a_line_is_closed_when_it_is_left() {
+    let dir = directory();
+    let old = dir.path().join("old");
+    let mut sink = sink(&file(&dir), Strategy::BlockBuffered);
+    write_all(&mut *sink, b"one\ntw");
+    fs::rename(file(&dir), &old).unwrap();
+    assert_eq!(failing_write(&mut *sink, libc::ENOSPC), torn(0));
+    write_all(&mut *sink, b"two\n");
+    assert_eq!((read(&old), read(&file(&dir))), ("one\ntw\n".into(), "two\n".into()));
+}
+
+#[test]
+fn a_failed_sync_is_over_with_another_file_and_not_with_the_same_one() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\n");
+        fail(1, libc::EIO);
+        sink.sync().unwrap_err();
+        fault::enter(None);
+        sink.sync().unwrap_err();
+        for _ in 0..3 {
+            failed(&mut *sink, libc::EIO);
+        }
+        sink.sync().unwrap_err();
+        write_all(&mut *sink, b"two\n");
+        fs::rename(file(&dir), dir.path().join("old")).unwrap();
+        assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
+        sink.sync().unwrap();
+        sink.close().unwrap();
+        assert_eq!(read(&dir.path().join("old")), "one\ntwo\n");
+    }
+}
+
+#[test]
+fn a_refused_file_leaves_the_lock_and_the_lines_where_they_were() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\n");
+        fail(usize::MAX, libc::EIO);
+        for _ in 0..3 {
+            let error = io::Error::from_raw_os_error(libc::EIO);
+            let _ = sink.reopen(ReopenReason::Failure(&error));
+        }
+        fault::enter(None);
+        write_all(&mut *sink, b"two\n");
+        let refused = build(&file(&dir), Strategy::MemoryMapped);
+        assert!(matches!(refused, Err(BuildError::Locked { .. })), "{strategy}");
+        sink.close().unwrap();
+        assert_eq!(read(&file(&dir)), "one\ntwo\n");
+    }
+}
