@@ -43,6 +43,7 @@ mod queue;
 #[cfg(unix)]
 mod raw_line;
 mod report;
+mod round;
 mod severity;
 mod shared;
 #[cfg(all(unix, feature = "signals"))]

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::delivery::{Delivery, Round, RoundEnd};
+use crate::delivery::Delivery;
 use crate::error::{Operation, State};
 use crate::losses::Losses;
 use crate::mode::{Look, Rhythm, Verdict};
 use crate::report::survives;
+use crate::round::{Round, RoundEnd};
 use crate::shared::{Alarm, DROP_REPORT_EVERY, Inner, Shared};
 use crate::sync::{MutexGuard, lock};
 use crate::thread_mark::ThreadMark;
@@ -35,6 +36,7 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
         seen: 0,
         held: false,
         retry: None,
+        can_divert: false,
         diverted: false,
         idle_at: None,
     };
@@ -55,10 +57,12 @@ fn end(shared: &Shared) {
         inner.closed = true;
         !inner.queue.is_empty() || delivery.lines_in_hand() > 0
     };
-    if left {
+    if left && delivery.has_fallback() {
         drop(delivery);
         rescue(shared);
         delivery = lock(&shared.delivery);
+    }
+    if left {
         delivery.give_up(shared);
     }
     let closed = delivery.close();
@@ -132,6 +136,8 @@ struct Worker<'a> {
     /// The sink holds back a remainder; the worker must not sleep on it.
     held: bool,
     retry: Option<Retry>,
+    /// There is a fallback.
+    can_divert: bool,
     /// In the episode, lines go to the fallback as if nothing were wrong.
     diverted: bool,
     idle_at: Option<Instant>,
@@ -319,6 +325,7 @@ impl Worker<'_> {
         if self.retry.is_some() && works {
             round.recovered = Some(delivery.recover());
         }
+        self.can_divert = delivery.has_fallback();
         let wants_idle = delivery.wants_idle();
         drop(delivery);
         let now = shared.clock.now();
@@ -336,7 +343,7 @@ impl Worker<'_> {
             // What a target takes and cannot flush is no progress.
             let progress = round.progress && operation == Operation::Write && !round.diverted;
             self.fail(operation, error, progress, now);
-            if !round.diverted {
+            if self.can_divert && !round.diverted {
                 self.divert();
             }
         }
@@ -361,7 +368,7 @@ impl Worker<'_> {
         self.retry = Some(retry);
     }
 
-    /// Has lines go to the fallback until the next try, if the sink has failed and there is one.
+    /// Has lines go to the fallback until the next try, if the sink has failed.
     fn divert(&mut self) {
         let failed = self.shared.lock().state == State::Failed;
         let until = self.retry.as_ref().filter(|_| failed).map(|retry| retry.at);

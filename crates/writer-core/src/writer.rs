@@ -176,8 +176,8 @@ impl Writer {
     /// # Errors
     ///
     /// As [`flush`](Self::flush); [`FlushError::Unsupported`] on a target that cannot be synced;
-    /// [`FlushError::Sync`] if the system fails to, and then for good, since data that a failed
-    /// `fsync` left behind may never reach the disk; [`FlushError::Closed`] after a shutdown.
+    /// [`FlushError::Sync`] if the system fails to, and then until another file is open, since data
+    /// that a failed `fsync` left behind may never reach the disk; [`FlushError::Closed`] after a shutdown.
     pub fn sync(&self, timeout: Duration) -> Result<(), FlushError> {
         let shared = self.shared().ok_or(FlushError::Closed)?;
         if shared.config.synchronous {

@@ -1,6 +1,6 @@
 //! Disks that are full and freed, files that are copied and cut, deleted, and left torn: with the
 //! real system underneath.
-#![allow(missing_docs)]
+#![allow(missing_docs, unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
 #![cfg(target_os = "linux")]
 
@@ -130,6 +130,45 @@ fn full_and_freed(disk: &Disk, strategy: Strategy, policy: QueuePolicy) {
     let reports = reports.lock().unwrap();
     assert_eq!(*reports, [(State::Retrying, std::io::ErrorKind::StorageFull)], "{strategy}");
     assert_eq!(metrics.state, State::Healthy);
+}
+
+/// G23: the limit on the length of files is a full disk, where its signal is ignored.
+#[test]
+fn a_file_at_its_limit_waits_until_the_limit_is_raised() {
+    const TEST: &str = "a_file_at_its_limit_waits_until_the_limit_is_raised";
+    if !is_child() {
+        for strategy in Strategy::ALL {
+            run_alone(TEST, &[("STRATEGY", strategy.as_str())]);
+        }
+        return;
+    }
+    // SAFETY: plain calls of the system; the disposition of a signal that nothing else here uses.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let set_limit = |bytes| {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: the limit lives through the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+    };
+    let target = Target::new();
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&reports);
+    let (writer, guard) = target
+        .builder()
+        .strategy(std::env::var("STRATEGY").unwrap().parse().unwrap())
+        .mmap_chunk(16 << 10)
+        .on_error(move |error| heard.lock().unwrap().push(error.source.kind()))
+        .build()
+        .unwrap();
+    // Not at a line's end.
+    set_limit((64 << 10) + 77);
+    for n in 0..1000 {
+        writer.send(record(n)).unwrap();
+    }
+    eventually("the limit is reached", || !reports.lock().unwrap().is_empty());
+    set_limit(libc::RLIM_INFINITY);
+    guard.shutdown(LIMIT).unwrap();
+    assert_eq!(numbers(&target.path), (0..1000).collect::<Vec<_>>());
+    assert_eq!(*reports.lock().unwrap(), [std::io::ErrorKind::FileTooLarge]);
 }
 
 /// G19: a mapping on a disk that stays full ends in counted losses, not in a signal.

@@ -80,6 +80,7 @@ impl LogFile {
         if self.identity.is_some() && self.identity == old.identity {
             // The same file again: what a failed sync left behind is still not on the disk.
             self.sync = std::mem::take(&mut old.sync);
+            self.directory = self.directory.take().or(old.directory);
             return;
         }
         if old.unended {

@@ -18,6 +18,8 @@ use crate::error::BuildError;
 const LONGEST_NAME: usize = 255;
 /// The longest path, in bytes, with room for the NUL that the system adds.
 const LONGEST_PATH: usize = 4095;
+/// How often a file in a shared folder is looked at before it is trusted.
+const LOOKS: usize = 16;
 /// How often a name may vanish or appear between two looks at it before that is an error.
 const RACES: usize = 16;
 
@@ -176,7 +178,7 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
 
     let metadata = calls::metadata(&file).map_err(|e| failed("open", path, e))?;
     let descriptor = os::is_descriptor_path(path);
-    if shared && !descriptor && !os::is_trusted(&metadata) {
+    if shared && !descriptor && !is_trusted(path, &file) {
         return Err(special(
             path,
             "in a world-writable directory, a file of somebody else or with several names",
@@ -189,6 +191,19 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
     let directory = if created { os::open_directory(folder) } else { None };
     let identity = os::identity(&metadata);
     Ok(Checked { file, readable: how.read, special: is_special, identity, directory })
+}
+
+/// Whether a file found in a shared folder can be ours: of this user or root, under this name alone.
+///
+/// A hard link to somebody's file could be planted, opened, and removed again, so that the file has
+/// one name left, its own. Whoever does so would have to guess the moment of each look.
+fn is_trusted(path: &Path, file: &File) -> bool {
+    (0..LOOKS).all(|_| {
+        let found = fs::symlink_metadata(path);
+        let Ok(opened) = calls::metadata(file) else { return false };
+        let here = found.is_ok_and(|found| os::identity(&found) == os::identity(&opened));
+        here && os::is_trusted(&opened)
+    })
 }
 
 /// Opens what is there or makes it; says whether it was made, and how it could be opened.

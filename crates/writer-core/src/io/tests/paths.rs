@@ -5,8 +5,10 @@
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::io::ReopenReason;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
@@ -250,6 +252,71 @@ fn a_new_file_has_the_permissions_of_the_settings_less_the_umask() {
             let made = mode(&dir.path().join(format!("{permissions:o}")));
             assert_eq!(made, permissions & !umask, "{permissions:o} under {umask:o}");
         }
+    }
+}
+
+/// G38: somebody plants links at the name, again and again, while it is opened.
+#[test]
+fn links_planted_at_any_moment_in_a_world_writable_folder_lead_nowhere() {
+    const ROUNDS: usize = 1000;
+    let dir = directory();
+    let path = sticky(&dir).join("app.jsonl");
+    let victim = dir.path().join("victim");
+    fs::write(&victim, "torn").unwrap();
+    let done = AtomicBool::new(false);
+    let mut opened = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                // Each may come too late, and that is the point.
+                let _ = symlink(&victim, &path);
+                let _ = fs::remove_file(&path);
+                let _ = fs::hard_link(&victim, &path);
+                let _ = fs::remove_file(&path);
+            }
+        });
+        for round in 0..ROUNDS {
+            let strategy = Strategy::ALL[round % Strategy::ALL.len()];
+            if let Ok(mut found) = build(&path, strategy) {
+                let _ = found.sink.reopen(ReopenReason::Check);
+                let _ = found.sink.write(b"line\n", false);
+                let _ = found.sink.close();
+                opened += 1;
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    assert_eq!(read(&victim), "torn", "after {opened} of {ROUNDS}");
+}
+
+/// The flags of every descriptor that this process has open below a folder.
+#[cfg(target_os = "linux")]
+fn descriptors_below(folder: &Path) -> Vec<(PathBuf, u32)> {
+    let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    open.filter_map(|entry| {
+        let target = fs::read_link(entry.path()).ok().filter(|t| t.starts_with(folder))?;
+        let info = Path::new("/proc/self/fdinfo").join(entry.file_name());
+        let info = fs::read_to_string(info).ok()?;
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        Some((target, u32::from_str_radix(flags.trim(), 8).ok()?))
+    })
+    .collect()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_descriptor_is_closed_in_other_programs() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"line\n");
+        fs::rename(file(&dir), dir.path().join("old")).unwrap();
+        assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
+        let open = descriptors_below(dir.path());
+        assert!(open.len() >= 2, "the file and its folder: {open:?}");
+        let inherited = |(_, flags): &&(PathBuf, u32)| flags & libc::O_CLOEXEC as u32 == 0;
+        assert_eq!(open.iter().find(inherited), None, "{strategy}");
+        drop(sink);
     }
 }
 

@@ -1,0 +1,103 @@
+//! A round of writes, and what it means for everyone who waits or listens.
+
+use std::io;
+use std::sync::atomic::Ordering;
+
+use crate::error::{Operation, State, WriteError};
+use crate::outlet::panic_error;
+use crate::shared::Shared;
+
+/// How a round of writes ended.
+#[derive(Debug)]
+pub(crate) enum RoundEnd {
+    /// Everything taken is out.
+    Clean,
+    /// The sink held a remainder back because more lines wait.
+    Held,
+    /// The sink failed; what it did not take stays in the hand.
+    Failed(Operation, io::Error),
+}
+
+/// What a round of writes did.
+#[derive(Debug)]
+pub(crate) struct Round {
+    /// Lines now written.
+    pub(crate) lines: usize,
+    /// The sink took something.
+    pub(crate) progress: bool,
+    /// It completed a flush: something was written, and nothing is held back any more.
+    pub(crate) flushed: bool,
+    pub(crate) end: RoundEnd,
+    /// The sink panicked, and lines were lost by it.
+    pub(crate) panicked: bool,
+    /// The lines went to the fallback.
+    pub(crate) diverted: bool,
+    /// What else failed, if that is news, and writing goes on.
+    pub(crate) notice: Option<(Operation, io::Error)>,
+    /// The sink works again, and so many lines went to the fallback before.
+    pub(crate) recovered: Option<u64>,
+}
+
+impl Shared {
+    /// Tells `on_write`, `on_flush` and `on_error` what a round did, with the counters already
+    /// right, and releases everyone whose flush it completed. No lock may be held.
+    pub(crate) fn after_round(&self, round: &mut Round) {
+        if round.lines > 0 {
+            self.callbacks.written(round.lines);
+        }
+        // A callback may fork: in the child the locks may be taken for ever.
+        if self.is_foreign() {
+            return;
+        }
+        if round.panicked && !std::mem::replace(&mut self.lock().sink_panics, true) {
+            self.report_failure(Operation::Write, panic_error());
+        }
+        if let Some((operation, error)) = round.notice.take() {
+            self.report_failure(operation, error);
+        }
+        if let Some(diverted) = round.recovered {
+            self.callbacks.recovered(self.config.path.as_deref(), diverted);
+        }
+        if !matches!(round.end, RoundEnd::Clean) {
+            return;
+        }
+        let mut inner = self.lock();
+        // The hand is empty: what is accepted and not in the queue any more has come to an end.
+        inner.flushed = inner.count.enqueued - inner.queue.lines() as u64;
+        inner.count.flush_count += u64::from(round.flushed);
+        inner.sink_panics &= round.panicked || round.lines == 0;
+        self.notify_progress(&inner);
+        drop(inner);
+        if round.flushed {
+            self.callbacks.flushed();
+        }
+    }
+
+    /// Reports a failure with the state it led to.
+    pub(crate) fn report_failure(&self, operation: Operation, source: io::Error) {
+        let state = self.lock().state;
+        let path = self.config.path.clone();
+        self.callbacks.failed(&WriteError { operation, path, state, source });
+    }
+
+    /// Counts a failed attempt and changes the state.
+    pub(crate) fn count_failure(&self, state: State) {
+        let mut inner = self.lock();
+        inner.count.errors += 1;
+        inner.state = state;
+        if state == State::Failed {
+            // They look whether to go on waiting.
+            self.notify_room(&inner);
+        }
+    }
+
+    /// Counts values that an adapter could not format, and records that it cut.
+    pub(crate) fn note_record(&self, format_errors: u64, truncated: bool) {
+        if format_errors > 0 {
+            self.format_errors.fetch_add(format_errors, Ordering::Relaxed);
+        }
+        if truncated {
+            self.truncated.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
