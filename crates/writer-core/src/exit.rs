@@ -74,7 +74,8 @@ pub(crate) fn living(until: Instant, chosen: impl Fn(&Shared) -> bool) -> Vec<Ar
 
 extern "C" fn at_exit() {
     survives(|| {
-        let until = Instant::now() + EXIT_WITHIN;
+        let patience = if process::others_are_gone() { Duration::ZERO } else { EXIT_WITHIN };
+        let until = Instant::now() + patience;
         let writers = living(until, |writer| writer.config.exit_hook);
         end_all(&writers, until);
         // The last handle may be in here: a destructor of a sink has no business at exit.
@@ -151,10 +152,11 @@ impl Shared {
     /// Waits until the closed writer has ended; without a worker to wait for, writes what is left
     /// in this thread.
     fn end_by(&self, until: Instant) {
-        if self.config.synchronous || ThreadMark::is_on(self) {
+        let alone = ThreadMark::is_on(self) || process::others_are_gone();
+        if self.config.synchronous || alone {
             // A thread that works for this writer and finds the lock taken holds it itself: it is
-            // inside the sink, where nothing can be done.
-            let until = if ThreadMark::is_on(self) { Instant::now() } else { until };
+            // inside the sink, where nothing can be done. Nor can it where a killed thread was.
+            let until = if alone { Instant::now() } else { until };
             if let Some(mut delivery) = retry(until, || try_lock(&self.delivery))
                 && delivery.drain(self)
             {

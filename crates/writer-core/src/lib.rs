@@ -16,6 +16,11 @@
 //! The encoder is in [`json`]. Options that the text above names: [`WriterBuilder::synchronous`],
 //! [`WriterBuilder::panic_hook`].
 
+#[cfg(not(any(unix, windows)))]
+compile_error!(
+    "writer-core needs files and threads: it runs on Unix and Windows, not on WebAssembly"
+);
+
 mod admit;
 mod axes;
 mod barrier;

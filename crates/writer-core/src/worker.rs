@@ -11,6 +11,7 @@ use crate::delivery::Delivery;
 use crate::error::{Operation, State};
 use crate::losses::Losses;
 use crate::mode::{Look, Rhythm, Verdict};
+use crate::process;
 use crate::report::survives;
 use crate::round::{Round, RoundEnd};
 use crate::shared::{Alarm, DROP_REPORT_EVERY, Inner, Shared};
@@ -30,6 +31,7 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
     // For as long as the thread lives: a destructor of a thread-local that a callback left here runs
     // after this function, and must not wait for the end of its own thread either.
     std::mem::forget(ThreadMark::enter(&**shared));
+    process::mark_thread();
     let mut worker = Worker {
         shared,
         rhythm: Rhythm::new(&shared.config, at_once, shared.clock.now()),

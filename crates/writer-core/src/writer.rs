@@ -13,6 +13,7 @@ use crate::io::Sink;
 use crate::json::Format;
 use crate::line_writer::LineWriter;
 use crate::metrics::Metrics;
+use crate::process;
 use crate::severity::Severity;
 use crate::shared::Shared;
 
@@ -105,6 +106,7 @@ impl Writer {
     pub fn send_with(&self, severity: Severity, line: impl AsRef<[u8]>) -> Result<bool, SendError> {
         let line = Line::new(line.as_ref(), severity);
         let Some(shared) = self.shared() else { return self.reject_in_child() };
+        process::mark_thread();
         if shared.config.synchronous {
             return shared.send_now(line);
         }

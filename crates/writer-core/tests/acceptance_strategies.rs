@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::{
-    LIMIT, NEVER, Target, TestSink, assert_ended, eventually, lines_of, numbered, send_numbered,
+    LIMIT, NEVER, Target, TestSink, assert_ended, eventually, numbered, send_numbered,
     strategies_and_modes,
 };
 use writer_core::{Mode, Strategy, Writer};
@@ -245,7 +245,7 @@ fn a_25_a_thousand_flushes_open_the_file_once() {
     assert_eq!(writer.metrics().flush_count, 1000);
     guard.shutdown(LIMIT).unwrap();
     assert!(!target.path.exists(), "somebody opened the path again");
-    assert_eq!(lines_of(&std::fs::read(&moved).unwrap()), numbered(0..1000));
+    assert_eq!(common::lines_of(&std::fs::read(&moved).unwrap()), numbered(0..1000));
 }
 
 #[test]

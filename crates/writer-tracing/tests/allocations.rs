@@ -8,7 +8,6 @@ use std::cell::Cell;
 use tracing::{info, info_span, subscriber::with_default};
 use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
-use writer_tracing::json::Schema;
 use writer_tracing::{Mode, Writer};
 
 thread_local! {
@@ -78,34 +77,4 @@ fn an_event_in_the_steady_state_allocates_nothing() {
         let _four = info_span!("four", id = 4, name = "fourth").entered();
         assert_eq!(count(writer), 0, "in four spans");
     });
-}
-
-#[test]
-fn in_no_schema_an_event_inside_spans_allocates() {
-    for schema in [
-        Schema::Default,
-        Schema::Tracing,
-        Schema::Ecs,
-        Schema::Otel,
-        Schema::Gcp,
-        Schema::Bunyan,
-        Schema::Logxpy,
-    ] {
-        for flat in [false, true] {
-            let folder = tempfile::tempdir().unwrap();
-            let mut builder = writer_tracing::builder(folder.path().join("app.jsonl"))
-                .mode(Mode::Manual)
-                .schema(schema);
-            if flat {
-                builder = builder.flatten_spans();
-            }
-            let (layer, guard) = builder.build().unwrap();
-            with_default(Registry::default().with(layer), || {
-                let trace_id = "4bf92f3577b34da6a3ce929d0e0e4736";
-                let _outer = info_span!("outer", trace_id, user_id = "an outer one").entered();
-                let _inner = info_span!("inner", span_id = "00f067aa0ba902b7").entered();
-                assert_eq!(count(guard.writer()), 0, "{schema:?} {flat}");
-            });
-        }
-    }
 }

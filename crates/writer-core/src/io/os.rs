@@ -26,6 +26,7 @@ pub(super) struct OpenHow {
     /// Whether a symbolic link as the last component is an error.
     pub no_follow: bool,
     /// The permission bits of a new file, before the umask.
+    #[cfg_attr(windows, expect(dead_code, reason = "Windows has none"))]
     pub permissions: u32,
 }
 
@@ -75,6 +76,11 @@ pub(super) struct Identity {
     number: u64,
 }
 
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
 pub(super) use system::{
     append, create_directories, end_nonblocking, identity, is_descriptor_path, is_shared_directory,
     is_trusted, is_unlinked, open_directory, page_size, position, read_exact_at, reserve,
@@ -88,6 +94,7 @@ pub(super) enum Failure {
     Broken,
     /// This file system takes nothing more, which another one at the same name may: EDQUOT, EROFS,
     /// ENODEV.
+    #[cfg_attr(windows, expect(dead_code, reason = "files are not found again by name there"))]
     Closed,
     /// Any other.
     Other,
@@ -144,8 +151,11 @@ pub(super) fn is_bad_address(error: &io::Error) -> bool {
     }
 }
 
+#[cfg(windows)]
+mod windows;
+
 #[cfg(unix)]
-mod system {
+mod unix {
     use std::fs::{DirBuilder, File, Metadata, OpenOptions};
     use std::io::{self, Write};
     use std::os::fd::AsFd;
@@ -279,85 +289,5 @@ mod system {
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(in super::super) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
-    }
-}
-
-#[cfg(not(unix))]
-mod system {
-    use std::fs::{File, Metadata, OpenOptions};
-    use std::io::{self, Read, Seek, SeekFrom, Write};
-    use std::path::Path;
-
-    use super::{Identity, OpenHow};
-
-    /// The standard library does not say.
-    pub(in super::super) fn identity(_: &Metadata) -> Option<Identity> {
-        None
-    }
-
-    pub(in super::super) fn is_unlinked(_: &Metadata) -> bool {
-        false
-    }
-
-    pub(in super::super) fn prepare(options: &mut OpenOptions, _: OpenHow) {
-        // Not `append`: a handle with nothing but the right to append cannot be cut or mapped.
-        options.write(true);
-    }
-
-    pub(in super::super) fn end_nonblocking(_: &File) -> io::Result<()> {
-        Ok(())
-    }
-
-    pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
-        std::fs::create_dir_all(path)
-    }
-
-    pub(in super::super) fn open_directory(_: &Path) -> Option<File> {
-        None
-    }
-
-    pub(in super::super) fn is_shared_directory(_: &Metadata) -> bool {
-        false
-    }
-
-    pub(in super::super) fn is_trusted(_: &Metadata) -> bool {
-        true
-    }
-
-    pub(in super::super) fn is_descriptor_path(_: &Path) -> bool {
-        false
-    }
-
-    pub(in super::super) fn standard_stream(_: &Path) -> Option<io::Result<File>> {
-        None
-    }
-
-    /// Writes at the end as it is now; two processes can overtake each other between the two calls.
-    pub(in super::super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
-        file.seek(SeekFrom::End(0))?;
-        file.write(bytes)
-    }
-
-    /// Two processes can overtake each other here anyway.
-    pub(in super::super) fn position(_: &File) -> Option<u64> {
-        None
-    }
-
-    pub(in super::super) fn read_exact_at(
-        mut file: &File,
-        buffer: &mut [u8],
-        offset: u64,
-    ) -> io::Result<()> {
-        file.seek(SeekFrom::Start(offset))?;
-        file.read_exact(buffer)
-    }
-
-    /// The granularity of mappings on Windows, a multiple of every page size.
-    pub(in super::super) fn page_size() -> usize {
-        64 << 10
-    }
-
-    pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
-        file.set_len(offset + len)
     }
 }

@@ -151,7 +151,6 @@ impl FormatBuilder {
             [b"{", &*time_key].concat()
         };
         let reserve = RESERVE
-            + if table.message_required { rules.message.key.len() } else { 0 }
             + if typed { TYPED_RESERVE } else { 0 }
             + rules.nest.as_ref().map_or(0, |nest| nest.len())
             + if ids.iter().any(Option::is_some) { shape::IDS_RESERVE } else { 0 }
@@ -182,7 +181,6 @@ impl FormatBuilder {
             shows_thread: self.sequence
                 || [Part::ThreadName, Part::ThreadId].iter().any(|part| self.shows(*part)),
             message_hidden: !self.shows(Part::Message),
-            message_required: table.message_required && self.shows(Part::Message),
             span: self.span_piece(Part::Span, "", ""),
             spans: self.span_piece(Part::Spans, "[", "{\"arrayValue\":{\"values\":["),
             shape: if typed { &shape::TYPED } else { &shape::PLAIN },

@@ -108,7 +108,6 @@ pub(super) struct Inner {
     /// One of these three is there.
     pub(super) shows_thread: bool,
     pub(super) message_hidden: bool,
-    pub(super) message_required: bool,
     pub(super) span: Option<Box<[u8]>>,
     pub(super) spans: Option<Box<[u8]>>,
     /// How spans are written.
@@ -333,9 +332,6 @@ impl Inner {
     fn finish(&self, members: &mut Members) -> bool {
         if self.rules.options.typed {
             return self.finish_typed(members);
-        }
-        if self.message_required {
-            members.require_message(&self.rules);
         }
         members.end_fields(&self.rules);
         let out = &mut members.out;

@@ -19,7 +19,7 @@ pub(super) struct Members {
     pub(super) cut: bool,
     /// Where the message belongs.
     pub(super) message_at: usize,
-    pub(super) message_done: bool,
+    message_done: bool,
     nested: Nested,
     /// A field has set the message type.
     pub(super) type_done: bool,

@@ -55,17 +55,6 @@ impl Members {
         }
     }
 
-    /// Writes an empty message where there is none. The limit leaves room for it.
-    pub(super) fn require_message(&mut self, rules: &Rules) {
-        if !self.message_done {
-            self.message_done = true;
-            let mark = self.out.mark();
-            self.out.buf.extend_from_slice(&rules.message.key);
-            self.out.buf.extend_from_slice(b"\"\",");
-            self.message_to_its_place(mark);
-        }
-    }
-
     /// Puts the value of the member just written, which began at `mark`, in the place of the level
     /// and takes the member out; leaves all as it is if the value is none of the words.
     #[cold]

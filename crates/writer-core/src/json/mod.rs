@@ -60,8 +60,6 @@ mod options;
 mod out;
 mod record;
 mod redact;
-#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
-mod scalars;
 mod schema;
 mod scratch;
 mod sequence;

@@ -47,10 +47,8 @@ pub enum Schema {
     /// keys with dots instead of nested objects, because that specification asks for them, Elastic
     /// reads both alike, and a line is shorter and easier to read so.
     ///
-    /// The names of the objects that the dotted keys stand for (`log`, `log.origin`, `ecs`, `process`,
-    /// `trace` and so on) are taken too: a number called `log` would be refused beside `log.level`. A
-    /// record without a message has an empty one, which that specification demands. The place that it
-    /// gives the message, third, is not kept: to JSON the order of members means nothing.
+    /// The names of the objects that the dotted keys stand for (`log`, `ecs`, `process`, `trace`) are
+    /// taken too: a number called `log` would be refused beside `log.level`.
     Ecs,
     /// The [log data model of OpenTelemetry](https://opentelemetry.io/docs/specs/otel/logs/data-model/)
     /// in [OTLP/JSON](https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): each line is
@@ -58,14 +56,10 @@ pub enum Schema {
     /// are attributes, static fields and the process id are attributes of the resource.
     Otel,
     /// [Structured logging of Google Cloud](https://cloud.google.com/logging/docs/structured-logging).
-    ///
-    /// Cloud Trace finds a trace by its whole name, `projects/PROJECT/traces/ID`: give that as the
-    /// field `trace_id` of a span; an id alone is shown as it is.
     Gcp,
     /// The core fields of [bunyan](https://github.com/trentm/node-bunyan#core-fields). `name` is the
     /// name of the program and `hostname` that of the machine, unless static fields of these names
-    /// say otherwise. A record without a message has an empty one, without which bunyan's own tools
-    /// take no line for theirs.
+    /// say otherwise.
     Bunyan,
     /// The lines of logxpy: Unix time, a task's id and the record's place in the task, the severity
     /// as a message type, and the fields of the spans among those of the record.
@@ -184,8 +178,6 @@ pub(super) struct Table {
     pub(super) flat_spans: bool,
     /// Lines that tell of spans have the members of a task: its name, state and duration.
     pub(super) tasks: bool,
-    /// A record without a message has an empty one.
-    pub(super) message_required: bool,
     /// What a field under the key of the level may put in the place of the level, as JSON.
     pub(super) message_types: &'static [&'static str],
     /// Trace ids are left out unless they are as W3C trace context has them.

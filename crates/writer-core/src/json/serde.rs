@@ -25,7 +25,11 @@ impl Value<'_> {
     /// and a key that stands twice in a map gets `_` appended. A key that is no string is put in
     /// quotes: `{1:2}` becomes `{"1":2}`, the key `(1,"a")` becomes `"[1,\"a\"]"`.
     ///
-    /// The value of a [secret](super::FormatBuilder::redact) key is not looked at. The whole value is replaced by [`FORMAT_ERROR`](super::FORMAT_ERROR) if its `Serialize`
+    /// Keys inside are redacted like those of fields, see
+    /// [`FormatBuilder::redact`](super::FormatBuilder::redact): the value of such a key is not
+    /// looked at.
+    ///
+    /// The whole value is replaced by [`FORMAT_ERROR`](super::FORMAT_ERROR) if its `Serialize`
     /// fails, also where it hides that, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and
     /// by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in the other.
     ///

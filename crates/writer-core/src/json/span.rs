@@ -238,8 +238,7 @@ impl SpanList {
     /// Says in which trace and span, as OpenTelemetry has them, the innermost span is. A line whose
     /// schema has places for the ids shows them, unless fields of the spans say otherwise: a field
     /// `trace_id` or `span_id` goes before, and where the field names another trace, no id of this
-    /// one is shown. A longer name that ends in the id after a slash, such as
-    /// `projects/shop/traces/4bf9…`, names this trace. An id of zeros is none, as in
+    /// one is shown. An id of zeros is none, as in
     /// [W3C trace context](https://www.w3.org/TR/trace-context/#trace-id).
     pub fn set_trace(&mut self, trace_id: [u8; 16], span_id: [u8; 8]) {
         let valid = trace_id != [0; 16] && span_id != [0; 8];
@@ -254,11 +253,8 @@ impl SpanList {
             return Some(field);
         }
         let ids = self.trace.as_ref()?;
-        let same = of_trace.len().checked_sub(ids.trace.len() - 1).map(|at| of_trace.split_at(at));
-        let same = same.is_some_and(|(before, id)| {
-            matches!(before.last(), Some(b'"' | b'/')) && id.eq_ignore_ascii_case(&ids.trace[1..])
-        });
-        (of_trace.is_empty() || same).then_some(if which == 0 { &ids.trace } else { &ids.span })
+        let same = of_trace.is_empty() || of_trace.eq_ignore_ascii_case(&ids.trace);
+        same.then_some(if which == 0 { &ids.trace } else { &ids.span })
     }
 
     /// Removes all spans and keeps the memory.

@@ -37,7 +37,6 @@ pub(super) static DEFAULT: Table = Table {
     message_nested: false,
     flat_spans: false,
     tasks: false,
-    message_required: false,
     message_types: &[],
     hex_ids: false,
     options: OPTIONS,
@@ -102,16 +101,7 @@ pub(super) static ECS: Table = Table {
         Part::SpanId,
     ],
     constants: &[("ecs.version", Constant::Json("\"8.11.0\""))],
-    reserved: &[
-        "log",
-        "log.origin",
-        "log.origin.file",
-        "ecs",
-        "process",
-        "process.thread",
-        "trace",
-    ],
-    message_required: true,
+    reserved: &["log", "ecs", "process", "trace"],
     options: Options { non_finite_null: true, ..OPTIONS },
     ..DEFAULT
 };
@@ -236,7 +226,6 @@ pub(super) static BUNYAN: Table = Table {
         ("name", Constant::Program),
         ("hostname", Constant::Host),
     ],
-    message_required: true,
     ..DEFAULT
 };
 

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use writer_core::{Mode, QueuePolicy, Strategy};
+#[cfg(unix)]
+use writer_core::QueuePolicy;
+use writer_core::{Mode, Strategy};
 
 pub(crate) const ROLE: &str = "WRITER_ROLE";
 
 pub(crate) const STRATEGIES: [Strategy; 3] =
     [Strategy::LineBuffered, Strategy::BlockBuffered, Strategy::MemoryMapped];
 pub(crate) const MODES: [Mode; 3] = [Mode::Trigger, Mode::Loop, Mode::Manual];
+#[cfg(unix)]
 pub(crate) const POLICIES: [QueuePolicy; 4] =
     [QueuePolicy::Block, QueuePolicy::DropOldest, QueuePolicy::DropNewest, QueuePolicy::Warn];
 

@@ -12,13 +12,18 @@ use crate::child::{self, Args, LAST_WORD, MODES, Role, STRATEGIES, line, say};
 
 pub(crate) const TESTS: &[Test] = &[
     ("ends::nothing_accepted_is_lost_when_main_returns", || all("return", 0)),
+    // On Windows the worker is killed by then, wherever it is.
+    #[cfg(unix)]
     ("ends::nothing_accepted_is_lost_when_main_exits", || all("exit", 7)),
+    #[cfg(unix)]
     ("ends::nothing_accepted_is_lost_when_a_thread_exits", || all("exit-in-thread", 7)),
+    ("ends::nothing_is_lost_when_main_exits_beside_idle_workers", exit_beside_idle_workers),
     ("ends::nothing_accepted_is_lost_when_a_callback_exits", || all("exit-in-callback", 7)),
     ("ends::nothing_accepted_is_lost_when_main_panics", || all("panic", 101)),
     ("ends::nothing_accepted_is_lost_when_a_producer_panics", || all("panic-in-producer", 0)),
     ("ends::synchronous_writers_leave_exact_files", synchronous_writers_leave_exact_files),
     ("ends::two_writers_are_both_written", two_writers_are_both_written),
+    #[cfg(unix)]
     ("ends::exit_while_others_send_leaves_a_prefix", exit_while_others_send_leaves_a_prefix),
     ("ends::without_the_hook_the_end_does_not_wait", without_the_hook_the_end_does_not_wait),
     ("ends::a_sink_may_exit", a_sink_may_exit),
@@ -71,6 +76,26 @@ fn all(end: &str, code: i32) {
         }
     }
     println!("longest exit of {end}: {longest:?}");
+}
+
+fn exit_beside_idle_workers() {
+    for strategy in STRATEGIES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let args: [(&str, &dyn std::fmt::Display); 5] = [
+            ("end", &"exit"),
+            ("strategy", &strategy),
+            ("mode", &Mode::Manual),
+            ("queue", &0),
+            ("path", &path.display()),
+        ];
+        let outcome = Role::start("end", &args).finish();
+        outcome.expect_code(7);
+        assert!(outcome.exit <= WITHIN, "{strategy}: {:?}", outcome.exit);
+        let lines = child::whole_lines(&path);
+        assert_eq!(lines.len(), LINES, "{strategy}");
+        child::assert_gapless(&child::numbers(&lines, "main"));
+    }
 }
 
 fn builder(args: &Args) -> WriterBuilder {
@@ -225,6 +250,7 @@ fn two_writers(args: &Args) {
     say(LAST_WORD);
 }
 
+#[cfg(unix)]
 fn exit_while_others_send_leaves_a_prefix() {
     for strategy in STRATEGIES {
         for mode in MODES {

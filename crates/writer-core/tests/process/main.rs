@@ -6,9 +6,7 @@
 #![allow(missing_docs, unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
 
-#[cfg(unix)]
 mod child;
-#[cfg(unix)]
 mod ends;
 #[cfg(unix)]
 mod fork;
@@ -22,46 +20,44 @@ mod kill;
 mod locals;
 #[cfg(unix)]
 mod memory;
-#[cfg(unix)]
 mod panics;
 #[cfg(unix)]
 mod paths;
 #[cfg(all(unix, feature = "signals"))]
 mod signals;
 
-#[cfg(unix)]
 use std::panic::{AssertUnwindSafe, catch_unwind};
-#[cfg(unix)]
 use std::process::ExitCode;
-#[cfg(unix)]
 use std::sync::Mutex;
-#[cfg(unix)]
 use std::sync::atomic::{AtomicUsize, Ordering};
-#[cfg(unix)]
 use std::time::Instant;
 
-#[cfg(unix)]
 type Test = (&'static str, fn());
 
-#[cfg(unix)]
 fn tests() -> Vec<Test> {
     [
         ends::TESTS,
+        #[cfg(unix)]
         fork::TESTS,
+        #[cfg(unix)]
         fork_callback::TESTS,
+        #[cfg(unix)]
         idle::TESTS,
+        #[cfg(unix)]
         kill::TESTS,
+        #[cfg(unix)]
         locals::TESTS,
+        #[cfg(unix)]
         memory::TESTS,
         panics::TESTS,
+        #[cfg(unix)]
         paths::TESTS,
-        #[cfg(feature = "signals")]
+        #[cfg(all(unix, feature = "signals"))]
         signals::TESTS,
     ]
     .concat()
 }
 
-#[cfg(unix)]
 fn main() -> ExitCode {
     match std::env::var(child::ROLE) {
         Ok(role) => {
@@ -72,27 +68,32 @@ fn main() -> ExitCode {
     }
 }
 
-#[cfg(unix)]
 /// Plays a role; some never come back.
 fn play(role: &str) {
     let args = child::Args::from_env();
     match role {
         "end" => ends::play(&args),
+        #[cfg(unix)]
         "fork" => fork::play(&args),
+        #[cfg(unix)]
         "fork-callback" => fork_callback::play(&args),
+        #[cfg(unix)]
         "idle" => idle::play(&args),
+        #[cfg(unix)]
         "kill" => kill::play(&args),
+        #[cfg(unix)]
         "locals" => locals::play(&args),
+        #[cfg(unix)]
         "memory" => memory::play(&args),
         "panic" => panics::play(&args),
+        #[cfg(unix)]
         "paths" => paths::play(&args),
-        #[cfg(feature = "signals")]
+        #[cfg(all(unix, feature = "signals"))]
         "signals" => signals::play(&args),
         other => panic!("no role {other}"),
     }
 }
 
-#[cfg(unix)]
 /// The part of the usual test harness that tools rely on: a filter, `--exact`, `--list`, `--skip`.
 fn run_tests() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -122,7 +123,6 @@ fn run_tests() -> ExitCode {
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-#[cfg(unix)]
 fn run_side_by_side(tests: &[Test]) -> usize {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(0);
@@ -142,7 +142,3 @@ fn run_side_by_side(tests: &[Test]) -> usize {
     });
     failed.into_inner().unwrap()
 }
-
-/// Elsewhere the guard alone ends a writer, and there is no fork.
-#[cfg(not(unix))]
-fn main() {}

@@ -87,6 +87,7 @@ fn numbered(from: usize, count: usize) -> Vec<u8> {
 }
 
 /// Says why a test could not look at what it is about.
+#[cfg(unix)]
 fn eprint_skipped(reason: &str) {
     // The harness shows this with `--nocapture`; a lost message is no failure.
     let _ = writeln!(std::io::stderr(), "skipped: {reason}");

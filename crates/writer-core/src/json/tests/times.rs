@@ -6,9 +6,13 @@ use crate::json::time::write;
 use crate::json::{Precision, TimeStyle};
 
 fn at(second: i64, nanos: u32) -> SystemTime {
+    checked_at(second).unwrap() + Duration::from_nanos(nanos.into())
+}
+
+/// Some systems have no times before 1601.
+fn checked_at(second: i64) -> Option<SystemTime> {
     let whole = Duration::from_secs(second.unsigned_abs());
-    let time = if second < 0 { UNIX_EPOCH - whole } else { UNIX_EPOCH + whole };
-    time + Duration::from_nanos(nanos.into())
+    if second < 0 { UNIX_EPOCH.checked_sub(whole) } else { UNIX_EPOCH.checked_add(whole) }
 }
 
 fn text(time: SystemTime, style: TimeStyle, precision: Precision) -> String {
@@ -32,19 +36,24 @@ fn known_days_have_their_dates() {
         (-62_167_219_200, "0000-01-01T00:00:00Z"),
         (-62_167_219_201, "-0001-12-31T23:59:59Z"),
     ] {
-        let text = text(at(second, 0), TimeStyle::Rfc3339, Precision::Seconds);
+        let Some(time) = checked_at(second) else {
+            assert_eq!(std::env::consts::OS, "windows", "{expected}");
+            continue;
+        };
+        let text = text(time, TimeStyle::Rfc3339, Precision::Seconds);
         assert_eq!(text, format!("\"{expected}\""));
     }
 }
 
 #[test]
 fn precision_cuts_and_does_not_round() {
-    let time = at(0, 123_456_789);
+    // Windows counts in steps of 100 ns.
+    let time = at(0, 123_456_700);
     for (precision, decimals) in [
         (Precision::Seconds, ""),
         (Precision::Millis, ".123"),
         (Precision::Micros, ".123456"),
-        (Precision::Nanos, ".123456789"),
+        (Precision::Nanos, ".123456700"),
     ] {
         let rfc = text(time, TimeStyle::Rfc3339, precision);
         assert_eq!(rfc, format!("\"1970-01-01T00:00:00{decimals}Z\""));

@@ -1,0 +1,83 @@
+//! Windows: files without permission bits, and nothing that could be locked only for advice.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::windows::fs::FileExt;
+use std::path::Path;
+
+use super::super::fault::{strike, strike_write};
+use super::{Identity, OpenHow};
+
+/// The standard library does not say.
+pub(in super::super) fn identity(_: &Metadata) -> Option<Identity> {
+    None
+}
+
+pub(in super::super) fn is_unlinked(_: &Metadata) -> bool {
+    false
+}
+
+pub(in super::super) fn prepare(options: &mut OpenOptions, _: OpenHow) {
+    // Not `append`: a handle with nothing but the right to append cannot be cut or mapped.
+    options.write(true);
+}
+
+pub(in super::super) fn end_nonblocking(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
+    strike()?;
+    std::fs::create_dir_all(path)
+}
+
+pub(in super::super) fn open_directory(_: &Path) -> Option<File> {
+    None
+}
+
+pub(in super::super) fn is_shared_directory(_: &Metadata) -> bool {
+    false
+}
+
+pub(in super::super) fn is_trusted(_: &Metadata) -> bool {
+    true
+}
+
+pub(in super::super) fn is_descriptor_path(_: &Path) -> bool {
+    false
+}
+
+pub(in super::super) fn standard_stream(_: &Path) -> Option<io::Result<File>> {
+    None
+}
+
+/// One write that the system puts at the end: an offset of all ones means that.
+/// <https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile>
+pub(in super::super) fn append(file: &File, bytes: &[u8]) -> io::Result<usize> {
+    file.seek_write(strike_write(bytes)?, u64::MAX)
+}
+
+/// The place of a write at the end is not told.
+pub(in super::super) fn position(_: &File) -> Option<u64> {
+    None
+}
+
+pub(in super::super) fn read_exact_at(
+    mut file: &File,
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<()> {
+    strike()?;
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(buffer)
+}
+
+/// The granularity of mappings on Windows, a multiple of every page size.
+pub(in super::super) fn page_size() -> usize {
+    64 << 10
+}
+
+pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    strike()?;
+    file.set_len(offset + len)
+}
