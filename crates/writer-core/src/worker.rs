@@ -294,10 +294,13 @@ impl Worker<'_> {
         }
         let now = shared.clock.now();
         let rhythm = &self.rhythm;
+        // A retry that held back would look like a success, and the episode like two.
+        let retrying = self.retry.is_some();
         let mut delivery = lock(&shared.delivery);
         let round = delivery.round(shared, |inner| {
             let demanded = inner.closed || inner.flush_upto > inner.flushed || inner.room_wanted;
             !demanded
+                && !retrying
                 && !rhythm.interval_over(now)
                 && rhythm.decide(&look_at(inner, false), now) == Verdict::Write
         });

@@ -226,7 +226,7 @@ fn g20_a_write_that_fails_for_a_while_is_made_good() {
 fn g21_a_sync_that_failed_is_never_ok_on_that_file() {
     row(
         "G21",
-        "the second fdatasync (mmap: msync) fails with EIO, all others succeed",
+        "the second fdatasync fails with EIO, all others succeed",
         "that sync and all later ones are errors; writing goes on",
         || {
             for (strategy, call) in [
