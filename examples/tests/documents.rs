@@ -107,3 +107,30 @@ fn every_program_of_a_document_is_compiled() {
         }
     }
 }
+
+/// The features that a manifest declares.
+fn features(name: &str) -> Vec<String> {
+    let manifest = read(&root().join("crates").join(name).join("Cargo.toml"));
+    let section = manifest.split("[features]\n").nth(1).expect("features");
+    let section = section.split("\n[").next().expect("an end");
+    let lines = section.lines().filter(|line| !line.starts_with('#'));
+    let names = lines.filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name.to_owned()).filter(|name| name != "default").collect()
+}
+
+#[test]
+fn the_table_of_features_is_what_the_manifests_say() {
+    let text = read(&root().join("README.md"));
+    let crates = ["writer-core", "writer-log", "writer-tracing"].map(features);
+    let rows = text.lines().skip_while(|line| !line.starts_with("| feature |")).skip(2);
+    let mut listed = 0;
+    for row in rows.take_while(|line| line.starts_with('|')) {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let name = cells[1].trim_matches('`');
+        for (cell, features) in cells[2..5].iter().zip(&crates) {
+            assert_eq!(*cell == "yes", features.iter().any(|feature| feature == name), "{row}");
+        }
+        listed += cells[2..5].iter().filter(|cell| **cell == "yes").count();
+    }
+    assert_eq!(listed, crates.iter().map(Vec::len).sum());
+}
