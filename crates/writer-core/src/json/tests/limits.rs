@@ -103,6 +103,23 @@ fn hostile_metadata_and_keys_leave_a_valid_line() {
 }
 
 #[test]
+fn a_call_site_tells_that_its_metadata_were_cut_as_the_format_does() {
+    let long = "\u{1}é".repeat(10_000);
+    for schema in super::SCHEMAS {
+        let builder = Format::builder().schema(schema).max_record_bytes(4096);
+        let format = builder.show(crate::json::Part::File).build().unwrap();
+        let meta = Meta::new(Severity::Info, "t").file(Some(&long)).time(std::time::UNIX_EPOCH);
+        let fill = |record: &mut Record<'_>| record.message().str("m");
+        let plain = format.encode(&meta, fill, |_, line| line.to_vec()).unwrap();
+        let site = format.call_site(&meta, []);
+        let prepared = site.encode(Some(std::time::UNIX_EPOCH), fill, |_, line| line.to_vec());
+        assert_eq!(Some(&plain), prepared.as_ref(), "{schema:?}");
+        assert!(plain.truncated);
+        assert!(String::from_utf8(plain.result).unwrap().contains("original_bytes"));
+    }
+}
+
+#[test]
 fn spans_that_do_not_fit_are_left_out_whole() {
     let format = capped(4096);
     let mut span = format.span("s");
