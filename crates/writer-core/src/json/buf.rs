@@ -37,6 +37,17 @@ impl Buf {
         }
     }
 
+    /// Appends what `fill` writes to the next `N` bytes; it returns how many of them it used.
+    #[inline(always)]
+    pub(super) fn fill<const N: usize>(&mut self, fill: impl FnOnce(&mut [u8; N]) -> usize) {
+        if self.store.len() - self.len < N {
+            self.grow(N);
+        }
+        if let Some(space) = self.store[self.len..].first_chunk_mut::<N>() {
+            self.len += fill(space).min(N);
+        }
+    }
+
     /// The next bytes, to be filled by the caller.
     #[inline(always)]
     fn space(&mut self, len: usize) -> &mut [u8] {
@@ -85,6 +96,38 @@ impl Buf {
             self.store.shrink_to(kept);
         }
     }
+}
+
+/// A piece of less than 32 bytes that is copied as a whole block, in moves of constant length.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Block {
+    /// `None` if the piece is too long.
+    pub(super) fn new(piece: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 32];
+        bytes[..31].get_mut(..piece.len())?.copy_from_slice(piece);
+        Some(Block { bytes, len: piece.len() })
+    }
+
+    /// Copies the block and returns the length of the piece.
+    #[inline(always)]
+    pub(super) fn copy_to(&self, space: &mut [u8; 32]) -> usize {
+        *space = self.bytes;
+        self.len & 31
+    }
+}
+
+/// Copies a piece of at most 32 bytes and returns its length.
+#[inline(always)]
+pub(super) fn copy_short(space: &mut [u8; 32], piece: &[u8]) -> usize {
+    if let Some(space) = space.get_mut(..piece.len()) {
+        copy(space, piece);
+    }
+    piece.len()
 }
 
 /// Copies between slices of one length.

@@ -215,7 +215,7 @@ impl Inner {
     pub(super) fn time(&self, members: &mut Members, time: Option<SystemTime>) {
         if let Some((style, precision)) = self.time {
             let buf = &mut members.out.buf;
-            time::write(buf, time.unwrap_or_else(SystemTime::now), style, precision);
+            time::write(buf, time, style, precision);
             buf.push(b',');
         }
     }

@@ -30,7 +30,7 @@ impl Zone {
 
     fn new(minutes: i32) -> Zone {
         let [hour, minute] = [minutes.unsigned_abs() / 60, minutes.unsigned_abs() % 60];
-        let ([a, b], [c, d]) = (time::pair(hour), time::pair(minute));
+        let ([a, b], [c, d]) = (pair(hour), pair(minute));
         let sign = if minutes < 0 { b'-' } else { b'+' };
         Zone { text: [sign, a, b, b':', c, d], len: 6 }
     }
@@ -56,6 +56,11 @@ pub(super) fn write(buf: &mut Buf, second: i64, nanos: u32, precision: Precision
 fn append(buf: &mut Buf, local: &Local, nanos: u32, precision: Precision) {
     let zone = &local.zone.text[..local.zone.len as usize];
     time::with_zone(buf, &local.prefix, nanos, precision, zone);
+}
+
+/// The two digits of a number below 100.
+fn pair(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
 /// The zone of the system, `None` where it is unknown.

@@ -7,6 +7,7 @@ use super::keys::{self, Keys, Reserved};
 use super::name::Name;
 use super::out::{Mark, Out};
 use super::schema::{Options, Rules};
+use super::site::ReadyKey;
 
 /// An object being written. Every member ends in a comma; the last one becomes the closing brace.
 #[derive(Debug, Default)]
@@ -95,7 +96,7 @@ impl Members {
         let mark = self.out.mark();
         let mut added = false;
         match name {
-            Name::Ready(key) => self.out.buf.extend_from_slice(key),
+            Name::Ready(key) => self.out.buf.extend_from_slice(&key.whole),
             Name::User(name, id) => {
                 added = self.user_key(name, id, rules, site);
                 if !added {
@@ -116,6 +117,66 @@ impl Members {
         }
         self.out.buf.push(b',');
         true
+    }
+
+    /// Writes a member of a call site whose value is at most 30 bytes long, in fewer steps still.
+    /// Returns false, with nothing written, where [`Members::write_simple`] has to look.
+    #[inline(always)]
+    pub(super) fn write_short(
+        &mut self,
+        name: Name<'_>,
+        write: impl FnOnce(&mut [u8; 32]) -> usize,
+    ) -> bool {
+        const MOST: usize = 64;
+        let Name::Ready(ReadyKey { block: Some(key), .. }) = name else { return false };
+        if self.out.room() < MOST {
+            return false;
+        }
+        self.out.buf.fill(|space: &mut [u8; MOST]| {
+            let key = space.first_chunk_mut().map_or(0, |space| key.copy_to(space));
+            let value = space[key..].first_chunk_mut().map_or(0, write) & 31;
+            space[key + value] = b',';
+            key + value + 1
+        });
+        true
+    }
+
+    /// The same for a string that needs no escaping.
+    #[inline(always)]
+    pub(super) fn write_short_str(&mut self, name: Name<'_>, text: &str) -> bool {
+        const MOST: usize = 35;
+        let key = match name {
+            Name::Ready(ReadyKey { block: Some(key), .. }) => key,
+            _ => return false,
+        };
+        if self.out.room() < MOST + text.len() || !escape::is_plain(text.as_bytes()) {
+            return false;
+        }
+        self.out.buf.fill(|space| key.copy_to(space));
+        self.out.buf.extend_quoted(text.as_bytes(), b"\",");
+        true
+    }
+
+    /// As [`Members::open`], where nothing stands in the way of a message or a key of a call site.
+    #[inline(always)]
+    pub(super) fn open_simple(&mut self, name: Name<'_>, rules: &Rules) -> Option<Open> {
+        let mark = self.out.mark();
+        if self.out.full || rules.complex {
+            return None;
+        }
+        let target = match name {
+            Name::Message if !self.message_done && mark.len() == self.message_at => {
+                self.message_done = true;
+                self.out.buf.extend_from_slice(&rules.message.key);
+                Target::Message
+            }
+            Name::Ready(ReadyKey { block: Some(key), .. }) => {
+                self.out.buf.fill(|space| key.copy_to(space));
+                Target::End
+            }
+            _ => return None,
+        };
+        Some(Open { mark, added: false, attribute: false, target })
     }
 
     /// Whether a member is plain key and value and comes right here.
@@ -159,7 +220,7 @@ impl Members {
         }
         match name {
             Name::User(name, id) => added = self.key(name, id, rules, site),
-            Name::Ready(key) => self.out.raw(key),
+            Name::Ready(key) => self.out.raw(&key.whole),
             Name::Message if self.message_done => {
                 added = self.key(&rules.message.name, u32::MAX, rules, site);
             }

@@ -34,7 +34,7 @@ impl Rules {
         self.message_type.as_ref().filter(|types| match name {
             Name::User(name, _) => *name == *types.name,
             // No other field of a call site has this key, for it is that of the level.
-            Name::Ready(key) => *key == *types.key,
+            Name::Ready(key) => *key.whole == *types.key,
             _ => false,
         })
     }

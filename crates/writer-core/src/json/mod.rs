@@ -44,6 +44,7 @@
 mod assemble;
 mod buf;
 mod build;
+mod digits;
 mod escape;
 mod format;
 mod keys;

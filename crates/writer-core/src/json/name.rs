@@ -1,6 +1,7 @@
 //! How a member of an object gets its key.
 
 use super::schema::Rules;
+use super::site::ReadyKey;
 
 /// How a member gets its key.
 #[derive(Debug, Clone, Copy)]
@@ -8,7 +9,7 @@ pub(super) enum Name<'a> {
     /// A name given by the user: subject to the clash rule. The number is kept with the key.
     User(&'a str, u32),
     /// `"key":`, known to clash with nothing; `"key":"[redacted]"` if the value is a secret.
-    Ready(&'a [u8]),
+    Ready(&'a ReadyKey),
     /// The message, which goes to its place before the fields whenever it comes.
     Message,
     /// Another value for the key at this position, which was given by this name.
@@ -25,7 +26,7 @@ impl Name<'_> {
         match self {
             Name::User(name, _) | Name::Again(_, name) => rules.is_redacted(name),
             // Where a call site has a secret, the ready key brings the marker along.
-            Name::Ready(key) => key.last() != Some(&b':'),
+            Name::Ready(key) => key.whole.last() != Some(&b':'),
             Name::Message | Name::Bare | Name::Hidden => false,
         }
     }

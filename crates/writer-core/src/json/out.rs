@@ -88,6 +88,16 @@ impl Out {
         }
     }
 
+    /// Appends at most 32 bytes that need no escaping, which `write` puts in place.
+    #[inline(always)]
+    pub(super) fn digits(&mut self, write: impl FnOnce(&mut [u8; 32]) -> usize) {
+        if self.full {
+            self.skipped += write(&mut [0; 32]) as u64;
+        } else {
+            self.buf.fill(write);
+        }
+    }
+
     /// Appends a closing mark for something that was opened at `mark`.
     #[inline]
     pub(super) fn close(&mut self, mark: Mark, byte: u8) {
@@ -178,7 +188,11 @@ impl Out {
 impl fmt::Write for Out {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.escaped(text);
+        if text.len() <= self.room() && escape::is_plain(text.as_bytes()) {
+            self.buf.extend_from_slice(text.as_bytes());
+        } else {
+            self.escaped(text);
+        }
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::buf::Buf;
+use super::buf::{Block, Buf};
 use super::escape;
 use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
@@ -11,6 +11,7 @@ use super::name::Name;
 use super::out::Out;
 use super::record::Record;
 use super::redact::REDACTED;
+use super::schema::Rules;
 use super::shape::Place;
 use crate::Severity;
 
@@ -38,9 +39,26 @@ pub struct CallSite {
 #[derive(Debug)]
 pub(super) struct Site {
     /// `"user_id":` by position, free of clashes; with [`REDACTED`] as value if that is a secret.
-    pub(super) keys: Vec<Box<[u8]>>,
+    pub(super) keys: Vec<ReadyKey>,
     /// The same keys, for fields that come under names of their own besides.
     pub(super) reserved: Reserved,
+}
+
+/// The key of a field that is known ahead.
+#[derive(Debug)]
+pub(super) struct ReadyKey {
+    /// All that stands before the value.
+    pub(super) whole: Box<[u8]>,
+    /// The same where it is short and nothing but the key, and members are always written as they
+    /// come: then few steps are needed.
+    pub(super) block: Option<Block>,
+}
+
+impl ReadyKey {
+    fn new(whole: Box<[u8]>, rules: &Rules) -> Self {
+        let plain = !rules.complex && whole.last() == Some(&b':');
+        ReadyKey { block: if plain { Block::new(&whole) } else { None }, whole }
+    }
 }
 
 impl Format {
@@ -67,7 +85,7 @@ impl Format {
         for name in names.into_iter().take(PREPARED) {
             if let Some(types) = inner.rules.type_set_by(Name::User(name, 0)) {
                 // Its key depends on its value.
-                site.keys.push(types.key.clone());
+                site.keys.push(ReadyKey::new(types.key.clone(), &inner.rules));
                 continue;
             }
             let mut key = Buf::default();
@@ -84,7 +102,8 @@ impl Format {
                 (true, false) => marker.as_bytes(),
                 (true, true) => typed_marker.as_bytes(),
             };
-            site.keys.push([before, &key, after, secret].concat().into());
+            let whole = [before, &key, after, secret].concat().into();
+            site.keys.push(ReadyKey::new(whole, &inner.rules));
         }
         CallSite {
             format: self.clone(),

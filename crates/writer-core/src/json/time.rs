@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::buf::Buf;
+use super::digits;
 
 /// How many decimals of a second a timestamp shows. The default is [`Precision::Micros`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -58,17 +59,17 @@ pub enum TimeStyle {
 /// second, point, 9 digits, zone and two quotes.
 const LONGEST: usize = 48;
 
-/// The text `2026-11-23T08:15:42` of a second.
+/// The text `"2026-11-23T08:15:42.` of a second: a quote, `len` bytes, a point.
 #[derive(Clone, Copy)]
 pub(super) struct Prefix {
     pub(super) second: i64,
-    text: [u8; 29],
+    text: [u8; 32],
     /// Zero while nothing is cached.
     pub(super) len: u8,
 }
 
 impl Prefix {
-    pub(super) const EMPTY: Prefix = Prefix { second: 0, text: [0; 29], len: 0 };
+    pub(super) const EMPTY: Prefix = Prefix { second: 0, text: [0; 32], len: 0 };
 }
 
 thread_local! {
@@ -91,10 +92,28 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// Appends a timestamp.
+/// The system's time as [`since_epoch`] has it, without the way through [`SystemTime`].
+#[cfg(unix)]
 #[inline]
-pub(super) fn write(buf: &mut Buf, time: SystemTime, style: TimeStyle, precision: Precision) {
-    let (second, nanos) = since_epoch(time);
+fn now() -> (i64, u32) {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    (now.tv_sec as i64, now.tv_nsec as u32)
+}
+
+#[cfg(not(unix))]
+fn now() -> (i64, u32) {
+    since_epoch(SystemTime::now())
+}
+
+/// Appends a timestamp, the system's time where none is given.
+#[inline]
+pub(super) fn write(
+    buf: &mut Buf,
+    time: Option<SystemTime>,
+    style: TimeStyle,
+    precision: Precision,
+) {
+    let (second, nanos) = time.map_or_else(now, since_epoch);
     match style {
         TimeStyle::Rfc3339 => rfc3339(buf, second, nanos, precision),
         #[cfg(feature = "local-time")]
@@ -112,18 +131,12 @@ fn rfc3339(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
         PREFIX.set(prefix);
     }
     if prefix.len == 19 && precision == Precision::Micros {
-        // The common case as one copy of constant length.
-        let mut text = [0; 29];
-        text[0] = b'"';
-        text[1..20].copy_from_slice(&prefix.text[..19]);
-        text[20] = b'.';
-        let micros = nanos / 1000;
-        text[21..23].copy_from_slice(&pair(micros / 10_000));
-        text[23..25].copy_from_slice(&pair(micros / 100 % 100));
-        text[25..27].copy_from_slice(&pair(micros % 100));
-        text[27] = b'Z';
-        text[28] = b'"';
-        buf.extend_from_slice(&text);
+        // The common case in moves of constant length.
+        buf.fill(|space: &mut [u8; 32]| {
+            *space = prefix.text;
+            space[21..29].copy_from_slice(&digits::six_and(nanos / 1000, *b"Z\""));
+            29
+        });
         return;
     }
     with_zone(buf, &prefix, nanos, precision, b"Z");
@@ -139,8 +152,7 @@ pub(super) fn with_zone(
 ) {
     let mut text = [0; LONGEST];
     let mut len = 1 + prefix.len as usize;
-    text[0] = b'"';
-    text[1..len].copy_from_slice(&prefix.text[..prefix.len as usize]);
+    text[..len].copy_from_slice(&prefix.text[..len]);
     len += fraction(&mut text[len..], nanos, precision);
     text[len..len + zone.len()].copy_from_slice(zone);
     len += zone.len();
@@ -182,12 +194,6 @@ fn fraction(text: &mut [u8], nanos: u32, precision: Precision) -> usize {
     digits + 1
 }
 
-/// The two digits of a number below 100.
-#[inline]
-pub(super) const fn pair(number: u32) -> [u8; 2] {
-    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
-}
-
 /// Fills the slice with the last decimal digits of a number.
 #[inline]
 fn put_digits(text: &mut [u8], mut number: u32) {
@@ -201,19 +207,20 @@ fn put_digits(text: &mut [u8], mut number: u32) {
 pub(super) fn prefix_of(second: i64) -> Prefix {
     let (year, month, day) = civil_from_days(second.div_euclid(86_400));
     let time = second.rem_euclid(86_400) as u32;
-    let mut text = [0; 29];
-    let mut len = 0;
+    let mut text = [0; 32];
+    text[0] = b'"';
+    let mut len = 1;
     let mut number = itoa::Buffer::new();
     if (0..=9999).contains(&year) {
-        put_digits(&mut text[..4], year as u32);
+        put_digits(&mut text[1..5], year as u32);
         len += 4;
     } else {
-        text[0] = if year < 0 { b'-' } else { b'+' };
+        text[1] = if year < 0 { b'-' } else { b'+' };
         let digits = number.format(year.unsigned_abs()).as_bytes();
         // The sign is followed by at least four digits.
         let width = digits.len().max(4);
-        text[1..=width].fill(b'0');
-        text[1 + width - digits.len()..=width].copy_from_slice(digits);
+        text[2..2 + width].fill(b'0');
+        text[2 + width - digits.len()..2 + width].copy_from_slice(digits);
         len += 1 + width;
     }
     let parts = [
@@ -228,7 +235,8 @@ pub(super) fn prefix_of(second: i64) -> Prefix {
         put_digits(&mut text[len + 1..len + 3], value);
         len += 3;
     }
-    Prefix { second, text, len: len as u8 }
+    text[len] = b'.';
+    Prefix { second, text, len: len as u8 - 1 }
 }
 
 /// Year, month and day of a number of days since 1970 in the proleptic Gregorian calendar.

@@ -5,6 +5,8 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::buf::copy_short;
+use super::digits;
 use super::escape;
 use super::keys::Reserved;
 use super::kind::Kind;
@@ -49,20 +51,31 @@ impl Value<'_> {
     /// Writes `true` or `false`.
     #[inline]
     pub fn bool(self, value: bool) {
-        self.plain(Kind::Bool, |out, _| if value { out.raw(b"true") } else { out.raw(b"false") });
+        let short = |space: &mut [u8; 32]| {
+            let (text, len) = if value { (*b"true    ", 4) } else { (*b"false   ", 5) };
+            space[..8].copy_from_slice(&text);
+            len
+        };
+        if !self.members.write_short(self.name, short) {
+            self.plain(Kind::Bool, move |out, _| out.raw(if value { b"true" } else { b"false" }));
+        }
     }
 
     /// Writes all digits.
     #[inline]
     pub fn u64(self, value: u64) {
-        let kind = if value >> 63 == 0 { Kind::Int } else { Kind::Digits };
-        self.plain(kind, |out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
+        if !self.members.write_short(self.name, |space| digits::unsigned(space, value)) {
+            let kind = if value >> 63 == 0 { Kind::Int } else { Kind::Digits };
+            self.plain(kind, move |out, _| out.digits(|space| digits::unsigned(space, value)));
+        }
     }
 
     /// Writes all digits.
     #[inline]
     pub fn i64(self, value: i64) {
-        self.plain(Kind::Int, |out, _| out.raw(itoa::Buffer::new().format(value).as_bytes()));
+        if !self.members.write_short(self.name, |space| digits::signed(space, value)) {
+            self.plain(Kind::Int, move |out, _| out.digits(|space| digits::signed(space, value)));
+        }
     }
 
     /// Writes digits while the value fits 64 bits, else the digits as a string, because most readers
@@ -89,13 +102,20 @@ impl Value<'_> {
     /// the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, or `null` where the schema says so.
     #[inline]
     pub fn f64(self, value: f64) {
-        self.plain(Kind::Double, |out, options| {
-            if value.is_finite() {
-                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-            } else {
-                non_finite(out, value, options);
-            }
-        });
+        if !value.is_finite()
+            || !self.members.write_short(self.name, |space| {
+                let mut buffer = zmij::Buffer::new();
+                copy_short(space, buffer.format_finite(value).as_bytes())
+            })
+        {
+            self.plain(Kind::Double, move |out, options| {
+                if value.is_finite() {
+                    out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+                } else {
+                    non_finite(out, value, options);
+                }
+            });
+        }
     }
 
     /// Writes the shortest digits that read back as the same `f32`: `0.1`, not
@@ -113,7 +133,9 @@ impl Value<'_> {
     /// Writes a string.
     #[inline]
     pub fn str(self, value: &str) {
-        self.plain(Kind::String, |out, _| out.string(value));
+        if !self.members.write_short_str(self.name, value) {
+            self.plain(Kind::String, move |out, _| out.string(value));
+        }
     }
 
     /// Writes a string of one character.
@@ -152,7 +174,7 @@ impl Value<'_> {
     }
 
     /// Writes a value that runs no user code.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn plain(self, kind: Kind, write: impl Fn(&mut Out, Options)) {
         if !self.members.write_simple(self.name, self.rules, self.site, &write) {
             self.plain_slow(kind, &write);
@@ -170,7 +192,19 @@ impl Value<'_> {
     }
 
     /// Writes the key; `None` if the value is not to be written, or is replaced already.
+    #[inline(always)]
     fn begin(self) -> Option<(Self, Open, Options)> {
+        match self.members.open_simple(self.name, self.rules) {
+            Some(open) => {
+                let options = self.rules.options;
+                Some((self, open, options))
+            }
+            None => self.begin_slow(),
+        }
+    }
+
+    #[inline(never)]
+    fn begin_slow(self) -> Option<(Self, Open, Options)> {
         if let Name::Hidden = self.name {
             return None;
         }

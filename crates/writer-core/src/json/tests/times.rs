@@ -17,7 +17,7 @@ fn checked_at(second: i64) -> Option<SystemTime> {
 
 fn text(time: SystemTime, style: TimeStyle, precision: Precision) -> String {
     let mut buf = crate::json::buf::Buf::default();
-    write(&mut buf, time, style, precision);
+    write(&mut buf, Some(time), style, precision);
     String::from_utf8(buf.to_vec()).unwrap()
 }
 
