@@ -53,6 +53,7 @@ mod severity;
 mod shared;
 #[cfg(all(unix, feature = "signals"))]
 pub mod signals;
+mod slots;
 mod sync;
 mod synchronous;
 mod thread_mark;
@@ -92,4 +93,6 @@ pub use metrics::Metrics;
 #[cfg(unix)]
 pub use raw_line::raw_line;
 pub use severity::Severity;
+#[doc(hidden)]
+pub use slots::Slots;
 pub use writer::Writer;

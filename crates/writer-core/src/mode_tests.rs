@@ -17,7 +17,7 @@ fn lines(lines: usize) -> Look {
 fn trigger_decides_by_size_then_time_then_traffic() {
     let (rhythm, start) = rhythm(Mode::Trigger, |_| {});
     let end = start + 100 * MS;
-    let arrived = |n| Look { arrived: true, ..lines(n) };
+    let busy = |n| Look { busy: true, ..lines(n) };
     let full = |n| Look { full: true, ..lines(n) };
     let at = |ms| start + ms * MS;
     for (look, now, expected) in [
@@ -30,9 +30,9 @@ fn trigger_decides_by_size_then_time_then_traffic() {
         (lines(1), at(5000), Verdict::Write),
         (full(5), at(0), Verdict::Write),
         (full(0), at(0), Verdict::Wait(None, 1)),
-        (arrived(1), at(0), Verdict::Nap(at(1))),
-        (arrived(0), at(50), Verdict::Nap(at(51))),
-        (arrived(1), at(99) + MS / 2, Verdict::Nap(end)),
+        (busy(1), at(0), Verdict::Nap(at(1))),
+        (busy(0), at(50), Verdict::Nap(at(51))),
+        (busy(1), at(99) + MS / 2, Verdict::Nap(end)),
     ] {
         assert_eq!(rhythm.decide(&look, now), expected, "{look:?} after {:?}", now - start);
     }
@@ -69,7 +69,7 @@ fn trigger_without_interval_or_batch_waits_for_the_other() {
 fn at_once_has_no_naps() {
     let start = Instant::now();
     let rhythm = Rhythm::new(&Config::default(), true, start);
-    let look = Look { arrived: true, ..lines(0) };
+    let look = Look { busy: true, ..lines(0) };
     assert_eq!(rhythm.decide(&look, start), Verdict::Wait(None, 1));
     assert_eq!(rhythm.decide(&lines(1), start), Verdict::Write);
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::chunk::Line;
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
+use crate::mode::NAPS;
 use crate::report::Callbacks;
 use crate::shared::{Inner, Shared};
 use crate::{Metrics, SendError, Severity, Sink, State, worker};
@@ -177,15 +178,17 @@ impl Rig {
         Rig { shared, probe, heard, on_write, worker: None }
     }
 
-    /// Waits until the worker sleeps and knows everything that this thread has done; returns when
-    /// it wakes by itself, counted from now.
+    /// Waits until the worker sleeps, has done with its naps, and knows everything that this thread
+    /// has done; returns when it wakes by itself, counted from now.
     pub(crate) fn quiet(&self) -> Option<Duration> {
-        {
-            let mut inner = self.shared.lock();
-            inner.asleep = None;
-            self.shared.work.notify_one();
+        for _ in 0..=NAPS {
+            {
+                let mut inner = self.shared.lock();
+                inner.asleep = None;
+                self.shared.work.notify_one();
+            }
+            self.until(|inner| inner.asleep.is_some());
         }
-        self.until(|inner| inner.asleep.is_some());
         let until = self.shared.lock().asleep.unwrap();
         until.map(|until| until - self.shared.clock.now())
     }

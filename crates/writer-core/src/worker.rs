@@ -10,7 +10,7 @@ use crate::clock;
 use crate::delivery::Delivery;
 use crate::error::{Operation, State};
 use crate::losses::Losses;
-use crate::mode::{Look, Rhythm, Verdict};
+use crate::mode::{Look, NAPS, Rhythm, Verdict};
 use crate::process;
 use crate::report::survives;
 use crate::round::{Round, RoundEnd};
@@ -36,6 +36,7 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
         shared,
         rhythm: Rhythm::new(&shared.config, at_once, shared.clock.now()),
         seen: 0,
+        naps: 0,
         held: false,
         retry: None,
         can_divert: false,
@@ -135,6 +136,8 @@ struct Worker<'a> {
     rhythm: Rhythm,
     /// The arrivals at the last look.
     seen: u64,
+    /// How many more naps it takes although no line comes.
+    naps: u32,
     /// The sink holds back a remainder; the worker must not sleep on it.
     held: bool,
     retry: Option<Retry>,
@@ -211,8 +214,9 @@ impl Worker<'_> {
         }
         let pending = !inner.queue.is_empty();
         let arrived = std::mem::replace(&mut self.seen, inner.arrivals()) != inner.arrivals();
+        self.naps = if arrived { NAPS } else { self.naps.saturating_sub(1) };
         inner.triggered &= pending;
-        let verdict = self.rhythm.decide(&look_at(inner, arrived), now);
+        let verdict = self.rhythm.decide(&look_at(inner, self.naps > 0), now);
         let demanded = inner.closed || inner.flush_upto > inner.flushed;
         if self.held || verdict == Verdict::Write || (pending && demanded) {
             return Ok(Task::Write { forced: false });
@@ -407,12 +411,12 @@ impl Worker<'_> {
 }
 
 /// What the mode needs to know of the queue.
-fn look_at(inner: &Inner, arrived: bool) -> Look {
+fn look_at(inner: &Inner, busy: bool) -> Look {
     Look {
         lines: inner.queue.lines(),
         echoes: inner.echoes,
         echoes_until: inner.echoes_until,
-        arrived,
+        busy,
         full: inner.no_room || inner.queue.is_full(),
         triggered: inner.triggered,
     }

@@ -110,6 +110,7 @@ mod filter;
 mod install;
 mod logger;
 mod record;
+mod site;
 
 pub use builder::{InitError, LogBuilder, LogOn, builder, init, on};
 pub use logger::Logger;

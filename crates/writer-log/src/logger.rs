@@ -9,6 +9,7 @@ use writer_core::json::Format;
 
 use crate::builder::InitError;
 use crate::filter::{self, FilterCell};
+use crate::site::Sites;
 use crate::{install, record};
 
 /// How long [`Log::flush`] waits.
@@ -25,12 +26,18 @@ pub struct Logger {
     writer: Writer,
     format: Format,
     filter: Arc<FilterCell>,
+    sites: Arc<Sites>,
 }
 
 impl Logger {
     pub(crate) fn new(writer: Writer, format: Format, filter: env_filter::Filter) -> Self {
         writer.default_loss_marker(&format);
-        Logger { writer, format, filter: Arc::new(FilterCell::new(filter)) }
+        Logger {
+            writer,
+            format,
+            filter: Arc::new(FilterCell::new(filter)),
+            sites: Arc::new(Sites::new()),
+        }
     }
 
     /// The installed logger, if [`init`](crate::init) or a builder installed one.
@@ -83,7 +90,7 @@ impl Log for Logger {
 
     fn log(&self, record: &Record<'_>) {
         if self.filter.enabled(record.metadata()) {
-            record::write(&self.writer, &self.format, record);
+            record::write(&self.writer, &self.format, &self.sites, record);
         }
     }
 

@@ -7,23 +7,29 @@ use log::{Level, Record};
 use writer_core::json::{self, Format, Meta};
 use writer_core::{Severity, Writer};
 
+use crate::site::{Names, Sites, plain_name};
+
 /// Encodes a record and sends it. Nothing of it panics, fails or is lost uncounted.
-pub(crate) fn write(writer: &Writer, format: &Format, record: &Record<'_>) {
+pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Record<'_>) {
     let meta = Meta::new(severity(record.level()), record.target())
         .module(record.module_path())
         .file(record.file())
         .line(record.line());
     let mut whole = true;
-    let fill = |line: &mut json::Record<'_>| {
+    let mut fill = |line: &mut json::Record<'_>, names: Option<&mut Names>| {
         match record.args().as_str() {
             Some(message) => line.message().str(message),
             None => line.message().args(*record.args()),
         }
         // A source that fails midway has said what it could; the rest of the record is kept.
-        whole = record.key_values().visit(&mut Fields(line)).is_ok();
+        whole = record.key_values().visit(&mut Fields { line, names }).is_ok();
     };
     let send = |severity, line: &[u8]| writer.send_record(severity, line);
-    match format.encode(&meta, fill, send) {
+    let encoded = sites.with(record, format, &meta, |site, names| match site {
+        Some(site) => site.encode(None, |line| fill(line, None), send),
+        None => format.encode(&meta, |line| fill(line, names), send),
+    });
+    match encoded {
         Some(encoded) => {
             let errors = u64::from(encoded.format_errors) + u64::from(!whole);
             writer.note_record(errors, encoded.truncated);
@@ -43,13 +49,19 @@ fn severity(level: Level) -> Severity {
     }
 }
 
-struct Fields<'l, 'r>(&'l mut json::Record<'r>);
+struct Fields<'l, 'r> {
+    line: &'l mut json::Record<'r>,
+    /// Takes the names.
+    names: Option<&'l mut Names>,
+}
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_, '_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        // The macros make the key of `r#type = 1` from the text of the identifier.
-        let key = key.as_str();
-        value.visit(Field { line: self.0, key: key.strip_prefix("r#").unwrap_or(key) })
+        let key = plain_name(key.as_str());
+        if let Some(names) = &mut self.names {
+            names.push(key.into());
+        }
+        value.visit(Field { line: self.line, key })
     }
 }
 
@@ -62,7 +74,7 @@ struct Field<'l, 'r, 'k> {
 macro_rules! typed {
     ($($method:ident($type:ty) => $write:ident),+ $(,)?) => {
         $(fn $method(&mut self, value: $type) -> Result<(), kv::Error> {
-            self.line.field(self.key).$write(value);
+            self.line.next_field(self.key).$write(value);
             Ok(())
         })+
     };
@@ -72,7 +84,7 @@ impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
     /// What is captured by `Debug` or `Display` comes here, and what is captured by serde or sval,
     /// which `log` translates into one another as far as its features are on.
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
-        let field = self.line.field(self.key);
+        let field = self.line.next_field(self.key);
         #[cfg(feature = "sval")]
         field.sval(&value);
         #[cfg(all(feature = "serde", not(feature = "sval")))]
@@ -83,7 +95,7 @@ impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
     }
 
     fn visit_null(&mut self) -> Result<(), kv::Error> {
-        self.line.field(self.key).null();
+        self.line.next_field(self.key).null();
         Ok(())
     }
 

@@ -10,12 +10,11 @@ use tracing_core::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
-use writer_core::Writer;
 use writer_core::json::{
     Encoded, EncodedSpan, Format, Meta, Record, SpanLines, SpanList, SpanMoment,
 };
+use writer_core::{Slots, Writer};
 
-use crate::cache::Slots;
 use crate::log_record::{self, LogFields};
 #[cfg(feature = "opentelemetry")]
 use crate::opentelemetry::Traces;

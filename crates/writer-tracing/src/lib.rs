@@ -103,7 +103,6 @@ assert!(capture.is_empty());
 #![forbid(unsafe_code)]
 
 mod builder;
-mod cache;
 mod layer;
 mod log_record;
 mod make_writer;

@@ -4,10 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing_core::{Level, Metadata};
-use writer_core::Severity;
 use writer_core::json::{CallSite, Format, Meta};
-
-use crate::cache::Slots;
+use writer_core::{Severity, Slots};
 
 thread_local! {
     static RECENT: Slots<Arc<Site>, 256> = const { Slots::new() };

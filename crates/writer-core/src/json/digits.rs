@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn digits_are_those_that_the_standard_library_prints() {
         let powers = (0..20).map(|exponent| 10u64.pow(exponent));
-        let edges = powers.flat_map(|power| (0..12).map(move |by| power.wrapping_add(by) - 6));
+        let edges =
+            powers.flat_map(|power| (0..12).map(move |by| power.wrapping_add(by).wrapping_sub(6)));
         let spread = (0..10_000u64).map(|n| n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (n % 64));
         for number in (0..20_000).chain(edges).chain(spread).chain([u64::MAX]) {
             assert_eq!(text(|space| unsigned(space, number)), number.to_string());

@@ -28,7 +28,8 @@ pub(super) struct Members {
     spans_done: bool,
     /// Where the members of the task stand, if the schema has them.
     pub(super) task: Range<usize>,
-    /// Bit per prepared key of the call site: it has been written.
+    /// Bit per prepared key of the call site: it has been written. Where keys are only expected, the
+    /// number of those that came.
     pub(super) used: u64,
 }
 
@@ -96,7 +97,10 @@ impl Members {
         let mark = self.out.mark();
         let mut added = false;
         match name {
-            Name::Ready(key) => self.out.buf.extend_from_slice(&key.whole),
+            Name::Ready(key) => {
+                added = self.keys.insert_expected(key, mark.len());
+                self.out.buf.extend_from_slice(&key.whole);
+            }
             Name::User(name, id) => {
                 added = self.user_key(name, id, rules, site);
                 if !added {
@@ -128,10 +132,11 @@ impl Members {
         write: impl FnOnce(&mut [u8; 32]) -> usize,
     ) -> bool {
         const MOST: usize = 64;
-        let Name::Ready(ReadyKey { block: Some(key), .. }) = name else { return false };
+        let Name::Ready(ready @ ReadyKey { block: Some(key), .. }) = name else { return false };
         if self.out.room() < MOST {
             return false;
         }
+        self.keys.insert_expected(ready, self.out.buf.len());
         self.out.buf.fill(|space: &mut [u8; MOST]| {
             let key = space.first_chunk_mut().map_or(0, |space| key.copy_to(space));
             let value = space[key..].first_chunk_mut().map_or(0, write) & 31;
@@ -145,13 +150,11 @@ impl Members {
     #[inline(always)]
     pub(super) fn write_short_str(&mut self, name: Name<'_>, text: &str) -> bool {
         const MOST: usize = 35;
-        let key = match name {
-            Name::Ready(ReadyKey { block: Some(key), .. }) => key,
-            _ => return false,
-        };
+        let Name::Ready(ready @ ReadyKey { block: Some(key), .. }) = name else { return false };
         if self.out.room() < MOST + text.len() || !escape::is_plain(text.as_bytes()) {
             return false;
         }
+        self.keys.insert_expected(ready, self.out.buf.len());
         self.out.buf.fill(|space| key.copy_to(space));
         self.out.buf.extend_quoted(text.as_bytes(), b"\",");
         true
@@ -164,19 +167,21 @@ impl Members {
         if self.out.full || rules.complex {
             return None;
         }
+        let mut added = false;
         let target = match name {
             Name::Message if !self.message_done && mark.len() == self.message_at => {
                 self.message_done = true;
                 self.out.buf.extend_from_slice(&rules.message.key);
                 Target::Message
             }
-            Name::Ready(ReadyKey { block: Some(key), .. }) => {
+            Name::Ready(ready @ ReadyKey { block: Some(key), .. }) => {
+                added = self.keys.insert_expected(ready, mark.len());
                 self.out.buf.fill(|space| key.copy_to(space));
                 Target::End
             }
             _ => return None,
         };
-        Some(Open { mark, added: false, attribute: false, target })
+        Some(Open { mark, added, attribute: false, target })
     }
 
     /// Whether a member is plain key and value and comes right here.
@@ -220,7 +225,10 @@ impl Members {
         }
         match name {
             Name::User(name, id) => added = self.key(name, id, rules, site),
-            Name::Ready(key) => self.out.raw(&key.whole),
+            Name::Ready(key) => {
+                added = !self.out.full && self.keys.insert_expected(key, mark.len());
+                self.out.raw(&key.whole);
+            }
             Name::Message if self.message_done => {
                 added = self.key(&rules.message.name, u32::MAX, rules, site);
             }

@@ -48,6 +48,24 @@ impl Record<'_> {
         }
     }
 
+    /// Begins the next field of a call site made by
+    /// [`Format::expected_call_site`](super::Format::expected_call_site). Otherwise, and in the same
+    /// line as, [`Record::field`]: cheaper while the names come as expected.
+    #[inline]
+    pub fn next_field<'r>(&'r mut self, name: &'r str) -> Value<'r> {
+        let position = self.members.used as usize;
+        if let Some(site) = self.site
+            && let Some(key) = site.keys.get(position)
+            && key.expected.as_ref().is_some_and(|(expected, _)| **expected == *name)
+        {
+            self.members.used += 1;
+            return self.value(Name::Ready(key));
+        }
+        // From here on nothing is expected: a key may be taken by one that came too early.
+        self.members.used = u64::MAX;
+        self.field(name)
+    }
+
     /// Writes the spans, root first, the innermost last; nothing where there are none. A second
     /// list is ignored. A list that does not fit into the line is left out as a whole.
     ///

@@ -1,5 +1,6 @@
 //! What can be prepared once per call site.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use super::buf::{Block, Buf};
@@ -52,12 +53,20 @@ pub(super) struct ReadyKey {
     /// The same where it is short and nothing but the key, and members are always written as they
     /// come: then few steps are needed.
     pub(super) block: Option<Block>,
+    /// Only of a field that is expected and may not come: its name as a user writes it, and the
+    /// hash of its key, which becomes one of the keys written.
+    pub(super) expected: Option<(Box<str>, u32)>,
 }
 
 impl ReadyKey {
     fn new(whole: Box<[u8]>, rules: &Rules) -> Self {
         let plain = !rules.complex && whole.last() == Some(&b':');
-        ReadyKey { block: if plain { Block::new(&whole) } else { None }, whole }
+        ReadyKey { block: if plain { Block::new(&whole) } else { None }, whole, expected: None }
+    }
+
+    /// Where the key stands, between its quotes, if all of it begins at `start`.
+    pub(super) fn range(&self, start: usize) -> Range<usize> {
+        start + 1..start + self.whole.len() - 2
     }
 }
 
@@ -114,6 +123,29 @@ impl Format {
             head_cut,
             site,
         }
+    }
+}
+
+impl Format {
+    /// Prepares a call site whose fields are only expected: a record may come with others, or with
+    /// the same in another order. Its lines are the same as those of [`Format::encode`]. The fields
+    /// are given by [`Record::next_field`].
+    pub fn expected_call_site<'n>(
+        &self,
+        meta: &Meta<'_>,
+        names: impl IntoIterator<Item = &'n str>,
+    ) -> CallSite {
+        // Elsewhere more than the name decides how a key is written.
+        let usable = if self.inner.rules.complex { 0 } else { usize::MAX };
+        let names: Vec<&str> = names.into_iter().take(usable).collect();
+        let mut prepared = self.call_site(meta, names.iter().copied());
+        for (key, name) in prepared.site.keys.iter_mut().zip(names) {
+            let hash = keys::hash(&key.whole[key.range(0)]);
+            key.expected = Some((name.into(), hash));
+        }
+        // What has not come is not taken.
+        prepared.site.reserved = Reserved::default();
+        prepared
     }
 }
 

@@ -104,8 +104,7 @@ impl Value<'_> {
     pub fn f64(self, value: f64) {
         if !value.is_finite()
             || !self.members.write_short(self.name, |space| {
-                let mut buffer = zmij::Buffer::new();
-                copy_short(space, buffer.format_finite(value).as_bytes())
+                copy_short(space, zmij::Buffer::new().format_finite(value).as_bytes())
             })
         {
             self.plain(Kind::Double, move |out, options| {

@@ -4,6 +4,7 @@
 mod any_value;
 mod clashes;
 mod every_schema;
+mod expected;
 mod flat;
 mod hostile;
 mod limits;

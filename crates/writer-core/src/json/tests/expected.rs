@@ -1,0 +1,81 @@
+//! Call sites whose fields are only expected: their lines are those of records without call site.
+
+use std::time::SystemTime;
+
+use super::SCHEMAS;
+use crate::Severity;
+use crate::json::{Format, Meta, Record};
+
+const NAMES: [&str; 9] =
+    ["a", "message", "a", "level", "spans", "quote\"", "r", "long_long_long_long_long_long", ""];
+
+fn fill(record: &mut Record<'_>, names: &[&str], text: &str, next: bool) {
+    record.message().str("m");
+    for (place, name) in names.iter().enumerate() {
+        let value = if next { record.next_field(name) } else { record.field(name) };
+        match place % 6 {
+            0 => value.u64(u64::MAX >> place),
+            1 => value.str(text),
+            2 => value.display(&text),
+            3 => value.f64(-0.125),
+            4 => value.bool(true),
+            _ => value.i64(-7),
+        }
+    }
+}
+
+/// Every record of some fields at a call site that expects others.
+fn compare(format: &Format, text: &str) {
+    let meta = Meta::new(Severity::Info, "shop").time(SystemTime::UNIX_EPOCH);
+    let orders: [&[usize]; 8] = [
+        &[0, 1, 2, 3, 4, 5, 6, 7, 8],
+        &[6, 0, 7],
+        &[0, 6],
+        &[0],
+        &[],
+        &[2, 0, 1],
+        &[0, 0, 1, 0],
+        &[5, 8],
+    ];
+    let names = |order: &[usize]| order.iter().map(|&at| NAMES[at]).collect::<Vec<_>>();
+    for expected in orders {
+        let site = format.expected_call_site(&meta, names(expected));
+        for order in orders {
+            let names = names(order);
+            let keep = |_, line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
+            let plain = format.encode(&meta, |record| fill(record, &names, text, false), keep);
+            let time = Some(SystemTime::UNIX_EPOCH);
+            let quick = site.encode(time, |record| fill(record, &names, text, true), keep);
+            // How many `_` the keys of fields that were left out would have had is known only here.
+            let head = |line: &str| line.split("\"original_bytes\"").next().map(str::to_owned);
+            let (quick, plain) = (quick.unwrap(), plain.unwrap());
+            assert_eq!(
+                (quick.format_errors, quick.truncated),
+                (plain.format_errors, plain.truncated)
+            );
+            assert_eq!(
+                head(&quick.result),
+                head(&plain.result),
+                "{names:?} where {expected:?} are expected"
+            );
+            super::reader::check_line(quick.result.as_bytes());
+        }
+    }
+}
+
+#[test]
+fn a_line_is_the_same_whether_its_fields_come_as_expected_or_not() {
+    for schema in SCHEMAS {
+        let builder = || Format::builder().schema(schema);
+        compare(&builder().build().unwrap(), "text \u{1b}");
+        compare(&builder().redact(["r"]).build().unwrap(), "text");
+    }
+}
+
+#[test]
+fn a_line_is_cut_the_same_whether_its_fields_come_as_expected_or_not() {
+    let format = Format::builder().max_record_bytes(4096).build().unwrap();
+    for len in (1_200..1_400).chain(1_850..1_950).chain(3_500..3_900) {
+        compare(&format, &"x".repeat(len));
+    }
+}

@@ -1,0 +1,57 @@
+//! Small caches that each thread keeps for itself.
+
+use std::cell::Cell;
+
+/// Values of a thread by owner and key, one place each: a new value displaces the one before.
+///
+/// A value is taken out for use and put back afterwards. Meanwhile the code of a user may log and
+/// come here once more: it misses, which costs time and nothing else.
+#[doc(hidden)]
+pub struct Slots<T, const N: usize> {
+    slots: [Cell<Option<Entry<T>>>; N],
+}
+
+struct Entry<T> {
+    owner: u64,
+    key: u64,
+    value: T,
+}
+
+impl<T, const N: usize> Default for Slots<T, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T, const N: usize> std::fmt::Debug for Slots<T, N> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slots").finish_non_exhaustive()
+    }
+}
+
+impl<T, const N: usize> Slots<T, N> {
+    /// Starts empty.
+    pub const fn new() -> Self {
+        const { assert!(N.is_power_of_two() && N > 1) };
+        Slots { slots: [const { Cell::new(None) }; N] }
+    }
+
+    fn slot(&self, owner: u64, key: u64) -> &Cell<Option<Entry<T>>> {
+        // Fibonacci hashing: the upper bits depend on all bits of the product.
+        let hash = (key ^ owner.rotate_left(32)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        &self.slots[(hash >> (u64::BITS - N.trailing_zeros())) as usize]
+    }
+
+    /// Takes a value out; what else is found in its place is dropped.
+    #[inline]
+    pub fn take(&self, owner: u64, key: u64) -> Option<T> {
+        let entry = self.slot(owner, key).take()?;
+        (entry.owner == owner && entry.key == key).then_some(entry.value)
+    }
+
+    /// Puts a value in its place. What was there is dropped.
+    #[inline]
+    pub fn put(&self, owner: u64, key: u64, value: T) {
+        self.slot(owner, key).set(Some(Entry { owner, key, value }));
+    }
+}
