@@ -60,8 +60,8 @@ pub(crate) struct Sites {
 
 /// Depends on the place and the level; two places may have the same.
 fn key(record: &Record<'_>, file: &'static str) -> u64 {
-    let place = file.as_ptr().addr() as u64 ^ u64::from(record.line().unwrap_or(0)) << 40;
-    place ^ (record.level() as u64) << 61
+    let place = file.as_ptr().addr() as u64 ^ (u64::from(record.line().unwrap_or(0)) << 40);
+    place ^ ((record.level() as u64) << 61)
 }
 
 impl Sites {

@@ -14,18 +14,18 @@ const EIGHT_DIGITS: u64 = 100_000_000;
 /// multiplications by a rounded reciprocal, exact for the few digits that each place holds.
 #[inline]
 const fn eight(number: u64) -> u64 {
-    let quads = number / 10_000 | (number % 10_000) << 32;
+    let quads = (number / 10_000) | ((number % 10_000) << 32);
     let high = ((quads * 10_486) >> 20) & 0x0000_007F_0000_007F;
-    let pairs = high | (quads - 100 * high) << 16;
+    let pairs = high | ((quads - 100 * high) << 16);
     let tens = ((pairs * 103) >> 10) & 0x000F_000F_000F_000F;
-    tens | (pairs - 10 * tens) << 8
+    tens | ((pairs - 10 * tens) << 8)
 }
 
 /// The six decimal digits of a number below 1 000 000 as text, and two characters behind them.
 #[inline]
 pub(super) const fn six_and(number: u32, end: [u8; 2]) -> [u8; 8] {
-    let end = (end[0] as u64) << 48 | (end[1] as u64) << 56;
-    ((eight(number as u64) | ZEROS) >> 16 | end).to_le_bytes()
+    let end = ((end[0] as u64) << 48) | ((end[1] as u64) << 56);
+    (((eight(number as u64) | ZEROS) >> 16) | end).to_le_bytes()
 }
 
 /// Writes the digits of a number without leading zeros and returns how many there are.
@@ -59,7 +59,7 @@ fn long(space: &mut [u8; 32], at: usize, number: u64) -> usize {
 fn first(space: &mut [u8; 32], at: usize, number: u64) -> usize {
     let digits = eight(number);
     // The mark keeps the last digit of zero.
-    let zeros = (digits | 1 << 56).trailing_zeros() & !7;
+    let zeros = (digits | (1 << 56)).trailing_zeros() & !7;
     put(space, at, (digits | ZEROS) >> zeros);
     at + 8 - (zeros / 8) as usize
 }

@@ -49,6 +49,6 @@ impl Format {
 /// As in RFC 3339, in UTC, with microseconds.
 fn moment(time: SystemTime) -> String {
     let mut buf = Buf::default();
-    time::write(&mut buf, time, TimeStyle::Rfc3339, Precision::Micros);
+    time::write(&mut buf, Some(time), TimeStyle::Rfc3339, Precision::Micros);
     String::from_utf8_lossy(&buf).trim_matches('"').to_owned()
 }

@@ -67,6 +67,7 @@ mod sequence;
 #[cfg(feature = "serde")]
 mod serde;
 mod shape;
+mod short;
 mod site;
 mod span;
 mod span_lines;
