@@ -114,33 +114,6 @@ fn the_layer_works_in_option_box_vec_and_reload() {
 }
 
 #[test]
-fn spans_from_before_a_reload_have_their_names() {
-    let log = Log::new();
-    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
-    let (reloadable, handle) = reload::Layer::new(None::<JsonLayer>);
-    with_default(Registry::default().with(reloadable), || {
-        let outer = info_span!("outer", id = 1, late = tracing::field::Empty);
-        let _outer = outer.enter();
-        let middle = info_span!("middle");
-        let _middle = middle.enter();
-        handle.reload(Some(layer)).unwrap();
-        info!("x");
-        outer.record("late", 2);
-        info_span!("inner", id = 3).in_scope(|| info!("x"));
-        handle.reload(None).unwrap();
-        info!("not seen");
-    });
-    drop(guard);
-    let lines = read(&log.path());
-    assert_eq!(lines.len(), 2);
-    assert_eq!(spans(&lines[0]), r#"[{"name":"outer"},{"name":"middle"}]"#);
-    assert_eq!(
-        spans(&lines[1]),
-        r#"[{"late":2,"name":"outer"},{"name":"middle"},{"id":3,"name":"inner"}]"#
-    );
-}
-
-#[test]
 fn a_console_in_colour_and_a_json_layer_beside_it_share_nothing_with_it() {
     // The layers of `fmt` format the fields of a span once for all of a kind: where one writes in
     // colour, its escape sequences end up in the JSON of the other.
@@ -253,32 +226,4 @@ fn an_event_that_only_looks_like_one_of_the_log_crate_stays_as_it_is() {
     let lines = all(|| info!(target: "log", { log.target = "x" }, "y"));
     assert_eq!(lines[0]["target"], "log");
     assert_eq!(lines[0]["log.target"], "x");
-}
-
-#[test]
-fn a_filter_of_the_layer_can_be_reloaded() {
-    let log = Log::new();
-    let (layer, guard) = writer_tracing::builder(log.path())
-        .span_events(writer_tracing::SpanEvents::Close)
-        .build()
-        .unwrap();
-    let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
-    with_default(Registry::default().with(Some(layer.with_filter(filter)).boxed()), || {
-        let outer = info_span!("outer").entered();
-        let hidden = tracing::debug_span!("hidden").entered();
-        debug!("not yet");
-        handle.reload(LevelFilter::DEBUG).unwrap();
-        let inner = tracing::debug_span!("inner").entered();
-        debug!("now");
-        handle.reload(LevelFilter::OFF).unwrap();
-        info!("no more");
-        drop((inner, hidden, outer));
-    });
-    drop(guard);
-    let lines = read(&log.path());
-    let both = r#"[{"name":"outer"},{"name":"inner"}]"#;
-    assert_eq!((&lines[0]["message"], spans(&lines[0])), (&json!("now"), both.to_owned()));
-    // The filter is asked when a span begins: it closes for those who saw it begin.
-    let closed: Vec<_> = lines[1..].iter().map(spans).collect();
-    assert_eq!(closed, [both, r#"[{"name":"outer"}]"#]);
 }

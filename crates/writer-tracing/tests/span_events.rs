@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use support::{Log, all_with, read, spans};
 use tracing::field::Empty;
-use tracing::level_filters::LevelFilter;
-use tracing::{Span, debug_span, info, info_span, subscriber::with_default, warn_span};
+use tracing::{Span, info, info_span, subscriber::with_default, warn_span};
+use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
-use tracing_subscriber::{Registry, reload};
+use writer_tracing::SpanEvents;
 use writer_tracing::json::{Part, Schema};
-use writer_tracing::{JsonLayer, SpanEvents};
 
 /// How long something is done or not done.
 const STEP: Duration = Duration::from_millis(20);
@@ -142,24 +141,6 @@ fn a_close_after_the_shutdown_is_counted_and_harmless() {
     assert_eq!(messages(&read(&log.path())), ["new"]);
     let metrics = writer.metrics();
     assert_eq!((metrics.sent, metrics.written, metrics.rejected), (4, 1, 3));
-}
-
-#[test]
-fn hidden_spans_and_those_from_before_the_layer_have_no_lines() {
-    let log = Log::new();
-    let (layer, guard) =
-        writer_tracing::builder(log.path()).span_events(SpanEvents::NewAndClose).build().unwrap();
-    let (reloadable, handle) = reload::Layer::new(None::<JsonLayer>);
-    with_default(Registry::default().with(reloadable.with_filter(LevelFilter::INFO)), || {
-        let before = info_span!("before").entered();
-        handle.reload(Some(layer)).unwrap();
-        drop(debug_span!("hidden").entered());
-        info!("x");
-        drop(before);
-    });
-    drop(guard);
-    let lines = read(&log.path());
-    assert!(messages(&lines).iter().all(|&message| message == "x"), "{lines:?}");
 }
 
 fn logxpy(body: impl FnOnce()) -> Vec<Map<String, Value>> {

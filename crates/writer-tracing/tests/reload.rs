@@ -1,0 +1,99 @@
+//! The layer, or a filter around it, exchanged while the program runs.
+//!
+//! A reload computes the most verbose level anew for the whole process, and in `tracing-core` 0.1 from
+//! one subscriber alone where it believes that there is only one: a subscriber that another thread
+//! installs at that moment may see nothing. So these tests have a process of their own, and take
+//! turns.
+
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+use support::{Log, read, spans};
+use tracing::level_filters::LevelFilter;
+use tracing::{debug, debug_span, info, info_span, subscriber::with_default};
+use tracing_subscriber::prelude::*;
+use tracing_subscriber::{Registry, reload};
+use writer_tracing::{JsonLayer, SpanEvents};
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[test]
+fn spans_from_before_a_reload_have_their_names() {
+    let _alone = alone();
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let (reloadable, handle) = reload::Layer::new(None::<JsonLayer>);
+    with_default(Registry::default().with(reloadable), || {
+        let outer = info_span!("outer", id = 1, late = tracing::field::Empty);
+        let _outer = outer.enter();
+        let middle = info_span!("middle");
+        let _middle = middle.enter();
+        handle.reload(Some(layer)).unwrap();
+        info!("x");
+        outer.record("late", 2);
+        info_span!("inner", id = 3).in_scope(|| info!("x"));
+        handle.reload(None).unwrap();
+        info!("not seen");
+    });
+    drop(guard);
+    let lines = read(&log.path());
+    assert_eq!(lines.len(), 2);
+    assert_eq!(spans(&lines[0]), r#"[{"name":"outer"},{"name":"middle"}]"#);
+    assert_eq!(
+        spans(&lines[1]),
+        r#"[{"late":2,"name":"outer"},{"name":"middle"},{"id":3,"name":"inner"}]"#
+    );
+}
+
+#[test]
+fn a_filter_of_the_layer_can_be_reloaded() {
+    let _alone = alone();
+    let log = Log::new();
+    let (layer, guard) =
+        writer_tracing::builder(log.path()).span_events(SpanEvents::Close).build().unwrap();
+    let (filter, handle) = reload::Layer::new(LevelFilter::INFO);
+    with_default(Registry::default().with(Some(layer.with_filter(filter)).boxed()), || {
+        let outer = info_span!("outer").entered();
+        let hidden = debug_span!("hidden").entered();
+        debug!("not yet");
+        handle.reload(LevelFilter::DEBUG).unwrap();
+        let inner = debug_span!("inner").entered();
+        debug!("now");
+        handle.reload(LevelFilter::OFF).unwrap();
+        info!("no more");
+        drop((inner, hidden, outer));
+    });
+    drop(guard);
+    let lines = read(&log.path());
+    let both = r#"[{"name":"outer"},{"name":"inner"}]"#;
+    assert_eq!((&lines[0]["message"], spans(&lines[0])), (&json!("now"), both.to_owned()));
+    // The filter is asked when a span begins: it closes for those who saw it begin.
+    let closed: Vec<_> = lines[1..].iter().map(spans).collect();
+    assert_eq!(closed, [both, r#"[{"name":"outer"}]"#]);
+}
+
+#[test]
+fn hidden_spans_and_those_from_before_the_layer_have_no_lines() {
+    let _alone = alone();
+    let log = Log::new();
+    let (layer, guard) =
+        writer_tracing::builder(log.path()).span_events(SpanEvents::NewAndClose).build().unwrap();
+    let (reloadable, handle) = reload::Layer::new(None::<JsonLayer>);
+    with_default(Registry::default().with(reloadable.with_filter(LevelFilter::INFO)), || {
+        let before = info_span!("before").entered();
+        handle.reload(Some(layer)).unwrap();
+        drop(debug_span!("hidden").entered());
+        info!("x");
+        drop(before);
+    });
+    drop(guard);
+    let lines = read(&log.path());
+    assert!(lines.iter().all(|line| line["message"] == "x"), "{lines:?}");
+}
