@@ -16,12 +16,18 @@ use support::{Log, read, spans};
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, debug_span, info, info_span, subscriber::with_default};
 use tracing_subscriber::prelude::*;
-use tracing_subscriber::{Registry, reload};
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, Registry, fmt, reload};
 use writer_tracing::{JsonLayer, SpanEvents};
 
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A layer beside ours that has spans made while ours is not there.
+fn other<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
+    fmt::layer().with_writer(std::io::sink)
 }
 
 #[test]
@@ -30,7 +36,7 @@ fn spans_from_before_a_reload_have_their_names() {
     let log = Log::new();
     let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
     let (reloadable, handle) = reload::Layer::new(None::<JsonLayer>);
-    with_default(Registry::default().with(reloadable), || {
+    with_default(Registry::default().with(reloadable).with(other()), || {
         let outer = info_span!("outer", id = 1, late = tracing::field::Empty);
         let _outer = outer.enter();
         let middle = info_span!("middle");
@@ -86,7 +92,8 @@ fn hidden_spans_and_those_from_before_the_layer_have_no_lines() {
     let (layer, guard) =
         writer_tracing::builder(log.path()).span_events(SpanEvents::NewAndClose).build().unwrap();
     let (reloadable, handle) = reload::Layer::new(None::<JsonLayer>);
-    with_default(Registry::default().with(reloadable.with_filter(LevelFilter::INFO)), || {
+    let reloadable = reloadable.with_filter(LevelFilter::INFO);
+    with_default(Registry::default().with(reloadable).with(other()), || {
         let before = info_span!("before").entered();
         handle.reload(Some(layer)).unwrap();
         drop(debug_span!("hidden").entered());
