@@ -9,6 +9,9 @@ use super::out::{Mark, Out};
 use super::schema::{Options, Rules};
 use super::site::ReadyKey;
 
+/// What stands around a key: quotes and colon, in bytes.
+pub(super) const KEY_MARKS: usize = 3;
+
 /// An object being written. Every member ends in a comma; the last one becomes the closing brace.
 #[derive(Debug, Default)]
 pub(super) struct Members {
@@ -97,7 +100,7 @@ impl Members {
         let mark = self.out.mark();
         let mut added = false;
         match name {
-            Name::Ready(key) => {
+            Name::Ready(key) if key.whole.len() <= self.out.room() => {
                 added = self.keys.insert_expected(key, mark.len());
                 self.out.buf.extend_from_slice(&key.whole);
             }
@@ -137,7 +140,9 @@ impl Members {
                 self.out.buf.extend_from_slice(&rules.message.key);
                 Target::Message
             }
-            Name::Ready(ready @ ReadyKey { block: Some(key), .. }) => {
+            Name::Ready(ready @ ReadyKey { block: Some(key), .. })
+                if ready.whole.len() <= self.out.room() =>
+            {
                 added = self.keys.insert_expected(ready, mark.len());
                 self.out.buf.fill(|space| key.copy_to(space));
                 Target::End
@@ -189,6 +194,7 @@ impl Members {
         match name {
             Name::User(name, id) => added = self.key(name, id, rules, site),
             Name::Ready(key) => {
+                self.out.full |= key.needs() > self.out.room();
                 added = !self.out.full && self.keys.insert_expected(key, mark.len());
                 self.out.raw(&key.whole);
             }
@@ -258,8 +264,8 @@ impl Members {
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
     fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
         let room = self.out.room();
-        if self.out.full || name.len() > room / escape::WORST {
-            let len = escape::len(name) + 3;
+        if self.out.full || name.len() + KEY_MARKS > room / escape::WORST {
+            let len = escape::len(name) + KEY_MARKS;
             if self.out.full || len > room {
                 self.out.full = true;
                 self.out.skipped += len as u64;

@@ -8,6 +8,7 @@ use super::escape;
 use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
 use super::kind::Kind;
+use super::members::KEY_MARKS;
 use super::name::Name;
 use super::out::Out;
 use super::record::Record;
@@ -62,6 +63,15 @@ impl ReadyKey {
     fn new(whole: Box<[u8]>, rules: &Rules) -> Self {
         let plain = !rules.complex && whole.last() == Some(&b':');
         ReadyKey { block: if plain { Block::new(&whole) } else { None }, whole, expected: None }
+    }
+
+    /// How much room the key must have, in bytes: as much as one that does not come as expected,
+    /// which is looked at before it gets a `_`.
+    pub(super) fn needs(&self) -> usize {
+        match &self.expected {
+            Some((name, _)) => escape::len(name) + KEY_MARKS,
+            None => self.whole.len(),
+        }
     }
 
     /// Where the key stands, between its quotes, if all of it begins at `start`.
