@@ -188,7 +188,7 @@ fn a_sink_that_fails_to_the_end_takes_the_marker_with_it() {
     rig.probe.script(|script| script.room = Some(0));
     let shutdown = rig.spawn(|shared| shared.shutdown(SEC));
     rig.until(|inner| inner.state == State::Retrying);
-    rig.shared.advance(SEC);
+    // Its time is over; from here on only the worker's giving up is waited for.
     rig.shared.advance(SEC);
     assert!(shutdown.join().unwrap().is_ok(), "no line was lost");
     assert_eq!((rig.metrics().markers, rig.markers().len()), (0, 0));
