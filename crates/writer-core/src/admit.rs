@@ -38,7 +38,7 @@ impl Shared {
     #[inline]
     fn accept(&self, mut inner: MutexGuard<'_, Inner>, line: Line<'_>) {
         inner.queue.push(&self.pool, line);
-        inner.count.enqueued += 1;
+        inner.enqueued += 1;
         let rings = inner.alarm_rings();
         drop(inner);
         if rings {
@@ -112,7 +112,7 @@ impl Shared {
             .block_timeout
             .and_then(|timeout| clock::deadline(self.clock.now(), timeout));
         inner.room_waiters += 1;
-        inner.oversized += usize::from(never_fits);
+        inner.oversized += u32::from(never_fits);
         let admitted = loop {
             if inner.closed {
                 inner.count.rejected += 1;

@@ -23,7 +23,7 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let inner = self.lock();
-        let (target, lost_before) = (inner.count.enqueued, lost_before(&inner));
+        let (target, lost_before) = (inner.enqueued, lost_before(&inner));
         let inner = if inner.flushed < target && !inner.ended {
             self.await_flush(inner, target, clock::deadline(self.clock.now(), timeout))
         } else {
@@ -50,7 +50,7 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let mut inner = self.lock();
-        let (target, lost_before) = (inner.count.enqueued, lost_before(&inner));
+        let (target, lost_before) = (inner.enqueued, lost_before(&inner));
         if !inner.ended {
             inner.syncs.requested += 1;
             let ticket = inner.syncs.requested;
@@ -60,7 +60,7 @@ impl Shared {
             let until = clock::deadline(self.clock.now(), timeout);
             inner = self.watch(inner, until, |inner| inner.ended || inner.syncs.served >= ticket);
             if !inner.ended && inner.syncs.served < ticket {
-                return Err(FlushError::Timeout { pending: inner.count.pending() });
+                return Err(FlushError::Timeout { pending: inner.pending() });
             }
         }
         flush_result(&inner, target, lost_before)?;
@@ -145,7 +145,7 @@ impl Inner {
     /// What a shutdown has come to so far.
     pub(crate) fn shutdown_result(&self) -> Result<(), ShutdownError> {
         if !self.ended {
-            return Err(ShutdownError::Timeout { remaining: self.count.pending() });
+            return Err(ShutdownError::Timeout { remaining: self.pending() });
         }
         if self.given_up > 0 {
             return Err(ShutdownError::Lost { lines: self.given_up });
@@ -164,7 +164,7 @@ fn lost_before(inner: &Inner) -> u64 {
 
 fn flush_result(inner: &Inner, target: u64, lost_before: u64) -> Result<(), FlushError> {
     if inner.flushed < target {
-        return Err(FlushError::Timeout { pending: inner.count.pending() });
+        return Err(FlushError::Timeout { pending: inner.pending() });
     }
     match inner.count.lost - lost_before {
         0 => Ok(()),

@@ -39,18 +39,21 @@ impl<'a> Line<'a> {
 }
 
 /// A piece of memory with lines in it, and how far they have gone out.
+///
+/// What a line that is put in needs comes first: see [`Inner`](crate::shared::Inner).
+#[repr(C)]
 pub(crate) struct Chunk {
     memory: Box<[u8]>,
+    /// The end of the last line.
+    end: usize,
+    /// The number of lines ever put in.
+    put: usize,
     /// Where the first line that is not completely out begins.
     line_start: usize,
     /// The first byte that is not out; inside or at the start of that line.
     cursor: usize,
-    /// The end of the last line.
-    end: usize,
     /// The number of lines that are completely out.
     out: usize,
-    /// The number of lines ever put in.
-    put: usize,
 }
 
 impl Chunk {

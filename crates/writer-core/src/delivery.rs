@@ -316,7 +316,7 @@ impl Delivery {
         }
         inner.count.lost += lines;
         inner.given_up += lines;
-        inner.flushed = inner.count.enqueued;
+        inner.flushed = inner.enqueued;
         shared.notify_room(&inner);
         shared.notify_progress(&inner);
     }

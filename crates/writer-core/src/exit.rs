@@ -86,7 +86,7 @@ extern "C" fn at_exit() {
 /// Closes the writers and waits until what they accepted is written.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     for writer in writers {
-        if let Some(mut inner) = retry(until, || try_lock(&writer.inner)) {
+        if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
             writer.close(&mut inner);
         }
     }
@@ -143,8 +143,8 @@ impl Shared {
         if self.config.synchronous || ThreadMark::is_on(self) {
             return;
         }
-        if let Some(inner) = retry(until, || try_lock(&self.inner)) {
-            let target = inner.count.enqueued;
+        if let Some(inner) = retry(until, || try_lock(&self.inner.0)) {
+            let target = inner.enqueued;
             drop(self.await_flush(inner, target, Some(until)));
         }
     }
@@ -165,7 +165,7 @@ impl Shared {
             }
             return;
         }
-        let Some(mut inner) = retry(until, || try_lock(&self.inner)) else { return };
+        let Some(mut inner) = retry(until, || try_lock(&self.inner.0)) else { return };
         inner.watchers += 1;
         while !inner.ended && Instant::now() < until {
             inner = self.wait_for_end(inner, until);

@@ -72,7 +72,6 @@ pub struct Metrics {
 /// The counters that move under the queue's lock.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Counters {
-    pub(crate) enqueued: u64,
     pub(crate) written: u64,
     pub(crate) refused: u64,
     pub(crate) evicted: u64,
@@ -97,23 +96,23 @@ impl Counters {
         self.recovered_nul_bytes += found.recovered_nul_bytes;
     }
 
-    /// Accepted lines that have not come to an end.
-    pub(crate) fn pending(&self) -> u64 {
-        self.enqueued - self.written - self.evicted - self.lost
+    /// Lines that have come to an end after they were accepted.
+    pub(crate) fn settled(&self) -> u64 {
+        self.written + self.evicted + self.lost
     }
 
-    /// The public view; what is not counted here stays zero.
-    pub(crate) fn snapshot(&self) -> Metrics {
+    /// The public view, with so many lines accepted; what is not counted here stays zero.
+    pub(crate) fn snapshot(&self, enqueued: u64) -> Metrics {
         Metrics {
-            sent: self.enqueued + self.refused + self.rejected,
-            enqueued: self.enqueued,
+            sent: enqueued + self.refused + self.rejected,
+            enqueued,
             written: self.written,
             refused: self.refused,
             evicted: self.evicted,
             rejected: self.rejected,
             lost: self.lost,
             dropped: self.refused + self.evicted,
-            pending: self.pending(),
+            pending: enqueued - self.settled(),
             diverted: self.diverted,
             errors: self.errors,
             bytes_written: self.bytes_written,

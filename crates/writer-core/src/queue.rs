@@ -8,12 +8,18 @@ use crate::chunk::{Chunk, ChunkPool, Line};
 use crate::losses::BySeverity;
 
 /// A list of chunks, bounded in lines and in bytes.
+///
+/// What every line needs comes first, in one piece of memory: see [`Inner`](crate::shared::Inner).
+#[repr(C)]
 pub(crate) struct Queue {
-    chunks: VecDeque<Chunk>,
     lines: usize,
     bytes: usize,
     max_lines: usize,
     max_bytes: usize,
+    /// The chunk that lines are put into, behind all others.
+    open: Option<Chunk>,
+    chunks: VecDeque<Chunk>,
+    /// The most lines that were there when some left.
     high_water: usize,
 }
 
@@ -22,11 +28,12 @@ impl Queue {
     pub(crate) fn new(max_lines: usize, max_bytes: usize) -> Self {
         let or_none = |bound| if bound == 0 { usize::MAX } else { bound };
         Queue {
-            chunks: VecDeque::new(),
             lines: 0,
             bytes: 0,
             max_lines: or_none(max_lines),
             max_bytes: or_none(max_bytes),
+            open: None,
+            chunks: VecDeque::new(),
             high_water: 0,
         }
     }
@@ -49,7 +56,7 @@ impl Queue {
 
     /// The most lines that ever waited at once.
     pub(crate) fn high_water(&self) -> usize {
-        self.high_water
+        self.high_water.max(self.lines)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -89,34 +96,42 @@ impl Queue {
     #[inline]
     pub(crate) fn push(&mut self, pool: &ChunkPool, line: Line<'_>) {
         let len = line.len();
-        match self.chunks.back_mut() {
+        match &mut self.open {
             Some(last) if last.has_room(len) => last.push(line),
             _ => self.push_chunk(pool, line),
         }
         self.lines += 1;
         self.bytes += len;
-        self.high_water = self.high_water.max(self.lines);
     }
 
     #[cold]
     fn push_chunk(&mut self, pool: &ChunkPool, line: Line<'_>) {
         let mut chunk = pool.get(line.len());
         chunk.push(line);
-        self.chunks.push_back(chunk);
+        self.chunks.extend(self.open.replace(chunk));
+    }
+
+    fn oldest(&mut self) -> Option<&mut Chunk> {
+        self.chunks.front_mut().or(self.open.as_mut())
+    }
+
+    fn take_oldest(&mut self) -> Option<Chunk> {
+        self.chunks.pop_front().or_else(|| self.open.take())
     }
 
     /// Evicts the oldest lines until a line of `len` bytes fits, and returns how many went of each
     /// severity. The line must not be one that [never fits](Self::never_fits).
     pub(crate) fn evict_for(&mut self, pool: &ChunkPool, len: usize) -> BySeverity {
         let mut evicted = BySeverity::default();
+        self.high_water = self.high_water();
         while !self.fits(len) {
-            let Some(oldest) = self.chunks.front_mut() else { break };
-            let (len, severity) = oldest.evict();
+            let Some(oldest) = self.oldest() else { break };
+            let ((len, severity), left) = (oldest.evict(), oldest.lines());
             self.bytes -= len;
             evicted[severity as usize] += 1;
             self.lines -= 1;
-            if oldest.lines() == 0
-                && let Some(empty) = self.chunks.pop_front()
+            if left == 0
+                && let Some(empty) = self.take_oldest()
             {
                 pool.put(empty);
             }
@@ -129,14 +144,16 @@ impl Queue {
     /// lines within one queue.
     pub(crate) fn take_into(&mut self, hand: &mut Hand) -> usize {
         let before = self.lines;
+        self.high_water = self.high_water();
         if hand.is_empty() {
             hand.lines += self.lines;
             hand.chunks.append(&mut self.chunks);
+            hand.chunks.extend(self.open.take());
             (self.lines, self.bytes) = (0, 0);
             return before;
         }
         let mut hand_bytes = hand.bytes();
-        while let Some(chunk) = self.chunks.front() {
+        while let Some(chunk) = self.oldest() {
             let (lines, bytes) = (chunk.lines(), chunk.rest().len());
             if hand.lines + lines > self.max_lines || hand_bytes + bytes > self.max_bytes {
                 break;
@@ -145,7 +162,7 @@ impl Queue {
             hand_bytes += bytes;
             self.lines -= lines;
             self.bytes -= bytes;
-            hand.chunks.extend(self.chunks.pop_front());
+            hand.chunks.extend(self.take_oldest());
         }
         before - self.lines
     }

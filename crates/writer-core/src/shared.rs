@@ -35,7 +35,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     pub(crate) callbacks: Arc<Callbacks>,
     pub(crate) pool: ChunkPool,
-    pub(crate) inner: Mutex<Inner>,
+    pub(crate) inner: Apart<Mutex<Inner>>,
     pub(crate) work: Condvar,
     pub(crate) room: Condvar,
     pub(crate) progress: Condvar,
@@ -56,17 +56,30 @@ pub(crate) struct Shared {
     pub(crate) thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
+/// Begins a pair of cache lines of its own, which processors fetch together.
+#[repr(align(128))]
+pub(crate) struct Apart<T>(pub(crate) T);
+
 /// What the lock protects.
+///
+/// What every accepted line needs comes first, behind the lock itself, in the order of its places in
+/// memory. Where senders run on several cores, each cache line of it goes from core to core for each
+/// line.
+#[repr(C)]
 pub(crate) struct Inner {
+    /// When a sender must wake the worker.
+    pub(crate) alarm: Alarm,
+    /// Senders waiting for room whose line passes the byte bound.
+    pub(crate) oversized: u32,
+    /// No line comes in any more.
+    pub(crate) closed: bool,
+    /// Lines ever accepted.
+    pub(crate) enqueued: u64,
     pub(crate) queue: Queue,
     pub(crate) count: Counters,
     pub(crate) state: State,
     /// The state is Failed and lines go to a fallback: waiting for room is not in vain.
     pub(crate) diverted: bool,
-    /// When a sender must wake the worker.
-    pub(crate) alarm: Alarm,
-    /// No line comes in any more.
-    pub(crate) closed: bool,
     /// The time of a shutdown is over: a failing sink is given up.
     pub(crate) give_up: bool,
     /// The worker has gone, and with it all that was pending.
@@ -80,9 +93,8 @@ pub(crate) struct Inner {
     pub(crate) no_room: bool,
     /// A sender began to wait for room since the last take.
     pub(crate) room_wanted: bool,
-    /// Senders waiting for room, and those among them whose line passes the byte bound.
+    /// Senders waiting for room.
     pub(crate) room_waiters: usize,
-    pub(crate) oversized: usize,
     /// The highest sequence number that somebody waits for in a flush.
     pub(crate) flush_upto: u64,
     /// All lines up to this sequence number are written, evicted or lost.
@@ -156,6 +168,7 @@ impl Inner {
                 true => Queue::new(0, 0),
                 false => Queue::new(config.max_queue_size, config.max_queue_bytes),
             },
+            enqueued: 0,
             count: Counters::default(),
             state: State::Healthy,
             diverted: false,
@@ -189,9 +202,14 @@ impl Inner {
         }
     }
 
+    /// Accepted lines that have not come to an end.
+    pub(crate) fn pending(&self) -> u64 {
+        self.enqueued - self.count.settled()
+    }
+
     /// Lines that came from elsewhere than the worker's own thread, ever.
     pub(crate) fn arrivals(&self) -> u64 {
-        self.count.enqueued - self.echoed
+        self.enqueued - self.echoed
     }
 
     /// Whether the alarm goes off now; then it is off until the worker sets it again.
@@ -233,7 +251,7 @@ impl Shared {
         Shared {
             callbacks,
             pool: ChunkPool::new(chunk_bytes, queue_bytes),
-            inner: Mutex::new(inner),
+            inner: Apart(Mutex::new(inner)),
             work: Condvar::new(),
             room: Condvar::new(),
             progress: Condvar::new(),
@@ -253,7 +271,7 @@ impl Shared {
 
     #[inline]
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
-        lock(&self.inner)
+        lock(&self.inner.0)
     }
 
     /// Wakes everyone who waits for progress. Call it with the lock held, after the change.
@@ -315,7 +333,7 @@ impl Shared {
             truncated: self.truncated.load(Ordering::Relaxed),
             callback_panics: self.callbacks.panics.load(Ordering::Relaxed),
             state: inner.state,
-            ..inner.count.snapshot()
+            ..inner.count.snapshot(inner.enqueued)
         }
     }
 }

@@ -36,7 +36,7 @@ impl Shared {
                 return Err(SendError::Closed);
             }
             inner.queue.push(&self.pool, line);
-            inner.count.enqueued += 1;
+            inner.enqueued += 1;
         }
         let until = self.patience();
         let round = self.write_now(&mut delivery, until, |inner| !inner.closed);
@@ -50,7 +50,7 @@ impl Shared {
         }
         if refused {
             let mut inner = self.lock();
-            inner.count.enqueued -= 1;
+            inner.enqueued -= 1;
             if inner.closed {
                 inner.count.rejected += 1;
                 return Err(SendError::Closed);

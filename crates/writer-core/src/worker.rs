@@ -75,7 +75,7 @@ fn end(shared: &Shared) {
     let mut inner = shared.lock();
     inner.close_error = closed.err();
     inner.ended = true;
-    inner.flushed = inner.count.enqueued;
+    inner.flushed = inner.enqueued;
     shared.notify_room(&inner);
     shared.notify_progress(&inner);
 }
