@@ -57,6 +57,10 @@ pub(crate) struct Chunk {
 }
 
 impl Chunk {
+    /// The bytes at its start that a line needs.
+    #[cfg(test)]
+    pub(crate) const HOT: usize = std::mem::offset_of!(Chunk, line_start);
+
     fn new(memory: Box<[u8]>) -> Self {
         Chunk { memory, line_start: 0, cursor: 0, end: 0, out: 0, put: 0 }
     }

@@ -24,6 +24,10 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
+    /// The bytes at its start that a line needs.
+    #[cfg(test)]
+    pub(crate) const HOT: usize = std::mem::offset_of!(Queue, open) + Chunk::HOT;
+
     /// An empty queue; a bound of 0 is no bound.
     pub(crate) fn new(max_lines: usize, max_bytes: usize) -> Self {
         let or_none = |bound| if bound == 0 { usize::MAX } else { bound };

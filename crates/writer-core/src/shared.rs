@@ -337,3 +337,16 @@ impl Shared {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_every_line_needs_stands_in_one_pair_of_cache_lines() {
+        let lock = size_of::<Mutex<u64>>() - size_of::<u64>();
+        let hot = lock + std::mem::offset_of!(Inner, queue) + Queue::HOT;
+        assert!(hot <= align_of::<Apart<u8>>(), "{hot} bytes");
+        assert_eq!(std::mem::offset_of!(Shared, inner) % align_of::<Apart<u8>>(), 0);
+    }
+}
