@@ -303,6 +303,21 @@ mod tests {
     }
 
     #[test]
+    fn evicting_goes_from_chunk_to_chunk_oldest_first() {
+        let pool = ChunkPool::new(16, 1 << 10);
+        let mut queue = Queue::new(9, 0);
+        for line in 0..9 {
+            push(&mut queue, &pool, &format!("line {line}"));
+        }
+        for line in 9..15 {
+            queue.evict_for(&pool, 7);
+            push(&mut queue, &pool, &format!("line {line}"));
+        }
+        let expected: String = (6..15).map(|line| format!("line {line}\n")).collect();
+        assert_eq!(take_all(&mut queue, &pool), expected);
+    }
+
+    #[test]
     fn evicting_makes_just_enough_room_in_lines_and_in_bytes() {
         let pool = ChunkPool::new(64, 1 << 20);
         let mut queue = Queue::new(3, 20);
