@@ -14,7 +14,13 @@ fn documents() -> Vec<PathBuf> {
     let mut found: Vec<_> = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "examples/README.md"]
         .map(|name| root.join(name))
         .into();
-    for folder in ["docs", "crates/writer-core", "crates/writer-log", "crates/writer-tracing"] {
+    for folder in [
+        "docs",
+        "crates/writer-core",
+        "crates/writer-log",
+        "crates/writer-tracing",
+        "crates/writer-cli",
+    ] {
         for entry in fs::read_dir(root.join(folder)).expect("a folder") {
             let path = entry.expect("an entry").path();
             if path.extension().is_some_and(|extension| extension == "md") {
@@ -106,6 +112,39 @@ fn every_program_of_a_document_is_compiled() {
             previous = line;
         }
     }
+}
+
+/// The words of a text that begin with `start`, without it.
+fn words_after<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+    let after = text.split(start).skip(1);
+    after
+        .filter_map(|rest| rest.split(|c: char| !(c.is_alphanumeric() || c == '_')).next())
+        .collect()
+}
+
+#[test]
+fn every_counter_and_variable_that_a_document_names_exists() {
+    let core = root().join("crates/writer-core/src");
+    let metrics = read(&core.join("metrics.rs"));
+    let public = metrics.split("pub struct Metrics").nth(1).expect("the counters");
+    let public = public.split("\n}").next().expect("an end");
+    let variables = read(&core.join("env.rs"));
+    let mut checked = [0, 0];
+    for document in documents() {
+        let here = document.display();
+        let text = read(&document);
+        for name in words_after(&text, "Metrics::") {
+            assert!(public.contains(&format!("    pub {name}: ")), "{here}: Metrics::{name}");
+            checked[0] += 1;
+        }
+        for prefix in ["SHOP_", "WRITER_", ".._"] {
+            for name in words_after(&text, prefix) {
+                assert!(variables.contains(&format!("(\"{name}\", ")), "{here}: {prefix}{name}");
+                checked[1] += 1;
+            }
+        }
+    }
+    assert!(checked[0] > 15 && checked[1] > 15, "{checked:?}");
 }
 
 /// The features that a manifest declares.
