@@ -4,16 +4,13 @@
 //! 8259](https://www.rfc-editor.org/rfc/rfc8259) calls an object, in UTF-8, with no key twice at any
 //! level. Values are handed on as slices and are decoded by those who want them.
 
+mod pass;
+
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
 
-/// How many arrays and objects may lie one in the other.
-const MAX_DEPTH: usize = 512;
-
-/// From so many keys on, an object's keys are compared through a set.
-const MANY_KEYS: usize = 32;
+use pass::Pass;
 
 /// Why a line is not one JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,22 +77,37 @@ impl Scanner {
     /// # Errors
     ///
     /// The [`Fault`] that was found first.
-    pub fn object<'l>(
-        &mut self,
-        line: &'l [u8],
-    ) -> Result<impl ExactSizeIterator<Item = Member<'l>>, Fault> {
+    pub fn object<'l>(&mut self, line: &'l [u8]) -> Result<Members<'_, 'l>, Fault> {
         let text = str::from_utf8(line).map_err(|_| Fault::Utf8)?;
         self.keys.clear();
         self.members.clear();
-        let plain = !line.iter().any(|&byte| byte < b' ');
-        let mut pass = Pass { line, at: 0, plain, keys: &mut self.keys };
-        pass.whole(&mut self.members)?;
-        Ok(self
-            .members
-            .iter()
-            .map(|(key, value)| Member { key: &text[key.clone()], value: &text[value.clone()] }))
+        Pass::new(line, &mut self.keys).whole(&mut self.members)?;
+        Ok(Members { text, ranges: self.members.iter() })
     }
 }
+
+/// The members of a checked object, in their order.
+#[derive(Debug, Clone)]
+pub struct Members<'s, 'l> {
+    text: &'l str,
+    ranges: std::slice::Iter<'s, (Range<usize>, Range<usize>)>,
+}
+
+impl<'l> Iterator for Members<'_, 'l> {
+    type Item = Member<'l>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Member<'l>> {
+        let (key, value) = self.ranges.next()?;
+        Some(Member { key: &self.text[key.clone()], value: &self.text[value.clone()] })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.ranges.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Members<'_, '_> {}
 
 /// Members of an object that is known to be one, such as a value that a [`Scanner`] gave.
 pub fn members(object: &str) -> Vec<Member<'_>> {
@@ -106,257 +118,13 @@ pub fn members(object: &str) -> Vec<Member<'_>> {
 /// The elements of an array that is known to be one.
 pub fn elements(array: &str) -> Vec<&str> {
     let mut keys = Vec::new();
-    let mut pass = Pass { line: array.as_bytes(), at: 0, plain: false, keys: &mut keys };
     let mut elements = Vec::new();
-    if pass.byte() == Some(b'[') {
+    if array.starts_with('[') {
+        let mut pass = Pass::new(array.as_bytes(), &mut keys);
         // What is known to be an array cannot fail; else the elements before the fault are returned.
         let _ = pass.array(0, |element| elements.push(&array[element]));
     }
     elements
-}
-
-/// One pass over a line.
-struct Pass<'p> {
-    line: &'p [u8],
-    at: usize,
-    /// No control character is in the line, so strings need not be searched for some.
-    plain: bool,
-    keys: &'p mut Vec<Range<usize>>,
-}
-
-type Members = Vec<(Range<usize>, Range<usize>)>;
-
-impl Pass<'_> {
-    fn whole(&mut self, members: &mut Members) -> Result<(), Fault> {
-        self.space();
-        if self.byte() != Some(b'{') {
-            self.value(0)?;
-            self.space();
-            return Err(if self.at == self.line.len() { Fault::NoObject } else { self.fault() });
-        }
-        self.object(0, Some(members))?;
-        self.space();
-        if self.at < self.line.len() { Err(self.fault()) } else { Ok(()) }
-    }
-
-    #[inline]
-    fn byte(&self) -> Option<u8> {
-        self.line.get(self.at).copied()
-    }
-
-    #[inline]
-    fn space(&mut self) {
-        while matches!(self.byte(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
-            self.at += 1;
-        }
-    }
-
-    #[cold]
-    fn fault(&self) -> Fault {
-        if self.at >= self.line.len() { Fault::Torn } else { Fault::Syntax(self.at) }
-    }
-
-    #[inline]
-    fn expect(&mut self, byte: u8) -> Result<(), Fault> {
-        if self.byte() != Some(byte) {
-            return Err(self.fault());
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    fn value(&mut self, depth: usize) -> Result<(), Fault> {
-        match self.byte() {
-            Some(b'"') => self.string().map(drop),
-            Some(b'{') => self.object(depth, None),
-            Some(b'[') => self.array(depth, |_| {}),
-            Some(b't') => self.word(b"true"),
-            Some(b'f') => self.word(b"false"),
-            Some(b'n') => self.word(b"null"),
-            _ => self.number(),
-        }
-    }
-
-    fn word(&mut self, word: &[u8]) -> Result<(), Fault> {
-        word.iter().try_for_each(|&byte| self.expect(byte))
-    }
-
-    fn object(&mut self, depth: usize, mut members: Option<&mut Members>) -> Result<(), Fault> {
-        if depth == MAX_DEPTH {
-            return Err(Fault::TooDeep);
-        }
-        let first = self.keys.len();
-        self.at += 1;
-        self.space();
-        if self.byte() == Some(b'}') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            let key = self.string()?;
-            self.keys.push(key.clone());
-            self.space();
-            self.expect(b':')?;
-            self.space();
-            let start = self.at;
-            self.value(depth + 1)?;
-            if let Some(members) = &mut members {
-                members.push((key, start..self.at));
-            }
-            self.space();
-            match self.byte() {
-                Some(b',') => self.at += 1,
-                Some(b'}') => break,
-                _ => return Err(self.fault()),
-            }
-            self.space();
-        }
-        self.at += 1;
-        self.unique(first)?;
-        self.keys.truncate(first);
-        Ok(())
-    }
-
-    fn array(&mut self, depth: usize, mut each: impl FnMut(Range<usize>)) -> Result<(), Fault> {
-        if depth == MAX_DEPTH {
-            return Err(Fault::TooDeep);
-        }
-        self.at += 1;
-        self.space();
-        if self.byte() == Some(b']') {
-            self.at += 1;
-            return Ok(());
-        }
-        loop {
-            let start = self.at;
-            self.value(depth + 1)?;
-            each(start..self.at);
-            self.space();
-            match self.byte() {
-                Some(b',') => self.at += 1,
-                Some(b']') => break,
-                _ => return Err(self.fault()),
-            }
-            self.space();
-        }
-        self.at += 1;
-        Ok(())
-    }
-
-    /// Passes a string and returns where its inside stands.
-    #[inline]
-    fn string(&mut self) -> Result<Range<usize>, Fault> {
-        self.expect(b'"')?;
-        let start = self.at;
-        loop {
-            let rest = &self.line[self.at..];
-            let Some(next) = memchr::memchr2(b'"', b'\\', rest) else {
-                self.at = self.control(rest).map_or(self.line.len(), |at| self.at + at);
-                return Err(self.fault());
-            };
-            if let Some(at) = self.control(&rest[..next]) {
-                return Err(Fault::Syntax(self.at + at));
-            }
-            self.at += next + 1;
-            if rest[next] == b'"' {
-                return Ok(start..self.at - 1);
-            }
-            self.escape()?;
-        }
-    }
-
-    #[inline]
-    fn control(&self, text: &[u8]) -> Option<usize> {
-        if self.plain { None } else { text.iter().position(|&byte| byte < b' ') }
-    }
-
-    /// Passes what follows a backslash.
-    #[cold]
-    fn escape(&mut self) -> Result<(), Fault> {
-        match self.byte() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => match self.unit()? {
-                0xd800..=0xdbff => {
-                    self.expect(b'\\')?;
-                    if self.byte() != Some(b'u') || !(0xdc00..=0xdfff).contains(&self.unit()?) {
-                        return Err(self.fault());
-                    }
-                }
-                0xdc00..=0xdfff => return Err(Fault::Syntax(self.at)),
-                _ => {}
-            },
-            _ => return Err(self.fault()),
-        }
-        Ok(())
-    }
-
-    /// Passes `u` and four digits.
-    fn unit(&mut self) -> Result<u32, Fault> {
-        let mut unit = 0;
-        for _ in 0..4 {
-            self.at += 1;
-            let digit = self.byte().and_then(|byte| char::from(byte).to_digit(16));
-            unit = unit * 16 + digit.ok_or_else(|| self.fault())?;
-        }
-        self.at += 1;
-        Ok(unit)
-    }
-
-    fn digits(&mut self) -> Result<(), Fault> {
-        let start = self.at;
-        while matches!(self.byte(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        if self.at == start { Err(self.fault()) } else { Ok(()) }
-    }
-
-    fn number(&mut self) -> Result<(), Fault> {
-        if self.byte() == Some(b'-') {
-            self.at += 1;
-        }
-        match self.byte() {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
-        }
-        if self.byte() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if matches!(self.byte(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.byte(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    /// Whether the keys from `first` on differ.
-    fn unique(&self, first: usize) -> Result<(), Fault> {
-        let keys = &self.keys[first..];
-        let key = |range: &Range<usize>| &self.line[range.clone()];
-        let twice =
-            |range: &Range<usize>| Fault::Twice(String::from_utf8_lossy(key(range)).into_owned());
-        if keys.len() > MANY_KEYS || keys.iter().any(|range| key(range).contains(&b'\\')) {
-            let mut seen = HashSet::with_capacity(keys.len());
-            for range in keys {
-                let quoted = &self.line[range.start - 1..=range.end];
-                let decoded = str::from_utf8(quoted).ok().and_then(text);
-                if !seen.insert(decoded) {
-                    return Err(twice(range));
-                }
-            }
-            return Ok(());
-        }
-        for (index, range) in keys.iter().enumerate() {
-            let own = key(range);
-            if keys[..index].iter().any(|other| other.len() == own.len() && key(other) == own) {
-                return Err(twice(range));
-            }
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]
