@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
+use writer_cli::integrity::Integrity;
 use writer_cli::record::Level;
 use writer_cli::verify::{Checker, Report};
 
@@ -23,7 +24,7 @@ pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
     }
     let mut report = checker.finish();
     if options.live {
-        (report.nul_tail, report.torn_tail) = (0, false);
+        (report.integrity.nul_tail, report.integrity.torn_tail) = (0, false);
     }
     let forgiven = options.allow_declared && report.is_declared();
     let fine = !report.is_damaged() && (!report.has_losses() || forgiven);
@@ -39,23 +40,24 @@ pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
 }
 
 fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {
-    let Report { lines, bytes, .. } = report;
-    writeln!(out, "{lines} lines, {bytes} bytes in {} file(s)", report.files.len())?;
-    if report.broken > 0 {
-        writeln!(out, "broken: {} lines, {} of them torn", report.broken, report.torn)?;
-        for broken in report.first_broken.iter().take(SHOWN) {
+    let found = &report.integrity;
+    let Integrity { lines, bytes, .. } = found;
+    writeln!(out, "{lines} lines, {bytes} bytes in {} file(s)", found.files.len())?;
+    if found.broken > 0 {
+        writeln!(out, "broken: {} lines, {} of them torn", found.broken, found.torn)?;
+        for broken in found.first_broken.iter().take(SHOWN) {
             let (file, what) = (safe(&broken.file), safe(&broken.what));
             writeln!(out, "  {file}:{}: {what}", broken.line)?;
         }
-        more(out, report.broken, SHOWN)?;
+        more(out, found.broken, SHOWN)?;
     }
     for (count, what) in [
-        (report.nuls, "NUL bytes between lines"),
+        (found.nuls, "NUL bytes between lines"),
         (
-            report.nul_tail,
+            found.nul_tail,
             "NUL bytes at the end, as a file has that is mapped or was when it was left",
         ),
-        (u64::from(report.torn_tail), "unfinished last line"),
+        (u64::from(found.torn_tail), "unfinished last line"),
         (report.twice(), "numbers that came twice"),
     ] {
         if count > 0 {
@@ -85,7 +87,7 @@ fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {
                     return writeln!(out, "  and more");
                 }
                 shown += 1;
-                let (file, line) = report.place(hole.line);
+                let (file, line) = found.place(hole.line);
                 let (run, file) = (safe(run), safe(file));
                 let (first, last) = (hole.first, hole.last);
                 writeln!(out, "  run {run}: {first} to {last} are missing, seen at {file}:{line}")?;
@@ -103,7 +105,8 @@ fn more(out: &mut impl Write, all: u64, shown: usize) -> io::Result<()> {
 }
 
 fn as_json(report: &Report, fine: bool) -> Value {
-    let broken: Vec<Value> = report
+    let found = &report.integrity;
+    let broken: Vec<Value> = found
         .first_broken
         .iter()
         .map(|broken| json!({"file": broken.file, "line": broken.line, "what": broken.what}))
@@ -116,7 +119,7 @@ fn as_json(report: &Report, fine: bool) -> Value {
                 .holes()
                 .iter()
                 .map(|hole| {
-                    let (file, line) = report.place(hole.line);
+                    let (file, line) = report.integrity.place(hole.line);
                     json!({"first": hole.first, "last": hole.last, "file": file, "line": line})
                 })
                 .collect();
@@ -128,9 +131,9 @@ fn as_json(report: &Report, fine: bool) -> Value {
     let dropped: serde_json::Map<String, Value> =
         dropped.map(|(level, lines)| (level.to_string(), lines.into())).collect();
     json!({
-        "ok": fine, "files": report.files.len(), "lines": report.lines, "bytes": report.bytes,
-        "broken": report.broken, "torn": report.torn, "first_broken": broken,
-        "nul_bytes": report.nuls, "nul_tail": report.nul_tail, "torn_tail": report.torn_tail,
+        "ok": fine, "files": found.files.len(), "lines": found.lines, "bytes": found.bytes,
+        "broken": found.broken, "torn": found.torn, "first_broken": broken,
+        "nul_bytes": found.nuls, "nul_tail": found.nul_tail, "torn_tail": found.torn_tail,
         "markers": report.markers, "dropped": report.dropped, "dropped_by_level": dropped,
         "numbered": report.numbered(), "missing": report.missing(), "runs": runs,
     })

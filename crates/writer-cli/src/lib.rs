@@ -8,11 +8,12 @@
 //! let file = &b"{\"message\":\"whole\"}\n{\"message\":\"to"[..];
 //! checker.read("app.jsonl", file)?;
 //! let report = checker.finish();
-//! assert_eq!((report.lines, report.torn_tail), (2, true));
+//! assert_eq!((report.integrity.lines, report.integrity.torn_tail), (2, true));
 //! # Ok::<(), std::io::Error>(())
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod integrity;
 pub mod json;
 pub mod lines;
 pub mod record;
