@@ -39,6 +39,8 @@ pub struct Sequence {
     next: u64,
     /// The last number of each hole and its line, by its first number.
     holes: BTreeMap<u64, (u64, u64)>,
+    /// How many holes are watched at once.
+    watched: usize,
     settled: u64,
     told: Vec<Hole>,
 }
@@ -50,6 +52,7 @@ impl Default for Sequence {
             twice: 0,
             next: 1,
             holes: BTreeMap::new(),
+            watched: WATCHED,
             settled: 0,
             told: Vec::new(),
         }
@@ -57,6 +60,11 @@ impl Default for Sequence {
 }
 
 impl Sequence {
+    /// A sequence that keeps every hole, in memory that grows with their number.
+    pub fn keeping_all_holes() -> Self {
+        Sequence { watched: usize::MAX, ..Sequence::default() }
+    }
+
     /// Notes a number that came at `line`.
     #[inline]
     pub fn note(&mut self, number: u64, line: u64) {
@@ -73,7 +81,7 @@ impl Sequence {
         if number > self.next {
             self.holes.insert(self.next, (number - 1, line));
             self.next = number.saturating_add(1);
-            if self.holes.len() > WATCHED
+            if self.holes.len() > self.watched
                 && let Some((first, (last, line))) = self.holes.pop_first()
             {
                 self.settle(Hole { first, last, line });
@@ -110,6 +118,14 @@ impl Sequence {
     pub fn missing(&self) -> u64 {
         let watched = self.holes.iter().map(|(first, (last, _))| last - first + 1);
         self.settled + watched.sum::<u64>()
+    }
+
+    /// How many numbers up to and with `number` have not come. Those that were missing 2<sup>16</sup>
+    /// holes ago count wherever they stand, unless all holes are [kept](Self::keeping_all_holes).
+    pub fn missing_up_to(&self, number: u64) -> u64 {
+        let holes = self.holes.range(..=number);
+        let watched = holes.map(|(first, (last, _))| number.min(*last) - first + 1);
+        self.settled + watched.sum::<u64>() + number.saturating_sub(self.highest())
     }
 
     /// The first holes, in order.
@@ -151,6 +167,10 @@ mod tests {
         assert_eq!((sequence.missing(), sequence.holes.len()), (199_999, WATCHED));
         assert_eq!(sequence.holes().len(), TOLD);
         assert_eq!(sequence.holes()[0], Hole { first: 1, last: 1, line: 1 });
+        assert!(sequence.missing_up_to(100) > 50);
+        let mut all = Sequence::keeping_all_holes();
+        numbers.iter().for_each(|&number| all.note(number, 1));
+        assert_eq!((all.missing(), all.missing_up_to(100)), (199_999, 50));
     }
 
     proptest! {
@@ -168,6 +188,10 @@ mod tests {
                 sequence.holes().iter().flat_map(|hole| hole.first..=hole.last).collect();
             let expected: Vec<u64> = (1..highest).filter(|n| !numbers.contains(n)).collect();
             prop_assert_eq!(holes, expected);
+            for up_to in 0..70 {
+                let missing = (1..=up_to).filter(|n| !numbers.contains(n)).count() as u64;
+                prop_assert_eq!(sequence.missing_up_to(up_to), missing);
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 use writer_core::{Mode, QueuePolicy, Strategy};
-use writer_torture::verify::{Ack, Allowed, Counts, Found, Keys, judge};
+use writer_torture::verify::{Ack, Allowed, Counts, Found, judge};
 
 pub(crate) const HELP: &str = "\
 torture --path FILE [options]         sends numbered records through a writer and ends
@@ -264,7 +264,7 @@ impl Check {
     fn look(&self) -> std::io::Result<Vec<String>> {
         let mut found = Found::default();
         for file in &self.files {
-            found.read(file, &Keys::of_torture())?;
+            found.read(file)?;
         }
         let acks: Vec<Ack> = match &self.acks {
             Some(path) => std::fs::read_to_string(path)?

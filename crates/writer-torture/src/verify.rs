@@ -1,57 +1,44 @@
-//! Reads files of JSON lines and says what is wrong with them.
+//! Reads the files of a run and says what is wrong with them.
 //!
-//! [`Found`] is what stands there: records by source, gaps, broken lines, NULs. [`judge`] compares
-//! it with what a run has promised: acknowledgements and counters.
+//! Whether lines are whole and which numbers are missing is checked by what `writer verify` does for
+//! users: [`Integrity`] and [`Sequence`]. Added is what only a test can ask for, as it knows what it
+//! sent: [`Found`] tells sources apart, each of whose numbers must grow from line to line, and
+//! [`judge`] compares it with what the run has promised, acknowledgements and counters.
 
-mod json;
 mod judge;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::ops::Range;
+use std::io;
 use std::path::Path;
 
+use writer_cli::integrity::Integrity;
+use writer_cli::json::Members;
+use writer_cli::sequence::Sequence;
+
 pub use judge::{Ack, Allowed, Counts, judge};
+
+/// The field that tells sources apart, and that of the number, which begins at 0 and grows from record
+/// to record of a source.
+const SOURCE: &str = "t";
+const NUMBER: &str = "s";
 
 /// How many findings of a kind are kept with their text; all are counted.
 const KEPT: usize = 10;
 
-/// The names of the fields that number records.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    /// The field that tells sources apart, each with numbers of its own; `None` = all are one.
-    pub source: Option<String>,
-    /// The field with the number, which grows from record to record of a source.
-    pub number: String,
-}
-
-impl Keys {
-    /// Those of the program `torture`.
-    pub fn of_torture() -> Keys {
-        Keys { source: Some("t".into()), number: "s".into() }
-    }
-}
-
 /// What stands in one or several files that follow each other.
 #[derive(Debug, Default)]
 pub struct Found {
+    /// The lines as lines.
+    pub integrity: Integrity,
     /// Lines with a number.
     pub records: u64,
     /// Whole lines without one: the writer's own.
     pub others: u64,
-    /// Lines that are not one JSON object without repeated keys.
-    pub broken: Findings,
-    /// Numbers that do not grow.
+    /// Numbers that do not grow, or are none.
     pub disorder: Findings,
-    /// Bytes that are NUL, anywhere.
-    pub nuls: u64,
-    /// Those of them behind the last line of the last file: the reserve of a mapping.
-    pub nul_tail: u64,
-    /// The last file ends inside a line.
-    pub torn_tail: bool,
-    /// The numbers of each source.
-    pub sources: BTreeMap<u64, Numbers>,
+    /// The numbers of each source, counted from 1 on.
+    pub sources: BTreeMap<u64, Sequence>,
 }
 
 /// Things of one kind: how many, and the first few of them.
@@ -72,37 +59,15 @@ impl Findings {
     }
 }
 
-/// The numbers of one source that were found.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Numbers {
-    /// How many records.
-    pub count: u64,
-    /// The highest number.
-    pub last: u64,
-    /// The numbers that are missing in front of the last one, from zero on.
-    pub missing: Vec<Range<u64>>,
-}
-
-impl Numbers {
-    /// How many numbers up to and with `number` are missing.
-    pub fn missing_up_to(&self, number: u64) -> u64 {
-        let inside = |gap: &Range<u64>| gap.end.min(number + 1).saturating_sub(gap.start);
-        let gaps: u64 = self.missing.iter().map(inside).sum();
-        let never_came =
-            if self.count == 0 { number + 1 } else { number.saturating_sub(self.last) };
-        gaps + never_came
-    }
-}
-
 impl Found {
     /// Reads one file.
     ///
     /// # Errors
     ///
     /// It cannot be read.
-    pub fn in_file(path: &Path, keys: &Keys) -> io::Result<Found> {
+    pub fn in_file(path: &Path) -> io::Result<Found> {
         let mut found = Found::default();
-        found.read(path, keys)?;
+        found.read(path)?;
         Ok(found)
     }
 
@@ -111,67 +76,57 @@ impl Found {
     /// # Errors
     ///
     /// It cannot be read.
-    pub fn read(&mut self, path: &Path, keys: &Keys) -> io::Result<()> {
-        let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-        let mut line = Vec::new();
-        (self.nul_tail, self.torn_tail) = (0, false);
-        for number in 1.. {
-            line.clear();
-            if reader.read_until(b'\n', &mut line)? == 0 {
-                break;
-            }
-            self.line(&line, keys, || format!("{} line {number}", path.display()));
-        }
-        Ok(())
+    pub fn read(&mut self, path: &Path) -> io::Result<()> {
+        let (name, file) = (path.display().to_string(), File::open(path)?);
+        let mut integrity = std::mem::take(&mut self.integrity);
+        let before = integrity.lines;
+        let read = integrity.read(&name, file, |line, members| {
+            self.note(line, members, || format!("{name} line {}", line - before));
+        });
+        self.integrity = integrity;
+        read
     }
 
-    fn line(&mut self, line: &[u8], keys: &Keys, place: impl Fn() -> String) {
-        let nuls = line.iter().filter(|&&byte| byte == 0).count() as u64;
-        self.nuls += nuls;
-        let Some(text) = line.strip_suffix(b"\n") else {
-            self.nul_tail = line.iter().rev().take_while(|&&byte| byte == 0).count() as u64;
-            self.torn_tail = self.nul_tail < line.len() as u64;
-            return;
-        };
-        match json::read(text, keys) {
-            Ok(json::Place { source, number: Some(number) }) => {
+    fn note(&mut self, line: u64, members: Members<'_, '_>, place: impl Fn() -> String) {
+        let (mut source, mut number) = (Ok(0), None);
+        for member in members {
+            match member.key {
+                SOURCE => source = member.value.parse(),
+                NUMBER => number = Some(member.value.parse()),
+                _ => {}
+            }
+        }
+        match (source, number) {
+            (Ok(_), None) => self.others += 1,
+            (Ok(source), Some(Ok(number))) => {
                 self.records += 1;
-                self.count(source.unwrap_or(0), number, place);
+                self.note_number(source, number, line, place);
             }
-            Ok(_) => self.others += 1,
-            Err(error) => self.broken.add(|| {
-                let start = String::from_utf8_lossy(&text[..text.len().min(120)]);
-                format!("{}: {error}: {start:?}", place())
-            }),
+            _ => self.disorder.add(|| format!("{}: no number of a record", place())),
         }
     }
 
-    fn count(&mut self, source: u64, number: u64, place: impl Fn() -> String) {
-        let numbers = self.sources.entry(source).or_default();
-        let expected = if numbers.count == 0 { 0 } else { numbers.last + 1 };
-        if number < expected {
-            let last = numbers.last;
-            self.disorder.add(|| format!("{}: {source}/{number} after {last}", place()));
-            return;
+    fn note_number(&mut self, source: u64, number: u64, line: u64, place: impl Fn() -> String) {
+        let sequence = self.sources.entry(source).or_insert_with(Sequence::keeping_all_holes);
+        match sequence.highest().checked_sub(1) {
+            Some(last) if number <= last => {
+                self.disorder.add(|| format!("{}: {source}/{number} after {last}", place()));
+            }
+            _ => sequence.note(number.saturating_add(1), line),
         }
-        if number > expected {
-            numbers.missing.push(expected..number);
-        }
-        numbers.count += 1;
-        numbers.last = number;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
+    #![allow(clippy::unwrap_used)]
 
     use super::*;
 
     fn found(bytes: &[u8]) -> Found {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
-        Found::in_file(file.path(), &Keys::of_torture()).unwrap()
+        Found::in_file(file.path()).unwrap()
     }
 
     #[test]
@@ -179,17 +134,30 @@ mod tests {
         let found =
             found(b"{\"t\":1,\"s\":0}\n{\"t\":2,\"s\":1}\n{\"t\":1,\"s\":3}\n{\"note\":1}\n");
         assert_eq!((found.records, found.others), (3, 1));
-        assert_eq!(found.sources[&1], Numbers { count: 2, last: 3, missing: vec![1..3] });
-        assert_eq!(found.sources[&2], Numbers { count: 1, last: 1, missing: vec![0..1] });
-        assert_eq!(found.sources[&1].missing_up_to(1), 1);
-        assert_eq!(found.sources[&1].missing_up_to(5), 4);
-        assert_eq!(Numbers::default().missing_up_to(0), 1);
+        let [one, two] = [1, 2].map(|source| &found.sources[&source]);
+        assert_eq!((one.came, one.highest(), one.missing()), (2, 4, 2));
+        assert_eq!((one.holes()[0].first, one.holes()[0].last), (2, 3));
+        assert_eq!((two.came, two.highest(), two.missing()), (1, 2, 1));
+        assert_eq!((one.missing_up_to(2), one.missing_up_to(6)), (1, 4));
     }
 
     #[test]
     fn a_repeated_and_an_overtaken_record_are_disorder() {
-        let found = found(b"{\"t\":1,\"s\":1}\n{\"t\":1,\"s\":1}\n{\"t\":1,\"s\":0}\n");
-        assert_eq!(found.disorder.count, 2);
+        let repeated = found(b"{\"t\":1,\"s\":1}\n{\"t\":1,\"s\":1}\n{\"t\":1,\"s\":0}\n");
+        assert_eq!((repeated.disorder.count, repeated.sources[&1].came), (2, 1));
+        assert!(repeated.disorder.first[1].ends_with("line 3: 1/0 after 1"), "{repeated:?}");
+        assert_eq!(found(b"{\"s\":0}\n{\"s\":0}\n").disorder.count, 1);
+    }
+
+    #[test]
+    fn what_is_no_number_of_a_record_is_disorder() {
+        for line in
+            ["{\"s\":-1}", "{\"s\":\"1\"}", "{\"s\":1.0}", "{\"t\":null,\"s\":1}", "{\"t\":[]}"]
+        {
+            let found = found(format!("{line}\n").as_bytes());
+            let seen = (found.disorder.count, found.records, found.others, found.integrity.broken);
+            assert_eq!(seen, (1, 0, 0, 0), "{line:?}");
+        }
     }
 
     #[test]
@@ -202,26 +170,38 @@ mod tests {
             "{\"s\":1}{\"s\":2}",
             "{\"s\":1,\"s\":2}",
             "{\"s\":1,\"x\":{\"a\":1,\"\\u0061\":2}}",
-            "\0\0{\"s\":1}",
-            "{\"s\":-1}",
-            "{\"s\":\"1\"}",
         ] {
-            assert_eq!(found(format!("{line}\n").as_bytes()).broken.count, 1, "{line:?}");
+            let found = found(format!("{line}\n").as_bytes());
+            assert_eq!((found.integrity.broken, found.records), (1, 0), "{line:?}");
         }
-        assert_eq!(found(b"{\"s\":1,\"x\":[{\"a\":\"\\n\",\"b\":{}},null]}\n").broken.count, 0);
-        assert_eq!(found(b"{\"s\":1,\"x\":\"\xff\"}\n").broken.count, 1);
+        let broken = |bytes| found(bytes).integrity.broken;
+        assert_eq!(broken(b"{\"s\":1,\"x\":[{\"a\":\"\\n\",\"b\":{}},null]}\n"), 0);
+        assert_eq!(broken(b"{\"s\":1,\"x\":\"\xff\"}\n"), 1);
     }
 
     #[test]
     fn a_torn_tail_and_a_tail_of_nuls_are_told_apart() {
         let tail = |bytes: &[u8]| {
-            let found = found(bytes);
+            let found = found(bytes).integrity;
             (found.torn_tail, found.nul_tail, found.nuls)
         };
         assert_eq!(tail(b"{\"s\":1}\n"), (false, 0, 0));
         assert_eq!(tail(b"{\"s\":1}\n{\"s"), (true, 0, 0));
-        assert_eq!(tail(b"{\"s\":1}\n\0\0"), (false, 2, 2));
-        assert_eq!(tail(b"{\"s\":1}\n{\"\0\0"), (true, 2, 2));
+        assert_eq!(tail(b"{\"s\":1}\n\0\0"), (false, 2, 0));
+        assert_eq!(tail(b"{\"s\":1}\n{\"\0\0"), (true, 2, 0));
         assert_eq!(tail(b"\0{\"s\":1}\n"), (false, 0, 1));
+    }
+
+    #[test]
+    fn a_file_that_ends_inside_a_line_is_broken_when_another_follows() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut found = Found::default();
+        for (name, bytes) in [("first", "{\"s\":0}\n{\"s"), ("second", "{\"s\":1}\n{\"s\":1}\n")] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            found.read(&path).unwrap();
+        }
+        assert_eq!((found.integrity.broken, found.integrity.torn_tail), (1, false));
+        assert!(found.disorder.first[0].ends_with("second line 2: 0/1 after 1"), "{found:?}");
     }
 }

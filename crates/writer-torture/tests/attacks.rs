@@ -11,14 +11,14 @@ use writer_core::Strategy;
 use writer_torture::rig::{
     Strace, Torture, eventually, figure, pause, random_below, row, run_tool,
 };
-use writer_torture::verify::{Allowed, Found, Keys, judge};
+use writer_torture::verify::{Allowed, Found, judge};
 
 fn torture(path: &Path) -> Torture {
     Torture::new(env!("CARGO_BIN_EXE_torture"), path)
 }
 
 fn read(path: &Path) -> Found {
-    Found::in_file(path, &Keys::of_torture()).unwrap()
+    Found::in_file(path).unwrap()
 }
 
 const APPENDING: [Strategy; 2] = [Strategy::LineBuffered, Strategy::BlockBuffered];
@@ -126,9 +126,9 @@ fn kill_a_neighbour(strategy: Strategy, kills: u64) -> u64 {
     let allowed = Allowed { fragments: kills, ..Allowed::default() };
     let wrong = judge(&found, &acks, None, &allowed);
     assert!(wrong.is_empty(), "{strategy}: {wrong:#?}");
-    let of_survivor: u64 = (0..2).map(|thread| found.sources[&thread].count).sum();
+    let of_survivor: u64 = (0..2).map(|thread| found.sources[&thread].came).sum();
     assert_eq!(of_survivor, ended.count("written"), "{strategy}");
-    found.broken.count
+    found.integrity.broken
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use writer_core::{QueuePolicy, ShutdownError, Sink, Strategy, Writer};
 use writer_torture::rig::{Skip, Strace, Torture, figure, row};
-use writer_torture::verify::{Allowed, Found, Keys, judge};
+use writer_torture::verify::{Allowed, Found, judge};
 
 /// What the chosen call does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +112,7 @@ fn one_fault(fault: Fault, at: u64, for_ever: bool, policy: QueuePolicy) -> u64 
     let lines = bytes.lock().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), &*lines).unwrap();
-    let found = Found::in_file(file.path(), &Keys::of_torture()).unwrap();
+    let found = Found::in_file(file.path()).unwrap();
     // What a panic leaves of a line is closed off; what stays broken for ever may end in one.
     let allowed = Allowed { torn_tail: for_ever, ..Allowed::default() };
     let wrong = judge(&found, &[], None, &allowed);
@@ -184,7 +184,7 @@ fn one_call(
                 nul_tail: ended.status.code() == Some(4),
                 ..Allowed::default()
             };
-            let found = Found::in_file(path, &Keys::of_torture()).unwrap();
+            let found = Found::in_file(path).unwrap();
             let wrong = judge(&found, &ended.acks, ended.counts.as_ref(), &allowed);
             assert!(wrong.is_empty(), "{label}: {wrong:#?} {:?} {:?}", ended.counts, ended.errors);
         }

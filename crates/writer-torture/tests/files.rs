@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use writer_core::{Strategy, Writer};
 use writer_torture::rig::{Running, Torture, eventually, figure, pause, row};
-use writer_torture::verify::{Allowed, Found, Keys, judge};
+use writer_torture::verify::{Allowed, Found, judge};
 
 fn torture(path: &Path) -> Torture {
     Torture::new(env!("CARGO_BIN_EXE_torture"), path)
@@ -19,7 +19,7 @@ fn torture(path: &Path) -> Torture {
 const APPENDING: [Strategy; 2] = [Strategy::LineBuffered, Strategy::BlockBuffered];
 
 fn read(path: &Path) -> Found {
-    Found::in_file(path, &Keys::of_torture()).unwrap()
+    Found::in_file(path).unwrap()
 }
 
 /// Renames the file over and over, as a tool that rotates does; returns the names in order.
@@ -62,7 +62,7 @@ fn g26_a_file_that_is_renamed_and_reopened_loses_no_line() {
                 running.close_input();
                 let ended = running.finish().expect_code(0);
                 let mut found = Found::default();
-                names.iter().for_each(|name| found.read(name, &Keys::of_torture()).unwrap());
+                names.iter().for_each(|name| found.read(name).unwrap());
                 let counts = ended.counts.as_ref();
                 let wrong = judge(&found, &ended.acks, counts, &Allowed::default());
                 assert!(wrong.is_empty(), "{strategy}: {wrong:#?}");

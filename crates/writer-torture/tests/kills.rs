@@ -11,7 +11,7 @@ use writer_core::Strategy;
 use writer_torture::rig::{
     Ended, Ext4, MemoryLimit, Seen, Torture, eventually, figure, pause, random_below, row,
 };
-use writer_torture::verify::{Ack, Allowed, Found, Keys, judge};
+use writer_torture::verify::{Ack, Allowed, Found, judge};
 
 fn torture(path: &Path) -> Torture {
     Torture::new(env!("CARGO_BIN_EXE_torture"), path)
@@ -39,7 +39,7 @@ impl History {
     fn verify(&self, path: &Path, strategy: Strategy) -> Found {
         let last = torture(path).args(format!("--threads 0 --strategy {strategy}")).run();
         let last = last.expect_code(0);
-        let found = Found::in_file(path, &Keys::of_torture()).unwrap();
+        let found = Found::in_file(path).unwrap();
         let allowed = Allowed { fragments: self.kills, ..Allowed::default() };
         let wrong = judge(&found, &self.acks, None, &allowed);
         assert!(wrong.is_empty(), "{strategy}: {wrong:#?}");
@@ -79,7 +79,7 @@ fn kill_often(strategy: Strategy, kills: usize, signal: Signal) -> (usize, u64) 
             let args = format!("--strategy {strategy} {chunk}");
             history.add(&kill_one(&path, &args, round, signal));
         }
-        fragments += history.verify(&path, strategy).broken.count;
+        fragments += history.verify(&path, strategy).integrity.broken;
         acks += history.acks.len();
     }
     assert!(acks > 0, "{strategy}: nothing was acknowledged before any kill");
@@ -172,7 +172,7 @@ fn g16_a_process_killed_for_its_memory_leaves_every_acknowledged_record() {
                     assert_eq!(ended.status.signal(), Some(Signal::KILL.as_raw()));
                     history.add(&ended);
                 }
-                fragments += history.verify(&path, strategy).broken.count;
+                fragments += history.verify(&path, strategy).integrity.broken;
                 acks += history.acks.len();
             }
             Ok(format!("{acks} acknowledged flushes all there, {fragments} fragments"))
@@ -207,7 +207,7 @@ fn g17_a_loss_of_power_leaves_every_synced_record() {
                     disk.remount()?;
                     let mut history = History { kills: 1, ..History::default() };
                     history.acks.extend(&ended.syncs);
-                    fragments += history.verify(&path, strategy).broken.count;
+                    fragments += history.verify(&path, strategy).integrity.broken;
                     syncs += ended.syncs.len();
                 }
             }

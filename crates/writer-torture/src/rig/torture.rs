@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::{eventually, pause};
-use crate::verify::{Ack, Allowed, Counts, Found, Keys, judge};
+use crate::verify::{Ack, Allowed, Counts, Found, judge};
 
 /// Longer than any run takes that does not hang.
 const HANGS_AFTER: Duration = Duration::from_secs(120);
@@ -303,7 +303,7 @@ impl Ended {
     /// Reads the file of a run that ended by itself and fails if anything is wrong with it.
     #[track_caller]
     pub fn verify(&self, path: &Path, allowed: &Allowed) -> Found {
-        let found = Found::in_file(path, &Keys::of_torture());
+        let found = Found::in_file(path);
         let found = found.unwrap_or_else(|error| panic!("{path:?}: {error}"));
         let wrong = judge(&found, &self.acks, self.counts.as_ref(), allowed);
         assert!(wrong.is_empty(), "{wrong:#?}\n{:?}\n{:?}", self.counts, self.errors);

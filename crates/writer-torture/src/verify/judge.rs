@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::Found;
+use super::{Found, KEPT};
 
 /// A flush has returned Ok: everything of this source up to the number is written, or was dropped
 /// before and counted.
@@ -95,14 +95,16 @@ pub fn judge(
             wrong.push(what());
         }
     };
-    let broken = &found.broken;
-    expect(broken.count <= allowed.fragments, &|| {
-        format!("{} broken lines, {} allowed: {:#?}", broken.count, allowed.fragments, broken.first)
+    let lines = &found.integrity;
+    expect(lines.broken <= allowed.fragments, &|| {
+        let (broken, allowed) = (lines.broken, allowed.fragments);
+        let first: Vec<_> = lines.first_broken.iter().take(KEPT).collect();
+        format!("{broken} broken lines, {allowed} allowed: {first:#?}")
     });
     expect(found.disorder.count == 0, &|| format!("out of order: {:#?}", found.disorder));
-    let nuls = found.nuls - if allowed.nul_tail { found.nul_tail } else { 0 };
+    let nuls = lines.nuls + if allowed.nul_tail { 0 } else { lines.nul_tail };
     expect(nuls == 0, &|| format!("{nuls} NUL bytes"));
-    expect(allowed.torn_tail || !found.torn_tail, &|| "the last line is torn".into());
+    expect(allowed.torn_tail || !lines.torn_tail, &|| "the last line is torn".into());
     expect(found.others <= allowed.others, &|| {
         format!("{} lines without a number, {} allowed", found.others, allowed.others)
     });
@@ -119,7 +121,7 @@ fn acknowledged(found: &Found, acks: &[Ack]) -> Option<String> {
         *number = ack.number.max(*number);
     }
     let missing = |(source, &number): (&u64, &u64)| match found.sources.get(source) {
-        Some(numbers) => numbers.missing_up_to(number),
+        Some(sequence) => sequence.missing_up_to(number + 1),
         None => number + 1,
     };
     let missing: u64 = last.iter().map(missing).sum();
@@ -162,12 +164,14 @@ fn accounts(found: &Found, counts: &Counts) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use writer_cli::sequence::Sequence;
+
     use super::*;
-    use crate::verify::Numbers;
 
     fn found(records: u64) -> Found {
-        let numbers = Numbers { count: records, last: records - 1, missing: Vec::new() };
-        Found { records, sources: [(0, numbers)].into(), ..Found::default() }
+        let mut sequence = Sequence::default();
+        (1..=records).for_each(|number| sequence.note(number, number));
+        Found { records, sources: [(0, sequence)].into(), ..Found::default() }
     }
 
     fn counts(pairs: &[(&str, u64)]) -> Counts {
@@ -203,12 +207,13 @@ mod tests {
     #[test]
     fn each_fault_of_a_file_is_named_unless_it_is_allowed() {
         let mut found = found(10);
-        (found.torn_tail, found.nuls, found.nul_tail, found.others) = (true, 5, 5, 1);
-        found.broken.count = 2;
+        let lines = &mut found.integrity;
+        (lines.torn_tail, lines.nul_tail, lines.broken) = (true, 5, 2);
+        found.others = 1;
         assert_eq!(judge(&found, &[], None, &Allowed::default()).len(), 4);
         let all = Allowed { fragments: 2, torn_tail: true, nul_tail: true, others: 1 };
         assert!(judge(&found, &[], None, &all).is_empty());
-        found.nuls = 6;
+        found.integrity.nuls = 1;
         assert_eq!(judge(&found, &[], None, &all).len(), 1, "NULs inside");
     }
 }
