@@ -1,6 +1,7 @@
 //! The rollback of docs/rollback.md: the same program, with the worker and without, by the
 //! environment alone, writes the same lines.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -22,12 +23,18 @@ fn program(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     }
     // What an operator looks at to see which way it runs.
     let in_file = std::fs::read(path)?.iter().filter(|&&byte| byte == b'\n').count();
+    let config = writer.config();
     let facts = json!({
-        "synchronous": writer.config().synchronous,
         "thread": has_worker()?,
         "complete": in_file == 1000,
-        "strategy": writer.config().strategy.as_str(),
-        "policy": writer.config().queue_policy.as_str(),
+        "ASYNC": if config.synchronous { "0" } else { "1" },
+        "TYPE": config.strategy.as_str(),
+        "MODE": config.mode.as_str(),
+        "POLICY": config.queue_policy.as_str(),
+        "QUEUE_SIZE": config.max_queue_size.to_string(),
+        "BATCH_SIZE": config.batch_size.to_string(),
+        "FLUSH_INTERVAL": config.flush_interval.map(|interval| format!("{interval:?}")),
+        "TICK": format!("{:?}", config.tick),
     });
     println!("{facts}");
     Ok(())
@@ -68,6 +75,17 @@ fn run(variables: &[(&str, &str)]) -> (Vec<Value>, Value) {
     (lines.collect(), serde_json::from_str(&facts).expect("facts"))
 }
 
+/// What the document says to set, as name without prefix and value.
+fn settings() -> BTreeSet<(String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rollback.md");
+    let text = std::fs::read_to_string(path).expect("the document");
+    let after = text.split("SHOP_").skip(1);
+    let words =
+        after.filter_map(|rest| rest.split(|c: char| "`, ".contains(c) || c.is_control()).next());
+    let pairs = words.filter_map(|word| word.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
 fn main() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_some_and(|first| first == "--program") {
@@ -83,23 +101,23 @@ fn main() {
 
     let (lines, facts) = run(&[]);
     assert_eq!(lines.len(), 1000);
-    assert_eq!((&facts["synchronous"], &facts["thread"]), (&json!(false), &json!(worker)));
+    assert_eq!((&facts["ASYNC"], &facts["thread"]), (&json!("1"), &json!(worker)));
 
     // The fallback: no thread, and every line is in the file when the macro returns.
     let (same, facts) = run(&[("SHOP_ASYNC", "0")]);
     assert_eq!(lines, same);
-    assert_eq!((&facts["synchronous"], &facts["thread"]), (&json!(true), &json!(none)));
+    assert_eq!((&facts["ASYNC"], &facts["thread"]), (&json!("0"), &json!(none)));
     assert_eq!(facts["complete"], true);
 
-    // And back again.
-    let (same, facts) = run(&[("SHOP_ASYNC", "1")]);
-    assert_eq!(lines, same);
-    assert_eq!(facts["synchronous"], false);
-
-    // The steps before it, with the same lines.
-    let (same, facts) = run(&[("SHOP_TYPE", "line"), ("SHOP_POLICY", "drop_newest")]);
-    assert_eq!(lines, same);
-    assert_eq!((&facts["strategy"], &facts["policy"]), (&json!("line"), &json!("drop_newest")));
+    // And back again, and the steps before it: each setting of the document takes effect, and the
+    // lines are the same.
+    let settings = settings();
+    assert!(settings.len() >= 11, "{settings:?}");
+    for (name, value) in settings {
+        let (same, facts) = run(&[(&format!("SHOP_{name}"), &value)]);
+        assert_eq!(lines, same, "{name}={value}");
+        assert_eq!(facts[&name], *value, "{name}");
+    }
 
     // A typing error stops the start, names the variable, and makes no file.
     let folder = tempfile::tempdir().expect("a folder");
