@@ -150,8 +150,8 @@ impl WriterBuilder {
     /// and gets all lines from the first success on; [`on_recover`](Self::on_recover) hears of it.
     /// What a shutdown or the end of the process would give up goes to the fallback too.
     ///
-    /// No line is in both whole. One that the target took a part of is in the fallback, and the
-    /// part is closed with a newline. Lines in the fallback count as written, and in
+    /// No line is in both whole, except one of which the target took all but the newline. One that
+    /// the target took a part of is in the fallback, and the part is closed with a newline. Lines in the fallback count as written, and in
     /// [`Metrics::diverted`](crate::Metrics::diverted); a [`sync`](Writer::sync) must be served by
     /// both. A fallback that fails as well is reported once, and the lines wait. It is not there
     /// any more after [`restart_after_fork`](crate::WriterGuard::restart_after_fork).

@@ -31,7 +31,7 @@ pub struct Losses {
     pub by_severity: [u64; 5],
     /// When the first of them was dropped.
     pub since: SystemTime,
-    /// When the queue had room again after the last of them.
+    /// When the queue had room again after the last of them; never before `since`.
     pub until: SystemTime,
     /// The policy under which they were dropped.
     pub policy: QueuePolicy,
@@ -41,6 +41,11 @@ impl Losses {
     /// All of them, whatever their severity.
     pub fn lines(&self) -> u64 {
         self.by_severity.iter().sum()
+    }
+
+    /// Notes that this is the end so far. The clock may have been put back since the beginning.
+    fn end_now(&mut self) {
+        self.until = self.since.max(SystemTime::now());
     }
 }
 
@@ -82,7 +87,7 @@ impl Inner {
             episode.calm_since = now();
         }
         if std::mem::take(&mut episode.fresh) {
-            episode.losses.until = SystemTime::now();
+            episode.losses.end_now();
         }
     }
 
@@ -98,7 +103,7 @@ impl Inner {
     pub(crate) fn take_losses(&mut self) -> Option<Losses> {
         let Episode { mut losses, fresh, .. } = self.episode.take()?;
         if fresh {
-            losses.until = SystemTime::now();
+            losses.end_now();
         }
         Some(losses)
     }

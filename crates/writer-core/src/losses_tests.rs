@@ -80,6 +80,17 @@ fn one_marker_follows_when_the_queue_has_been_below_half_for_a_second() {
 }
 
 #[test]
+fn an_episode_does_not_end_before_it_began_when_the_clock_is_put_back() {
+    let rig = rig(|c| c.max_queue_bytes = 8);
+    assert_eq!(rig.send("far too long"), Ok(false));
+    let since = SystemTime::now() + 3600 * SEC;
+    let mut inner = rig.shared.lock();
+    inner.episode.as_mut().unwrap().losses.since = since;
+    let losses = inner.take_losses().unwrap();
+    assert_eq!((losses.since, losses.until), (since, since));
+}
+
+#[test]
 fn storms_within_a_second_are_one_episode_and_later_ones_another() {
     let rig = rig(|c| c.flush_interval = Some(Duration::ZERO));
     storm(&rig, 1);

@@ -19,7 +19,7 @@ pub(crate) const MS: Duration = Duration::from_millis(1);
 pub(crate) const SEC: Duration = Duration::from_secs(1);
 
 /// How long a test waits for another thread before it fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the sink does, and what it has seen.
 #[derive(Default)]

@@ -304,6 +304,35 @@ fn a_line_over_the_byte_bound_goes_in_alone() {
 }
 
 #[test]
+fn a_line_that_never_fits_goes_before_other_waiters() {
+    let rig = Rig::new(|c| {
+        c.max_queue_size = 2;
+        c.max_queue_bytes = 20;
+        c.batch_size = 1;
+    });
+    rig.probe.script(|script| script.gate = true);
+    rig.send("held").unwrap();
+    rig.until_call(1);
+    for text in ["a", "b"] {
+        rig.send(text).unwrap();
+    }
+    let large = "x".repeat(100);
+    let mut senders = vec![rig.spawn(move |shared| send(shared, &large))];
+    rig.until(|inner| inner.oversized == 1);
+    for _ in 0..4 {
+        senders.push(rig.spawn(|shared| send(shared, "small")));
+    }
+    rig.until(|inner| inner.room_waiters == 5);
+    rig.probe.script(|script| script.gate = false);
+    for sender in senders {
+        assert_eq!(sender.join().unwrap(), Ok(true));
+    }
+    rig.shared.flush(Duration::MAX).unwrap();
+    let expected = format!("held\na\nb\n{}\n{}", "x".repeat(100), "small\n".repeat(4));
+    assert_eq!(rig.probe.text(), expected);
+}
+
+#[test]
 fn a_trigger_during_a_write_is_served_after_it() {
     let rig = Rig::new(|c| {
         c.mode = Mode::Manual;

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    LIMIT, NEVER, Paused, Target, TestSink, assert_ended, assert_identity, eventually, in_time,
-    numbered, send_numbered, stays, text_of,
+    LIMIT, NEVER, Paused, Target, TestSink, assert_ended, assert_identity, eventually, give_up,
+    in_time, numbered, send_numbered, stays, text_of,
 };
 use writer_core::{
     FlushError, Mode, QueuePolicy, SendError, ShutdownError, State, Strategy, Writer,
@@ -41,7 +41,7 @@ fn a_52_a_shutdown_in_vain_says_what_is_left_and_a_later_one_succeeds() {
     let result = paused.guard.shutdown(500 * MS);
     let took = start.elapsed();
     assert!(matches!(result, Err(ShutdownError::Timeout { remaining: 11 })), "{result:?}");
-    assert!(took >= 500 * MS && took < Duration::from_secs(10), "{took:?}");
+    assert!(took >= 500 * MS && took < LIMIT, "{took:?}");
     assert!(paused.writer.is_running(), "the worker drains on");
     assert_eq!(paused.writer.send("late"), Err(SendError::Closed));
     let (lines, m) = paused.finish();
@@ -94,12 +94,12 @@ fn a_54_a_sink_that_always_fails_does_not_hold_the_stop_up() {
         .collect();
     eventually("the senders wait", || writer.metrics().queue_len == 10);
     let start = Instant::now();
-    let result = guard.shutdown(200 * MS);
+    let result = give_up(&guard, 200 * MS);
     let took = start.elapsed();
     in_time(move || senders.into_iter().for_each(|sender| sender.join().unwrap()));
     let m = writer.metrics();
     assert!(matches!(result, Err(ShutdownError::Lost { lines }) if lines == m.lost), "{result:?}");
-    assert!(took >= 200 * MS && took < Duration::from_secs(10), "{took:?}");
+    assert!(took >= 200 * MS, "{took:?}");
     assert_ended(&m);
     assert_eq!((m.lost, m.written, m.rejected), (m.enqueued, 0, 4));
     assert!(!writer.is_running());

@@ -5,10 +5,10 @@
 mod common;
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use common::{Target, eventually};
-use writer_core::{Mode, Strategy};
+use common::{LIMIT, Target, eventually};
+use writer_core::{Mode, Strategy, Writer, WriterGuard};
 
 /// The processor time of this process so far.
 fn cpu_time() -> Duration {
@@ -42,16 +42,26 @@ fn a_34_an_idle_writer_sleeps() {
         writer.trigger();
         eventually("the line is out", || target.count_so_far() == 1);
     }
-    thread::sleep(Duration::from_millis(200));
 
-    let wakes = |i: usize| writers[i].0.metrics().wake_count;
-    let before: Vec<u64> = (0..modes.len()).map(wakes).collect();
-    let cpu_before = cpu_time();
+    // A busy machine is late with what follows a write, and time that it takes from a virtual
+    // machine counts as used. A writer that does not rest has no quiet second at all.
+    let start = Instant::now();
+    loop {
+        let (woke, used) = one_second(&writers);
+        // Trigger and Manual sleep through, Loop ticks.
+        let rests = woke[..4] == [0; 4] && woke[4] >= 1 && used < Duration::from_millis(50);
+        if rests {
+            break;
+        }
+        assert!(start.elapsed() < LIMIT, "{woke:?} wake-ups, {used:?} of processor time");
+    }
+}
+
+/// How often each worker wakes in a second, and the processor time of all.
+fn one_second(writers: &[(Writer, WriterGuard)]) -> (Vec<u64>, Duration) {
+    let wakes = || writers.iter().map(|(writer, _)| writer.metrics().wake_count);
+    let (before, cpu) = (wakes().collect::<Vec<_>>(), cpu_time());
     thread::sleep(Duration::from_secs(1));
-    let used = cpu_time() - cpu_before;
-    let woke: Vec<u64> = (0..modes.len()).map(|i| wakes(i) - before[i]).collect();
-
-    assert_eq!(woke[..4], [0, 0, 0, 0], "Trigger and Manual sleep through");
-    assert!(woke[4] >= 1, "Loop ticks");
-    assert!(used < Duration::from_millis(50), "{used:?} of processor time in a second");
+    let used = cpu_time() - cpu;
+    (wakes().zip(before).map(|(now, before)| now - before).collect(), used)
 }

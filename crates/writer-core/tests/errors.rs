@@ -2,6 +2,8 @@
 //! apart.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod common;
+
 use std::error::Error;
 use std::io;
 use std::path::PathBuf;
@@ -139,8 +141,11 @@ fn a_write_error_says_what_the_worker_tried() {
             .unwrap();
         assert_eq!(writer.send("x"), Ok(true));
         // Both give up; only the line of the first is lost by it.
-        let lost = guard.shutdown(Duration::from_millis(50)).is_err();
-        assert_eq!(lost, operation == Operation::Write);
+        match common::give_up(&guard, Duration::from_millis(50)) {
+            Ok(()) => assert_eq!(operation, Operation::Flush),
+            Err(ShutdownError::Lost { lines: 1 }) => assert_eq!(operation, Operation::Write),
+            other => panic!("{other:?}"),
+        }
         drop(guard);
         let seen = seen.lock().unwrap();
         let expected = (operation, State::Failed, (text.to_owned(), true));
@@ -151,11 +156,11 @@ fn a_write_error_says_what_the_worker_tried() {
 #[test]
 fn a_sync_and_a_close_that_fail_are_told_to_the_caller() {
     let (writer, _guard) = Writer::to(Failing(Operation::Sync)).build().unwrap();
-    let error = writer.sync(Duration::from_secs(5)).unwrap_err();
+    let error = writer.sync(common::LIMIT).unwrap_err();
     assert_eq!(said(&error), ("the target could not be synced: denied".to_owned(), true));
 
     let (writer, _guard) = Writer::to(Failing(Operation::Close)).build().unwrap();
-    let error = writer.shutdown(Duration::from_secs(5)).unwrap_err();
+    let error = writer.shutdown(common::LIMIT).unwrap_err();
     assert_eq!(said(&error), ("the sink could not be closed: denied".to_owned(), true));
 }
 

@@ -75,37 +75,6 @@ fn many_senders_of_lines_that_never_fit_all_get_through_under_block() {
 }
 
 #[test]
-fn a_line_that_never_fits_goes_before_other_waiters() {
-    let paused = Paused::with(|b| b.max_queue_bytes(20).max_queue_size(2));
-    send_numbered(&paused.writer, 0..2);
-    let begun = Arc::new(AtomicU64::new(0));
-    let large = {
-        let (writer, begun) = (paused.writer.clone(), Arc::clone(&begun));
-        thread::spawn(move || {
-            begun.store(1, Ordering::Relaxed);
-            writer.send("x".repeat(100))
-        })
-    };
-    eventually("the large line is sent", || begun.load(Ordering::Relaxed) == 1);
-    stays(100 * MS, "the large line waits", || !large.is_finished());
-    let small: Vec<_> = (0..4)
-        .map(|_| {
-            let writer = paused.writer.clone();
-            thread::spawn(move || writer.send("small"))
-        })
-        .collect();
-    stays(20 * MS, "the small ones wait too", || !small.iter().any(|s| s.is_finished()));
-    paused.gate.open();
-    in_time(move || {
-        assert_eq!(large.join().unwrap(), Ok(true));
-        small.into_iter().for_each(|sender| assert_eq!(sender.join().unwrap(), Ok(true)));
-    });
-    let (lines, _) = paused.finish();
-    let expected = [numbered(0..2), vec!["x".repeat(100)], vec!["small".to_owned(); 4]].concat();
-    assert_eq!(lines, expected);
-}
-
-#[test]
 fn the_bound_in_bytes_holds_and_evicts_as_many_lines_as_needed() {
     let paused = Paused::with(|b| {
         b.max_queue_bytes(20).max_queue_size(0).queue_policy(QueuePolicy::DropOldest)

@@ -252,7 +252,7 @@ fn a_sender_that_tries_again_is_released_by_a_shutdown() {
         thread::spawn(move || writer.send("x"))
     };
     eventually("it has failed once", || writer.metrics().errors >= 1);
-    let result = guard.shutdown(50 * MS);
+    let result = guard.shutdown(LIMIT);
     assert_eq!(in_time(move || sender.join().unwrap()), Err(SendError::Closed));
     assert!(result.is_ok(), "nothing accepted is left: {result:?}");
     assert!(record.bytes().is_empty());

@@ -44,7 +44,8 @@ mod plan {
         pub(crate) times: usize,
         /// The code of the system.
         pub(crate) error: i32,
-        /// A write that is the first to fail takes half instead.
+        /// A write that is the first to fail takes half instead, and never all of a line but its
+        /// end: given one later, it would be the line itself and no fragment.
         pub(crate) short: bool,
         pub(crate) count: AtomicUsize,
     }
@@ -77,7 +78,10 @@ mod plan {
     pub(in super::super) fn strike_write(bytes: &[u8]) -> io::Result<&[u8]> {
         let Some(plan) = entered() else { return Ok(bytes) };
         match plan.next() {
-            (true, true) if plan.short && bytes.len() > 1 => Ok(&bytes[..bytes.len() / 2]),
+            (true, true) if plan.short && bytes.len() > 2 => {
+                let half = bytes.len() / 2;
+                Ok(&bytes[..half - usize::from(bytes[half] == b'\n')])
+            }
             (true, _) => Err(io::Error::from_raw_os_error(plan.error)),
             _ => Ok(bytes),
         }

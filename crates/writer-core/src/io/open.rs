@@ -66,7 +66,10 @@ pub(super) fn claim(
 ) -> Result<(LogFile, Repair), BuildError> {
     let repair = match found.special {
         true => Repair::default(),
-        false => lock_and_repair(path, config, &found, patience)?,
+        // Closing would not do: a process that another thread starts at this moment has a copy of
+        // the descriptor, and with it the lock, until its program runs.
+        false => lock_and_repair(path, config, &found, patience)
+            .inspect_err(|_| lock::release(&found.file))?,
     };
     Ok((LogFile::new(found.file, found.identity, found.directory), repair))
 }
@@ -287,4 +290,34 @@ fn lock_and_repair(
         lock::share(file, patience).map_err(locked)?;
     }
     Ok(repair)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::sync::Arc;
+
+    use super::super::fault::{self, Plan};
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_be_mended_is_not_kept_locked_by_a_copy_of_its_descriptor() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.jsonl");
+        for &strategy in Strategy::ALL {
+            let config = Config { strategy, ..Config::default() };
+            let found = find(&path, &config).unwrap();
+            let _as_in_a_forked_child = found.file.try_clone().unwrap();
+            let (from, times, count) = (0, usize::MAX, 0.into());
+            let plan = Plan { from, times, error: libc::EIO, short: false, count };
+            fault::enter(Some(Arc::new(plan)));
+            let refused = claim(&path, &config, found, Duration::ZERO);
+            fault::enter(None);
+            assert!(matches!(refused, Err(BuildError::Io { .. })), "{strategy}");
+            let mapped = Config { strategy: Strategy::MemoryMapped, ..config };
+            let (mut file, _) = open(&path, &mapped).unwrap();
+            file.close();
+        }
+    }
 }

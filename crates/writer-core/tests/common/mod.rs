@@ -13,10 +13,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use writer_core::{Metrics, Mode, QueuePolicy, Sink, Strategy, Writer, WriterBuilder, WriterGuard};
+use writer_core::{
+    Metrics, Mode, QueuePolicy, ShutdownError, Sink, Strategy, Writer, WriterBuilder, WriterGuard,
+};
 
 /// How long anything that must happen may take on the slowest machine.
-pub const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Longer than any test runs.
 pub const NEVER: Duration = Duration::from_secs(3600);
@@ -63,6 +65,20 @@ pub fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
         Err(mpsc::RecvTimeoutError::Timeout) => panic!("hangs"),
         Err(mpsc::RecvTimeoutError::Disconnected) => {
             std::panic::resume_unwind(thread.join().unwrap_err())
+        }
+    }
+}
+
+/// Shuts a writer down whose sink fails, each time with this timeout, until its worker has given
+/// up. For that a call gives it a fraction of a second, which may be too short on a busy machine,
+/// and only if the sink was failing by then.
+#[track_caller]
+pub fn give_up(guard: &WriterGuard, timeout: Duration) -> Result<(), ShutdownError> {
+    let start = Instant::now();
+    loop {
+        match guard.shutdown(timeout) {
+            Err(ShutdownError::Timeout { .. }) => assert!(start.elapsed() < LIMIT, "hangs"),
+            ended => return ended,
         }
     }
 }

@@ -83,8 +83,12 @@ fn append_writers_that_open_at_the_same_moment_all_succeed() {
             for _ in 0..4 {
                 scope.spawn(|| {
                     barrier.wait();
-                    let mut sink = sink(&file(&dir), LineBuffered);
-                    write_all(&mut *sink, b"line\n");
+                    // As `open` does it, with a patience that ends on no machine.
+                    let (path, settings) = (file(&dir), config(file(&dir), LineBuffered));
+                    let found = open::find(&path, &settings).unwrap();
+                    let (file, _) = open::claim(&path, &settings, found, LIMIT).unwrap();
+                    let mut sink = super::super::line_buffered::LineBuffered::new(file);
+                    write_all(&mut sink, b"line\n");
                     sink.close().unwrap();
                 });
             }

@@ -11,6 +11,7 @@ mod writing;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -18,6 +19,9 @@ use super::{Opened, Sink, open};
 use crate::axes::Strategy;
 use crate::config::Config;
 use crate::error::BuildError;
+
+/// How long anything that must happen may take on the slowest machine.
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Settings for a file, with a mapping step small enough to be left often.
 fn config(path: impl Into<PathBuf>, strategy: Strategy) -> Config {
@@ -37,10 +41,10 @@ fn build(path: &Path, strategy: Strategy) -> Result<Opened, BuildError> {
 /// Opens a file whose writer was dropped without a close. Another test that starts a program at
 /// this moment may hold a copy of the descriptor, and so the lock, until the program runs.
 fn build_after_drop(path: &Path, strategy: Strategy) -> Opened {
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let deadline = Instant::now() + LIMIT;
     loop {
         match build(path, strategy) {
-            Err(BuildError::Locked { .. }) if std::time::Instant::now() < deadline => {}
+            Err(BuildError::Locked { .. }) if Instant::now() < deadline => {}
             other => return other.unwrap_or_else(|e| panic!("{e}")),
         }
     }
