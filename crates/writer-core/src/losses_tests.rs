@@ -84,9 +84,8 @@ fn an_episode_does_not_end_before_it_began_when_the_clock_is_put_back() {
     let rig = rig(|c| c.max_queue_bytes = 8);
     assert_eq!(rig.send("far too long"), Ok(false));
     let since = SystemTime::now() + 3600 * SEC;
-    let mut inner = rig.shared.lock();
-    inner.episode.as_mut().unwrap().losses.since = since;
-    let losses = inner.take_losses().unwrap();
+    rig.shared.lock().episode.as_mut().unwrap().losses.since = since;
+    let losses = rig.shared.lock().take_losses().unwrap();
     assert_eq!((losses.since, losses.until), (since, since));
 }
 

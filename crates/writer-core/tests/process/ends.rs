@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io;
+use std::path::PathBuf;
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use writer_core::{Mode, Sink, Strategy, Writer, WriterBuilder};
 
 use crate::Test;
-use crate::child::{self, Args, LAST_WORD, MODES, Role, STRATEGIES, line, say};
+use crate::child::{self, Args, LAST_WORD, MODES, Outcome, Role, STRATEGIES, line, say};
 
 pub(crate) const TESTS: &[Test] = &[
     ("ends::nothing_accepted_is_lost_when_main_returns", || all("return", 0)),
@@ -35,7 +36,30 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 const LINES: usize = 100_000;
+/// What the hook at the end has for all writers together.
+const HOOK: Duration = Duration::from_secs(2);
 const WITHIN: Duration = Duration::from_millis(2_500);
+
+/// Plays a role in a folder of its own to its end within the time of the hook; returns the path of
+/// its log, too.
+fn play_in_time(code: i32, args: &[(&str, &dyn std::fmt::Display)]) -> (Outcome, Log) {
+    child::ends_before(HOOK, || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let shown = path.display();
+        let mut all = args.to_vec();
+        all.push(("path", &shown));
+        let outcome = Role::start("end", &all).finish();
+        outcome.expect_code(code);
+        (outcome, Log { _folder: folder, path: path.clone() })
+    })
+}
+
+/// The log of a role, in a folder of its own.
+struct Log {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+}
 
 /// Every mode and strategy, with a queue for all lines and with the default one.
 fn all(end: &str, code: i32) {
@@ -47,24 +71,13 @@ fn all(end: &str, code: i32) {
                 if queue > 0 && mode != Mode::Loop && !child::full() {
                     continue;
                 }
-                let folder = tempfile::tempdir().unwrap();
-                let path = folder.path().join("log");
                 let label = format!("{end} {strategy} {mode} {queue}");
-                let outcome = Role::start(
-                    "end",
-                    &[
-                        ("end", &end),
-                        ("strategy", &strategy),
-                        ("mode", &mode),
-                        ("queue", &queue),
-                        ("path", &path.display()),
-                    ],
-                )
-                .finish();
-                outcome.expect_code(code);
-                assert!(outcome.exit <= WITHIN, "{label}: {:?}", outcome.exit);
-                longest = longest.max(outcome.exit);
-                let lines = child::whole_lines(&path);
+                let (outcome, log) = play_in_time(
+                    code,
+                    &[("end", &end), ("strategy", &strategy), ("mode", &mode), ("queue", &queue)],
+                );
+                longest = longest.max(outcome.held());
+                let lines = child::whole_lines(&log.path);
                 let main = child::numbers(&lines, "main");
                 assert_eq!(main.len(), LINES, "{label}");
                 child::assert_gapless(&main);
@@ -80,19 +93,11 @@ fn all(end: &str, code: i32) {
 
 fn exit_beside_idle_workers() {
     for strategy in STRATEGIES {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let args: [(&str, &dyn std::fmt::Display); 5] = [
-            ("end", &"exit"),
-            ("strategy", &strategy),
-            ("mode", &Mode::Manual),
-            ("queue", &0),
-            ("path", &path.display()),
-        ];
-        let outcome = Role::start("end", &args).finish();
-        outcome.expect_code(7);
-        assert!(outcome.exit <= WITHIN, "{strategy}: {:?}", outcome.exit);
-        let lines = child::whole_lines(&path);
+        let (_, log) = play_in_time(
+            7,
+            &[("end", &"exit"), ("strategy", &strategy), ("mode", &Mode::Manual), ("queue", &0)],
+        );
+        let lines = child::whole_lines(&log.path);
         assert_eq!(lines.len(), LINES, "{strategy}");
         child::assert_gapless(&child::numbers(&lines, "main"));
     }
@@ -113,7 +118,31 @@ fn send_all(writer: &Writer) {
     }
 }
 
+/// When the last word was said.
+static LAST: OnceLock<Instant> = OnceLock::new();
+
+fn last_word() {
+    // The first one counts.
+    let _ = LAST.set(Instant::now());
+    say(LAST_WORD);
+}
+
+/// Has the role say at its very end, behind the hook, how long that has taken.
+#[cfg(unix)]
+fn time_the_end() {
+    extern "C" fn at_end() {
+        if let Some(last) = LAST.get() {
+            say(format_args!("{}{}", child::HELD, last.elapsed().as_millis()));
+        }
+    }
+    // SAFETY: a plain function of the right type, which does not unwind: it aborts.
+    assert_eq!(unsafe { libc::atexit(at_end) }, 0);
+}
+
 pub(crate) fn play(args: &Args) {
+    // What is registered first runs last.
+    #[cfg(unix)]
+    time_the_end();
     match args.text("end") {
         "exit-in-callback" => exit_in_callback(args),
         "two" => two_writers(args),
@@ -133,24 +162,24 @@ fn end_after(end: &str, writer: &Writer) {
     match end {
         "return" => {
             send_all(writer);
-            say(LAST_WORD);
+            last_word();
         }
         "exit" => {
             send_all(writer);
-            say(LAST_WORD);
+            last_word();
             std::process::exit(7);
         }
         "exit-in-thread" => {
             send_all(writer);
             std::thread::spawn(|| {
-                say(LAST_WORD);
+                last_word();
                 std::process::exit(7);
             });
             forever();
         }
         "panic" => {
             send_all(writer);
-            say(LAST_WORD);
+            last_word();
             panic!("on purpose");
         }
         "panic-in-producer" => {
@@ -160,7 +189,7 @@ fn end_after(end: &str, writer: &Writer) {
                 panic!("on purpose");
             });
             assert!(producer.join().is_err());
-            say(LAST_WORD);
+            last_word();
         }
         other => panic!("no end {other}"),
     }
@@ -183,7 +212,7 @@ fn exit_in_callback(args: &Args) {
                 // With a full queue the worker cannot wait for itself.
                 let late = (1..6).filter(|n| writer.send(line("late", *n)) == Ok(true)).count();
                 say(format_args!("late={}", late + 1));
-                say(LAST_WORD);
+                last_word();
                 std::process::exit(7);
             }
         })
@@ -200,23 +229,17 @@ fn exit_in_callback(args: &Args) {
 fn synchronous_writers_leave_exact_files() {
     for strategy in STRATEGIES {
         for (end, code) in [("return", 0), ("exit-in-thread", 7)] {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("log");
-            let outcome = Role::start(
-                "end",
+            let (_, log) = play_in_time(
+                code,
                 &[
                     ("end", &end),
                     ("strategy", &strategy),
                     ("mode", &Mode::Trigger),
                     ("queue", &10),
                     ("synchronous", &1),
-                    ("path", &path.display()),
                 ],
-            )
-            .finish();
-            outcome.expect_code(code);
-            assert!(outcome.exit <= WITHIN, "{strategy} {end}: {:?}", outcome.exit);
-            let lines = child::whole_lines(&path);
+            );
+            let lines = child::whole_lines(&log.path);
             assert_eq!(lines.len(), LINES);
             child::assert_gapless(&child::numbers(&lines, "main"));
         }
@@ -224,11 +247,9 @@ fn synchronous_writers_leave_exact_files() {
 }
 
 fn two_writers_are_both_written() {
-    let folder = tempfile::tempdir().unwrap();
-    let outcome = child::run("end", &[("end", &"two"), ("path", &folder.path().display())]);
-    assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
+    let (_, log) = play_in_time(0, &[("end", &"two")]);
     for name in ["first", "second"] {
-        let lines = child::whole_lines(&folder.path().join(name));
+        let lines = child::whole_lines(&log.path.join(name));
         assert_eq!(lines.len(), LINES);
         child::assert_gapless(&child::numbers(&lines, "main"));
     }
@@ -247,30 +268,19 @@ fn two_writers(args: &Args) {
         writer
     });
     writers.iter().for_each(send_all);
-    say(LAST_WORD);
+    last_word();
 }
 
 #[cfg(unix)]
 fn exit_while_others_send_leaves_a_prefix() {
     for strategy in STRATEGIES {
         for mode in MODES {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("log");
             let label = format!("{strategy} {mode}");
-            let outcome = Role::start(
-                "end",
-                &[
-                    ("end", &"race"),
-                    ("strategy", &strategy),
-                    ("mode", &mode),
-                    ("queue", &10_000),
-                    ("path", &path.display()),
-                ],
-            )
-            .finish();
-            outcome.expect_code(7);
-            assert!(outcome.exit <= WITHIN, "{label}: {:?}", outcome.exit);
-            let lines = child::whole_lines(&path);
+            let (outcome, log) = play_in_time(
+                7,
+                &[("end", &"race"), ("strategy", &strategy), ("mode", &mode), ("queue", &10_000)],
+            );
+            let lines = child::whole_lines(&log.path);
             let mut sum = 0;
             for source in ["a", "b"] {
                 let numbers = child::numbers(&lines, source);
@@ -302,27 +312,29 @@ fn race(args: &Args) {
         std::thread::yield_now();
     }
     say(writer.metrics().enqueued);
-    say(LAST_WORD);
+    last_word();
     std::process::exit(7);
 }
 
 /// What is lost then is said in the documentation; what is there is a prefix.
 fn without_the_hook_the_end_does_not_wait() {
     for strategy in STRATEGIES {
-        let folder = tempfile::tempdir().unwrap();
+        let (_, folder) = child::ends_before(Duration::from_millis(500), || {
+            let folder = tempfile::tempdir().unwrap();
+            let outcome = child::run(
+                "end",
+                &[
+                    ("end", &"return"),
+                    ("strategy", &strategy),
+                    ("mode", &Mode::Trigger),
+                    ("queue", &0),
+                    ("hook", &"off"),
+                    ("path", &folder.path().join("log").display()),
+                ],
+            );
+            (outcome, folder)
+        });
         let path = folder.path().join("log");
-        let outcome = child::run(
-            "end",
-            &[
-                ("end", &"return"),
-                ("strategy", &strategy),
-                ("mode", &Mode::Trigger),
-                ("queue", &0),
-                ("hook", &"off"),
-                ("path", &path.display()),
-            ],
-        );
-        assert!(outcome.exit < Duration::from_millis(500), "{:?}", outcome.exit);
         // The next opening mends a file that a mapping left longer than its lines.
         drop(Writer::builder(&path).build().unwrap());
         let bytes = fs::read(&path).unwrap();
@@ -342,9 +354,9 @@ fn without_the_hook_the_end_does_not_wait() {
 }
 
 fn a_sink_that_hangs_holds_the_end_for_two_seconds() {
-    let outcome = child::run("end", &[("end", &"hang")]);
-    assert!(outcome.exit >= Duration::from_millis(1_900), "{:?}", outcome.exit);
-    assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
+    // Three writers, and one limit for all.
+    let (outcome, ()) = child::ends_before(WITHIN, || (child::run("end", &[("end", &"hang")]), ()));
+    assert!(outcome.held() >= Duration::from_millis(1_900), "{:?}", outcome.held());
 }
 
 struct HangingSink;
@@ -361,22 +373,14 @@ fn hang() {
         std::mem::forget(guard);
         assert_eq!(writer.send("never written"), Ok(true));
     }
-    say(LAST_WORD);
+    last_word();
 }
 
 /// The sink cannot be entered a second time, so its own lines are not written; other writers' are.
 fn a_sink_may_exit() {
     for synchronous in [false, true] {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let outcome = Role::start(
-            "end",
-            &[("end", &"exit-in-sink"), ("synchronous", &synchronous), ("path", &path.display())],
-        )
-        .finish();
-        outcome.expect_code(7);
-        assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
-        let lines = child::whole_lines(&path);
+        let (_, log) = play_in_time(7, &[("end", &"exit-in-sink"), ("synchronous", &synchronous)]);
+        let lines = child::whole_lines(&log.path);
         assert_eq!(lines.len(), LINES);
         child::assert_gapless(&child::numbers(&lines, "main"));
     }
@@ -386,7 +390,7 @@ struct ExitingSink;
 
 impl Sink for ExitingSink {
     fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
-        say(LAST_WORD);
+        last_word();
         std::process::exit(7);
     }
 }
@@ -405,20 +409,9 @@ fn exit_in_sink(args: &Args) {
 
 fn a_synchronous_callback_may_exit() {
     for strategy in STRATEGIES {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let outcome = Role::start(
-            "end",
-            &[
-                ("end", &"exit-in-synchronous-callback"),
-                ("strategy", &strategy),
-                ("path", &path.display()),
-            ],
-        )
-        .finish();
-        outcome.expect_code(7);
-        assert!(outcome.exit <= WITHIN, "{:?}", outcome.exit);
-        let lines = child::whole_lines(&path);
+        let (_, log) =
+            play_in_time(7, &[("end", &"exit-in-synchronous-callback"), ("strategy", &strategy)]);
+        let lines = child::whole_lines(&log.path);
         assert_eq!(lines.len(), 100);
         child::assert_gapless(&child::numbers(&lines, "main"));
     }
@@ -431,7 +424,7 @@ fn exit_in_synchronous_callback(args: &Args) {
         .synchronous(true)
         .on_write(move |lines| {
             if count.fetch_add(lines, std::sync::atomic::Ordering::SeqCst) + lines == 100 {
-                say(LAST_WORD);
+                last_word();
                 std::process::exit(7);
             }
         })

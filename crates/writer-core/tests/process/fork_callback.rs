@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use writer_core::{Mode, SendError, Writer};
 
@@ -84,7 +84,7 @@ pub(crate) fn play(args: &Args) {
     for number in SENT..2 * SENT {
         assert_eq!(writer.send(line("main", number)), Ok(true));
     }
-    guard.shutdown(Duration::from_secs(5)).unwrap();
+    guard.shutdown(child::LIMIT).unwrap();
 }
 
 /// Without a worker it is the sending thread that comes back in the child.

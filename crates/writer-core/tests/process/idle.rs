@@ -1,11 +1,11 @@
 //! A writer that has nothing to do does next to nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use writer_core::{Mode, Strategy, Writer};
 
 use crate::Test;
-use crate::child::{self, Args, say};
+use crate::child::{self, Args, LIMIT, say};
 
 pub(crate) const TESTS: &[Test] =
     &[("idle::an_idle_writer_rests_in_every_mode", an_idle_writer_rests)];
@@ -36,26 +36,18 @@ fn an_idle_writer_rests() {
                     ("path", &folder.path().join("log").display()),
                 ],
             );
-            roles.push((format!("{strategy} {mode} {interval} {tick}"), mode, tick, role, folder));
+            roles.push((format!("{strategy} {mode} {interval} {tick}"), role, folder));
         }
     }
-    for (label, mode, tick, role, _folder) in roles {
+    for (label, role, _folder) in roles {
         let outcome = role.finish();
         outcome.expect_code(0);
-        let figure = |name: &str| -> u64 {
-            outcome.said.iter().find_map(|word| word.strip_prefix(name)).unwrap().parse().unwrap()
-        };
-        let (wakes, cpu, millis) = (figure("wakes="), figure("cpu="), figure("millis="));
-        assert!(cpu < MOST_CPU.as_micros() as u64, "{label}: {cpu} us of processor time");
-        match mode {
-            Mode::Loop => {
-                let ticks = millis / tick;
-                // A busy machine skips ticks; none come on top.
-                let allowed = ticks / 4..=ticks + 2;
-                assert!(allowed.contains(&wakes), "{label}: {wakes} wake-ups in {millis} ms");
-            }
-            _ => assert_eq!(wakes, 0, "{label}"),
-        }
+        assert_eq!(
+            outcome.said.last().map(String::as_str),
+            Some("rests"),
+            "{label}: {:?}",
+            outcome.said
+        );
     }
 }
 
@@ -69,16 +61,33 @@ pub(crate) fn play(args: &Args) {
         .build()
         .unwrap();
     assert_eq!(writer.send("a line"), Ok(true));
-    writer.flush(Duration::from_secs(5)).unwrap();
+    writer.flush(LIMIT).unwrap();
     std::thread::sleep(AFTER_EFFECTS);
-    let (wakes, cpu) = (writer.metrics().wake_count, cpu_time());
-    let start = std::time::Instant::now();
+    // On a busy machine after-effects are late, ticks are skipped, and time that was taken from a
+    // virtual one counts as used. A writer that does not rest has no quiet second at all.
+    let start = Instant::now();
+    while !rests(&writer, Duration::from_millis(args.parse("tick"))) && start.elapsed() < LIMIT {}
+    drop(guard);
+}
+
+/// Measures a second, and says whether the writer did next to nothing in it.
+fn rests(writer: &Writer, tick: Duration) -> bool {
+    let (wakes, cpu, start) = (writer.metrics().wake_count, cpu_time(), Instant::now());
     std::thread::sleep(MEASURED);
     let (wakes, cpu) = (writer.metrics().wake_count - wakes, cpu_time() - cpu);
-    say(format_args!("wakes={wakes}"));
-    say(format_args!("cpu={}", cpu.as_micros()));
-    say(format_args!("millis={}", start.elapsed().as_millis()));
-    drop(guard);
+    let passed = start.elapsed();
+    let ticks = (passed.as_millis() / tick.as_millis()) as u64;
+    let woke_as_often_as_it_must = match writer.config().mode {
+        // A busy machine skips ticks; none come on top.
+        Mode::Loop => (ticks / 4..=ticks + 2).contains(&wakes),
+        _ => wakes == 0,
+    };
+    let rests = woke_as_often_as_it_must && cpu < MOST_CPU;
+    match rests {
+        true => say("rests"),
+        false => say(format_args!("{wakes} wake-ups and {cpu:?} of processor time in {passed:?}")),
+    }
+    rests
 }
 
 /// The processor time of this process so far, in user and in kernel mode.

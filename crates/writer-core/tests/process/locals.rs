@@ -6,7 +6,7 @@ use std::time::Duration;
 use writer_core::{Mode, SendError, ShutdownError, Writer, WriterGuard};
 
 use crate::Test;
-use crate::child::{self, Args, LAST_WORD, Role, line, say};
+use crate::child::{self, Args, LAST_WORD, LIMIT, Role, line, say};
 
 pub(crate) const TESTS: &[Test] = &[
     ("locals::a_destructor_on_a_thread_may_send", || check("thread", 0, &["thread"])),
@@ -37,7 +37,7 @@ fn check(scene: &str, code: i32, sources: &[&str]) {
             )
             .finish();
             outcome.expect_code(code);
-            assert!(outcome.exit < Duration::from_millis(2_500));
+            assert!(outcome.exit < LIMIT);
             let lines = child::whole_lines(&path);
             for source in sources {
                 let numbers = child::numbers(&lines, source);
@@ -122,11 +122,11 @@ pub(crate) fn play(args: &Args) {
             panic!("on purpose");
         }
         "late" => {
-            guard.shutdown(Duration::from_secs(2)).unwrap();
+            guard.shutdown(LIMIT).unwrap();
             for number in 0..SENT {
                 assert_eq!(writer.send(line("late", number)), Err(SendError::Closed));
             }
-            writer.flush(Duration::from_secs(2)).unwrap();
+            writer.flush(LIMIT).unwrap();
             guard.shutdown(Duration::ZERO).unwrap();
             let metrics = writer.metrics();
             assert_eq!((metrics.sent, metrics.rejected), (SENT as u64, SENT as u64));
@@ -143,7 +143,7 @@ fn on_the_worker(builder: writer_core::WriterBuilder) {
     impl Drop for Last {
         fn drop(&mut self) {
             assert!(self.0.send("late").is_err());
-            let end = self.0.shutdown(Duration::from_secs(1));
+            let end = self.0.shutdown(LIMIT);
             assert!(matches!(end, Ok(()) | Err(ShutdownError::WouldDeadlock)), "{end:?}");
             say("dropped");
         }
@@ -169,7 +169,7 @@ fn on_the_worker(builder: writer_core::WriterBuilder) {
     }
     // Another thread's shutdown may take the handle of the worker first: here nobody's does.
     if writer.config().mode == Mode::Trigger {
-        guard.shutdown(Duration::from_secs(2)).unwrap();
+        guard.shutdown(LIMIT).unwrap();
     } else {
         let _ = guard.shutdown(Duration::ZERO);
         std::thread::sleep(Duration::from_millis(100));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use writer_core::{Mode, Operation, Sink, Writer, WriterGuard, signals};
 
 use crate::Test;
-use crate::child::{self, Args, MODES, Outcome, Role, STRATEGIES, line, say};
+use crate::child::{self, Args, LIMIT, MODES, Outcome, Role, STRATEGIES, line, say};
 
 pub(crate) const TESTS: &[Test] = &[
     ("signals::a_terminated_program_loses_nothing", a_terminated_program_loses_nothing),
@@ -26,7 +26,6 @@ pub(crate) const TESTS: &[Test] = &[
 ];
 
 const KILLS: usize = 100;
-const LIMIT: Duration = Duration::from_secs(2);
 const ENDINGS: [i32; 2] = [libc::SIGTERM, libc::SIGINT];
 
 /// Plays `scene`, sends `signal` when it says something, and waits for the end.
@@ -177,6 +176,8 @@ fn send(args: &Args) {
         }
         note.write_all_at(&(number as u64 + 1).to_ne_bytes(), 0).unwrap();
     }
+    // The signal is late.
+    forever();
 }
 
 fn two_writers(args: &Args) {
@@ -274,7 +275,7 @@ fn hangup(args: &Args) {
                 if stopped.try_recv() == Err(mpsc::TryRecvError::Disconnected) {
                     return;
                 }
-                assert_eq!(writer.send(line("main", number % 1_000_000)), Ok(true));
+                assert_eq!(writer.send(line("main", number)), Ok(true));
             }
         })
     };
@@ -284,13 +285,13 @@ fn hangup(args: &Args) {
         kill(std::process::id().cast_signed(), libc::SIGHUP);
         let start = Instant::now();
         while writer.metrics().reopened == reopened || !path.exists() {
-            assert!(start.elapsed() < Duration::from_secs(20), "rotation {rotation}");
+            assert!(start.elapsed() < LIMIT, "rotation {rotation}");
             std::thread::yield_now();
         }
     }
     drop(stop);
     sender.join().unwrap();
-    guard.shutdown(Duration::from_secs(20)).unwrap();
+    guard.shutdown(LIMIT).unwrap();
 }
 
 /// A folder stands where the file was.
@@ -307,7 +308,7 @@ fn refused(args: &Args) {
     fs::rename(&path, path.with_extension("old")).unwrap();
     fs::create_dir(&path).unwrap();
     kill(std::process::id().cast_signed(), libc::SIGHUP);
-    let report = reports.recv_timeout(Duration::from_secs(20)).unwrap();
+    let report = reports.recv_timeout(LIMIT).unwrap();
     assert_eq!(report, Operation::Reopen);
     say(format_args!("{report:?}"));
     assert_eq!(writer.send(line("main", 1)), Ok(true));
