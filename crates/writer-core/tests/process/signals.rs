@@ -138,7 +138,17 @@ fn a_failed_hangup_is_reported() {
     assert_eq!(child::whole_lines(&path.with_extension("old")), [line("main", 0), line("main", 1)]);
 }
 
+/// What was ignored when the tests were started is ignored by every program they start: SIGINT in
+/// the background of a script, SIGHUP under nohup.
+fn reset_signals() {
+    for signal in [libc::SIGTERM, libc::SIGINT, libc::SIGHUP] {
+        // SAFETY: the default action has no preconditions.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 pub(crate) fn play(args: &Args) {
+    reset_signals();
     match args.text("scene") {
         "send" => send(args),
         "two" => two_writers(args),
