@@ -3,9 +3,9 @@
 //! `cargo bench --bench events [-- --quick --rounds 5 --count 1000000 WORD...]`
 //!
 //! One event with four fields and a message, about 180 bytes as a line, through `log` and through
-//! `tracing`, from one thread and from four, outside spans and inside one and four. A case ends when
-//! the last line is in the file and the count is checked. Cases are interleaved; printed are medians
-//! and the spread, and what spans cost as a ratio.
+//! `tracing`, from one thread and from four, outside spans and inside one and four, and with the coarse
+//! clock. A case ends when the last line is in the file and the count is checked. Cases are interleaved;
+//! printed are medians and the spread, and what spans and the clock make of an event as a ratio.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,6 +18,7 @@ use writer_core::WriterGuard;
 enum Case {
     Log,
     Tracing { spans: usize },
+    CoarseClock,
 }
 
 impl Case {
@@ -25,6 +26,7 @@ impl Case {
         match self {
             Case::Log => format!("log, {threads} threads"),
             Case::Tracing { spans } => format!("tracing, {spans} spans, {threads} threads"),
+            Case::CoarseClock => format!("tracing, coarse clock, {threads} threads"),
         }
     }
 }
@@ -52,8 +54,10 @@ fn tracing_events(
     events: usize,
     threads: usize,
     spans: usize,
+    coarse_clock: bool,
 ) -> (Duration, WriterGuard) {
-    let (layer, guard) = writer_tracing::builder(path).truncate(true).build().expect("a layer");
+    let builder = writer_tracing::builder(path).truncate(true).coarse_clock(coarse_clock);
+    let (layer, guard) = builder.build().expect("a layer");
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -88,6 +92,7 @@ fn main() {
         Case::Tracing { spans: 0 },
         Case::Tracing { spans: 1 },
         Case::Tracing { spans: 4 },
+        Case::CoarseClock,
     ];
     let cases = kinds.iter().flat_map(|&kind| [(kind, 1), (kind, 4)]);
     let cases: Vec<_> =
@@ -97,7 +102,8 @@ fn main() {
         for &(case, threads) in &cases {
             let (elapsed, guard) = match case {
                 Case::Log => log_events(&path, events, threads),
-                Case::Tracing { spans } => tracing_events(&path, events, threads, spans),
+                Case::Tracing { spans } => tracing_events(&path, events, threads, spans, false),
+                Case::CoarseClock => tracing_events(&path, events, threads, 0, true),
             };
             assert_eq!(guard.writer().metrics().written, events as u64);
             times.add(&case.name(threads), elapsed.as_nanos() as f64 / events as f64);
@@ -106,7 +112,9 @@ fn main() {
     println!("{events} events, {} rounds, in {}", options.rounds, options.dir.display());
     println!("{:<30} {:>28} {:>20}", "", "ns per event (min..max)", "of no spans");
     for (name, time) in times.spreads() {
-        let bare = name.replace("1 spans", "0 spans").replace("4 spans", "0 spans");
+        let bare = ["1 spans", "4 spans", "coarse clock"]
+            .iter()
+            .fold(name.to_owned(), |bare, other| bare.replace(other, "0 spans"));
         let part = times.ratio(name, &bare).filter(|_| bare != name);
         let part = part.map_or(String::new(), |part| format!("{part:.2}"));
         println!("{name:<30} {time:>28.1} {part:>20}");

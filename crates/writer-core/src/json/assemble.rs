@@ -15,6 +15,7 @@ use super::schema::{Constant, ORIGINAL_BYTES, Options, Part, Rules, TRUNCATED, T
 use super::sequence::{self, Sequence};
 use super::shape::{self, TaskKeys};
 use super::task;
+use super::time::Stamps;
 
 /// Kept free at the end of a line: closing marks of what is open, `truncated`, `original_bytes`.
 const RESERVE: usize = 256;
@@ -134,7 +135,11 @@ impl FormatBuilder {
         let table = self.schema.table();
         let (rules, span_rules) = self.rules(clash);
         let typed = rules.options.typed;
-        let time = self.time.unwrap_or(table.time);
+        let stamps = Stamps {
+            style: self.time.unwrap_or(table.time),
+            precision: self.precision,
+            coarse: self.coarse_clock,
+        };
         let time_key = self.piece(Part::Timestamp, "").unwrap_or_default();
         let ids = [self.piece(Part::TraceId, ""), self.piece(Part::SpanId, "")];
         let task = TaskKeys {
@@ -157,7 +162,7 @@ impl FormatBuilder {
             + if task.is_some() { task::RESERVE } else { 0 };
         Inner {
             open: open.into(),
-            time: self.shows(Part::Timestamp).then_some((time, self.precision)),
+            time: self.shows(Part::Timestamp).then_some(stamps),
             time_key: if typed { time_key } else { Box::default() },
             levels: self.levels(),
             target: match typed {

@@ -15,7 +15,7 @@ use super::scratch;
 use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
 use super::site::Site;
-use super::time::{self, Precision, TimeStyle};
+use super::time::Stamps;
 use super::value::discard_payload;
 use crate::Severity;
 
@@ -84,7 +84,7 @@ pub struct Format {
 pub(super) struct Inner {
     /// `{`, or `{"timestamp":`.
     pub(super) open: Box<[u8]>,
-    pub(super) time: Option<(TimeStyle, Precision)>,
+    pub(super) time: Option<Stamps>,
     /// `"level":"INFO",` for each severity; empty where hidden. Static fields follow.
     pub(super) levels: [Box<[u8]>; 5],
     /// `"target":`, and so on; `None` where hidden.
@@ -213,9 +213,9 @@ impl Inner {
 
     #[inline(always)]
     pub(super) fn time(&self, members: &mut Members, time: Option<SystemTime>) {
-        if let Some((style, precision)) = self.time {
+        if let Some(stamps) = &self.time {
             let buf = &mut members.out.buf;
-            time::write(buf, time, style, precision);
+            stamps.write(buf, time);
             buf.push(b',');
         }
     }

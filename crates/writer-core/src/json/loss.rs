@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::buf::Buf;
 use super::format::{Encoded, Format, Meta};
-use super::time::{self, Precision, TimeStyle};
+use super::time::Stamps;
 use crate::{Losses, Severity};
 
 /// The target of a loss marker.
@@ -49,6 +49,6 @@ impl Format {
 /// As in RFC 3339, in UTC, with microseconds.
 fn moment(time: SystemTime) -> String {
     let mut buf = Buf::default();
-    time::write(&mut buf, Some(time), TimeStyle::Rfc3339, Precision::Micros);
+    Stamps::default().write(&mut buf, Some(time));
     String::from_utf8_lossy(&buf).trim_matches('"').to_owned()
 }

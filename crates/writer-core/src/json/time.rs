@@ -55,7 +55,16 @@ pub enum TimeStyle {
     UnixNanos,
 }
 
-/// The longest text that [`write`] makes, in bytes: sign, 12 digits of year, 15 bytes from month to
+/// How the timestamps of a format are taken and written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stamps {
+    pub(super) style: TimeStyle,
+    pub(super) precision: Precision,
+    /// By the clock that moves once per tick of the system.
+    pub(super) coarse: bool,
+}
+
+/// The longest text that [`Stamps::write`] makes, in bytes: sign, 12 digits of year, 15 bytes from month to
 /// second, point, 9 digits, zone and two quotes.
 const LONGEST: usize = 48;
 
@@ -95,31 +104,35 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
 /// The system's time as [`since_epoch`] has it, without the way through [`SystemTime`].
 #[cfg(unix)]
 #[inline]
-fn now() -> (i64, u32) {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+fn now(coarse: bool) -> (i64, u32) {
+    use rustix::time::ClockId;
+
+    #[cfg(target_os = "linux")]
+    let clock = if coarse { ClockId::RealtimeCoarse } else { ClockId::Realtime };
+    #[cfg(not(target_os = "linux"))]
+    let (clock, _) = (ClockId::Realtime, coarse);
+    let now = rustix::time::clock_gettime(clock);
     (now.tv_sec as i64, now.tv_nsec as u32)
 }
 
 #[cfg(not(unix))]
-fn now() -> (i64, u32) {
+fn now(_coarse: bool) -> (i64, u32) {
     since_epoch(SystemTime::now())
 }
 
-/// Appends a timestamp, the system's time where none is given.
-#[inline]
-pub(super) fn write(
-    buf: &mut Buf,
-    time: Option<SystemTime>,
-    style: TimeStyle,
-    precision: Precision,
-) {
-    let (second, nanos) = time.map_or_else(now, since_epoch);
-    match style {
-        TimeStyle::Rfc3339 => rfc3339(buf, second, nanos, precision),
-        #[cfg(feature = "local-time")]
-        TimeStyle::Rfc3339Local => super::local::write(buf, second, nanos, precision),
-        TimeStyle::Unix => unix(buf, second, nanos, precision),
-        TimeStyle::UnixNanos => unix_nanos(buf, second, nanos),
+impl Stamps {
+    /// Appends a timestamp, the system's time where none is given.
+    #[inline]
+    pub(super) fn write(&self, buf: &mut Buf, time: Option<SystemTime>) {
+        let (second, nanos) = time.map_or_else(|| now(self.coarse), since_epoch);
+        let precision = self.precision;
+        match self.style {
+            TimeStyle::Rfc3339 => rfc3339(buf, second, nanos, precision),
+            #[cfg(feature = "local-time")]
+            TimeStyle::Rfc3339Local => super::local::write(buf, second, nanos, precision),
+            TimeStyle::Unix => unix(buf, second, nanos, precision),
+            TimeStyle::UnixNanos => unix_nanos(buf, second, nanos),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use jiff::tz::{Offset, TimeZone};
 
 use crate::json::buf::Buf;
 use crate::json::local::write_in;
+use crate::json::time::Stamps;
 use crate::json::{Precision, TimeStyle};
 
 fn text(second: i64, nanos: u32, precision: Precision, zone: Option<&TimeZone>) -> String {
@@ -87,7 +88,8 @@ fn the_zone_of_the_system_gives_the_same_instant() {
     for second in [0, 1_774_745_999, 1_774_746_000, 1_795_421_742, 1_795_421_742] {
         let mut buf = Buf::default();
         let time = UNIX_EPOCH + Duration::from_secs(second);
-        crate::json::time::write(&mut buf, Some(time), TimeStyle::Rfc3339Local, Precision::Millis);
+        let (style, precision) = (TimeStyle::Rfc3339Local, Precision::Millis);
+        Stamps { style, precision, coarse: false }.write(&mut buf, Some(time));
         let text = String::from_utf8(buf.to_vec()).unwrap();
         let instant: Timestamp = text.trim_matches('"').parse().unwrap();
         assert_eq!(instant.as_second(), second as i64);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::json::time::write;
+use crate::json::time::Stamps;
 use crate::json::{Precision, TimeStyle};
 
 fn at(second: i64, nanos: u32) -> SystemTime {
@@ -17,7 +17,7 @@ fn checked_at(second: i64) -> Option<SystemTime> {
 
 fn text(time: SystemTime, style: TimeStyle, precision: Precision) -> String {
     let mut buf = crate::json::buf::Buf::default();
-    write(&mut buf, Some(time), style, precision);
+    Stamps { style, precision, coarse: false }.write(&mut buf, Some(time));
     String::from_utf8(buf.to_vec()).unwrap()
 }
 
@@ -80,4 +80,25 @@ fn the_furthest_times_are_written() {
         let rfc = text(time, TimeStyle::Rfc3339, Precision::Nanos);
         assert!(rfc.contains("292277"), "{rfc}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_coarse_clock_stands_still_between_ticks() {
+    let stamps = |coarse| {
+        let stamps = Stamps { style: TimeStyle::UnixNanos, coarse, ..Stamps::default() };
+        let mut buf = crate::json::buf::Buf::default();
+        for _ in 0..1000 {
+            stamps.write(&mut buf, None);
+        }
+        let text = String::from_utf8(buf.to_vec()).unwrap();
+        text.split("\"\"").map(|stamp| stamp.trim_matches('"').to_owned()).collect::<Vec<_>>()
+    };
+    let (before, coarse, exact) = (stamps(false), stamps(true), stamps(false));
+    let repeats = |stamps: &[String]| stamps.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert!(repeats(&coarse) > repeats(&exact), "{coarse:?} {exact:?}");
+    // All have 19 digits: the order of texts is that of times.
+    assert!(coarse.is_sorted() && coarse[999] <= exact[0], "{coarse:?} {exact:?}");
+    let second = |stamp: &str| stamp[..10].parse::<u64>().unwrap();
+    assert!(second(&before[0]).abs_diff(second(&coarse[0])) <= 1, "{before:?} {coarse:?}");
 }
