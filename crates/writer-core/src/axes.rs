@@ -66,7 +66,8 @@ pub enum Strategy {
     /// as soon as no more lines wait; `block` in text. The default.
     #[default]
     BlockBuffered,
-    /// Lines are copied into a growing mapping of the file; `mmap` in text.
+    /// Lines are copied into a growing mapping of the file; `mmap` in text. Where space in a file
+    /// cannot be reserved, which is outside of Linux and on some file systems, it appends blocks.
     MemoryMapped,
 }
 

@@ -5,8 +5,10 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::windows::fs::FileExt;
 use std::path::Path;
 
+use memmap2::MmapRaw;
+
 use super::super::fault::{strike, strike_write};
-use super::{Identity, OpenHow};
+use super::{Failure, Identity, OpenHow};
 
 /// The standard library does not say.
 pub(in super::super) fn identity(_: &Metadata) -> Option<Identity> {
@@ -80,4 +82,19 @@ pub(in super::super) fn page_size() -> usize {
 pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
     strike()?;
     file.set_len(offset + len)
+}
+
+/// Pages are not made present before they are stored to.
+pub(in super::super) fn populate(_: &MmapRaw, _: usize, _: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// No call says so: see [`populate`].
+pub(in super::super) fn is_bad_address(_: &io::Error) -> bool {
+    false
+}
+
+/// Errors are not told apart: each is tried again in the same way.
+pub(in super::super) fn failure(_: &io::Error) -> Failure {
+    Failure::Other
 }

@@ -1,0 +1,175 @@
+//! Unix: permission bits, advisory locks, and on Linux the reservation of space.
+
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use memmap2::MmapRaw;
+
+use super::super::fault::{strike, strike_write};
+use super::{Failure, Identity, OpenHow};
+
+/// Which file it is; `None` for what is no regular file.
+pub(in super::super) fn identity(file: &Metadata) -> Option<Identity> {
+    file.is_file().then(|| Identity { device: file.dev(), number: file.ino() })
+}
+
+/// Whether an open file has no name any more.
+pub(in super::super) fn is_unlinked(file: &Metadata) -> bool {
+    file.nlink() == 0
+}
+
+pub(in super::super) fn prepare(options: &mut OpenOptions, how: OpenHow) {
+    // The standard library adds O_CLOEXEC. O_NOCTTY: a terminal must not become ours.
+    let mut flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    if how.no_follow {
+        flags |= libc::O_NOFOLLOW;
+    }
+    options.append(true).mode(how.permissions & 0o777).custom_flags(flags);
+}
+
+/// Lets writes wait again, after the check that opening must not wait for.
+pub(in super::super) fn end_nonblocking(file: &File) -> io::Result<()> {
+    strike()?;
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    Ok(rustix::fs::fcntl_setfl(file, flags - rustix::fs::OFlags::NONBLOCK)?)
+}
+
+/// Makes a folder and those above it: nothing for others, reading for the group.
+pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
+    strike()?;
+    DirBuilder::new().recursive(true).mode(0o750).create(path)
+}
+
+/// Opens a folder, to be synced later.
+pub(in super::super) fn open_directory(path: &Path) -> Option<File> {
+    strike().ok()?;
+    OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path).ok()
+}
+
+/// Whether everybody may put names into this folder.
+pub(in super::super) fn is_shared_directory(directory: &Metadata) -> bool {
+    directory.mode() & 0o002 != 0
+}
+
+/// Whether a file found in a shared folder can be ours: owned by this user or root, and under
+/// one name only, so that it is nobody else's file planted here as a hard link.
+pub(in super::super) fn is_trusted(file: &Metadata) -> bool {
+    let owner = file.uid();
+    (owner == 0 || owner == rustix::process::geteuid().as_raw()) && file.nlink() == 1
+}
+
+/// Whether the path names an open descriptor of this process.
+pub(in super::super) fn is_descriptor_path(path: &Path) -> bool {
+    ["/dev/fd/", "/proc/self/fd/"].iter().any(|folder| {
+        path.to_str()
+            .and_then(|path| path.strip_prefix(folder))
+            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    })
+}
+
+/// A duplicate of this process's standard output or error, if the path names it.
+///
+/// Opening the path instead would fail for sockets and after a change of user, and would give
+/// a redirected file a second position that overwrites what the program prints.
+pub(in super::super) fn standard_stream(path: &Path) -> Option<io::Result<File>> {
+    let owned = match path.to_str()? {
+        "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => {
+            io::stdout().as_fd().try_clone_to_owned()
+        }
+        "/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2" => {
+            io::stderr().as_fd().try_clone_to_owned()
+        }
+        _ => return None,
+    };
+    Some(owned.map(File::from))
+}
+
+/// One `write(2)`; the file was opened with `O_APPEND`.
+pub(in super::super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+    file.write(strike_write(bytes)?)
+}
+
+/// Where the last write of an appending file ended.
+pub(in super::super) fn position(file: &File) -> Option<u64> {
+    rustix::fs::tell(file).ok()
+}
+
+pub(in super::super) fn read_exact_at(
+    file: &File,
+    buffer: &mut [u8],
+    offset: u64,
+) -> io::Result<()> {
+    strike()?;
+    file.read_exact_at(buffer, offset)
+}
+
+pub(in super::super) fn page_size() -> usize {
+    rustix::param::page_size()
+}
+
+/// Reserves real space for `len` bytes from `offset` on and extends the file over them.
+///
+/// The raw call: glibc's `posix_fallocate` would write every block where the file system
+/// cannot reserve.
+///
+/// # Errors
+///
+/// Kind `Unsupported` where the system or the file system cannot.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    strike()?;
+    loop {
+        match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), offset, len) {
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+                return Err(io::ErrorKind::Unsupported.into());
+            }
+            other => return Ok(other?),
+        }
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(in super::super) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Makes `len` bytes of the mapping from `offset` on present and writable, so that storing there
+/// cannot fail.
+///
+/// # Errors
+///
+/// Kind `Unsupported` where the kernel has no such call (Linux before 5.14, other systems);
+/// otherwise the space cannot be had, or the file ends before the range.
+#[cfg(target_os = "linux")]
+pub(in super::super) fn populate(map: &MmapRaw, offset: usize, len: usize) -> io::Result<()> {
+    strike()?;
+    match map.advise_range(memmap2::Advice::PopulateWrite, offset, len) {
+        // The range lies in the mapping, so the only argument that can be invalid is the advice.
+        Err(e) if e.raw_os_error() == Some(libc::EINVAL) => Err(io::ErrorKind::Unsupported.into()),
+        other => other,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(in super::super) fn populate(_: &MmapRaw, _: usize, _: usize) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Whether `error` is what [`populate`] says when the file ends before the range or the file
+/// system could not provide a page.
+pub(in super::super) fn is_bad_address(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EFAULT)
+}
+
+/// Tells failures apart.
+pub(in super::super) fn failure(error: &io::Error) -> Failure {
+    match error.raw_os_error() {
+        Some(libc::EIO | libc::ESTALE) => Failure::Broken,
+        Some(libc::EDQUOT | libc::EROFS | libc::ENODEV) => Failure::Closed,
+        _ => Failure::Other,
+    }
+}
