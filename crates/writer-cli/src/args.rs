@@ -15,13 +15,14 @@ usage: writer verify [--live] [--allow-declared] [--json] FILE...
                    [--field KEY=VALUE]... [--color WHEN] FILE
        writer stats [--json] [--color WHEN] FILE...
 
-verify: does every line parse, is one missing? Files are read one after the other, the oldest first.
+verify: does every line parse, is one missing? Files are read one after the other, the oldest first;
+        - is standard input.
   --live            the file is being written: an unfinished last line and reserved NUL bytes are fine
   --allow-declared  lines that loss markers tell of are no reason to fail
   --json            the report as one JSON object
   ends with 0 if all is there, 1 if something is missing or damaged, 2 if a file cannot be read
 
-tail: shows the last lines. FILE may be -, then all of standard input is shown.
+tail: shows the last lines; of standard input, -, and of a pipe all.
   -f, --follow      goes on with what is written later, also to a new file of the same name
   -n, --lines N     so many lines that match; default 10
       --all         all of them
@@ -31,7 +32,7 @@ tail: shows the last lines. FILE may be -, then all of standard input is shown.
       --color WHEN  auto (default), always, never; NO_COLOR is obeyed
   Loss markers are always shown. Lines that are no JSON are shown where nothing is filtered.
 
-stats: counts by level and target, the rate over time, losses.
+stats: counts by level and target, the rate over time, losses. - is standard input.
 ";
 
 /// What to do.

@@ -1,6 +1,5 @@
 //! `writer verify`: the report on whether all lines are there and whole.
 
-use std::fs::File;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
@@ -10,7 +9,7 @@ use writer_cli::verify::{Checker, Report};
 
 use crate::args::Verify;
 use crate::paint::safe;
-use crate::{FINE, FOUND, Failure};
+use crate::{FINE, FOUND, Failure, input};
 
 /// How many places of a kind are shown.
 const SHOWN: usize = 10;
@@ -19,7 +18,7 @@ pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
     let mut checker = Checker::default();
     for path in &options.files {
         let name = path.display().to_string();
-        let read = File::open(path).and_then(|file| checker.read(&name, file));
+        let read = input::open(path).and_then(|file| checker.read(&name, file));
         read.map_err(|error| Failure::File(name, error))?;
     }
     let mut report = checker.finish();
@@ -28,15 +27,23 @@ pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
     }
     let forgiven = options.allow_declared && report.is_declared();
     let fine = !report.is_damaged() && (!report.has_losses() || forgiven);
+    let code = if fine { FINE } else { FOUND };
+    match print(&report, fine, options.json) {
+        // Whoever read has seen enough; the verdict stands.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(code),
+        printed => Ok(printed.map(|()| code)?),
+    }
+}
+
+fn print(report: &Report, fine: bool, json: bool) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    if options.json {
-        writeln!(out, "{}", as_json(&report, fine))?;
+    if json {
+        writeln!(out, "{}", as_json(report, fine))?;
     } else {
-        tell(&report, &mut out)?;
+        tell(report, &mut out)?;
         writeln!(out, "{}", if fine { "ok" } else { "not ok" })?;
     }
-    out.flush()?;
-    Ok(if fine { FINE } else { FOUND })
+    out.flush()
 }
 
 fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {

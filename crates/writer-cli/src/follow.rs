@@ -37,7 +37,22 @@ pub(crate) struct Follower {
     patience: Duration,
 }
 
-type Tell<'t> = &'t mut dyn FnMut(Seen<'_>) -> io::Result<()>;
+/// Why following ends.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The file cannot be read.
+    File(io::Error),
+    /// Nobody takes what is told.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Stop::File(error)
+    }
+}
+
+type Tell<'t> = &'t mut dyn FnMut(Seen<'_>) -> Result<(), Stop>;
 
 impl Follower {
     /// Begins at `position`; with no file the name is looked for at each look.
@@ -53,14 +68,14 @@ impl Follower {
     }
 
     /// Tells of everything that is there, for one who will not look again.
-    pub(crate) fn read_all(&mut self, tell: Tell<'_>) -> io::Result<()> {
+    pub(crate) fn read_all(&mut self, tell: Tell<'_>) -> Result<(), Stop> {
         self.patience = Duration::ZERO;
         self.read(tell)?;
         self.finish(tell)
     }
 
     /// Tells of everything that is new.
-    pub(crate) fn look(&mut self, tell: Tell<'_>) -> io::Result<()> {
+    pub(crate) fn look(&mut self, tell: Tell<'_>) -> Result<(), Stop> {
         loop {
             self.read(tell)?;
             let Ok(there) = std::fs::metadata(&self.path) else { return Ok(()) };
@@ -90,14 +105,14 @@ impl Follower {
     }
 
     /// Tells of the beginning of a line that is left.
-    fn finish(&mut self, tell: Tell<'_>) -> io::Result<()> {
+    fn finish(&mut self, tell: Tell<'_>) -> Result<(), Stop> {
         if self.partial.is_empty() {
             return Ok(());
         }
         tell(Seen::Line(&std::mem::take(&mut self.partial)))
     }
 
-    fn read(&mut self, tell: Tell<'_>) -> io::Result<()> {
+    fn read(&mut self, tell: Tell<'_>) -> Result<(), Stop> {
         let mut block = vec![0; BLOCK];
         loop {
             let Some(file) = &mut self.file else { return Ok(()) };
@@ -118,7 +133,7 @@ impl Follower {
         }
     }
 
-    fn take(&mut self, mut bytes: &[u8], tell: Tell<'_>) -> io::Result<()> {
+    fn take(&mut self, mut bytes: &[u8], tell: Tell<'_>) -> Result<(), Stop> {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             if self.partial.is_empty() {
                 tell(Seen::Line(without_return(&bytes[..end])))?;

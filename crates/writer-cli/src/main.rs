@@ -4,6 +4,7 @@
 mod args;
 mod check;
 mod follow;
+mod input;
 mod paint;
 mod plot;
 mod stats;

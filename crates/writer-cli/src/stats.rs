@@ -1,8 +1,7 @@
 //! `writer stats`: what a file holds, counted.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use serde_json::{Value, json};
 use writer_cli::json::Scanner;
@@ -13,7 +12,7 @@ use writer_cli::time;
 use crate::args::Stats;
 use crate::paint::safe;
 use crate::plot::Rate;
-use crate::{Failure, out};
+use crate::{Failure, input, out};
 
 /// How many targets are shown, and how many are told apart.
 const SHOWN: usize = 20;
@@ -41,7 +40,7 @@ struct Counts {
 pub(crate) fn run(options: &Stats) -> Result<(), Failure> {
     let mut counts = Counts::default();
     for path in &options.files {
-        let read = File::open(path).and_then(|file| counts.read(file));
+        let read = input::open(path).and_then(|file| counts.read(file));
         read.map_err(|error| Failure::File(path.display().to_string(), error))?;
     }
     let mut out = out(options.color);
@@ -54,7 +53,7 @@ pub(crate) fn run(options: &Stats) -> Result<(), Failure> {
 }
 
 impl Counts {
-    fn read(&mut self, file: File) -> io::Result<()> {
+    fn read(&mut self, file: impl Read) -> io::Result<()> {
         let mut scanner = Scanner::default();
         let mut lines = Lines::new(file);
         while let Some(line) = lines.next_line()? {

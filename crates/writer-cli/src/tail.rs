@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use writer_cli::json::Scanner;
@@ -10,8 +11,8 @@ use writer_cli::lines::Lines;
 use writer_cli::record::{Level, Losses, Record};
 
 use crate::args::{Filter, Tail};
-use crate::follow::{Follower, Seen, last_lines};
-use crate::{Failure, Out, complain, out, paint};
+use crate::follow::{Follower, Seen, Stop, last_lines};
+use crate::{Failure, Out, complain, input, out, paint};
 
 /// How often a file that is followed is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -19,11 +20,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
     let mut view =
         View { scanner: Scanner::default(), out: out(options.color), filter: &options.filter };
-    if options.file.as_os_str() == "-" {
-        return view.stdin();
-    }
     let name = options.file.display().to_string();
     let failure = |error| Failure::File(name.clone(), error);
+    if is_stream(&options.file) {
+        return view.stream(input::open(&options.file).map_err(failure)?, failure);
+    }
     let file = match File::open(&options.file) {
         Ok(file) => Some(file),
         Err(error) if options.follow && error.kind() == io::ErrorKind::NotFound => {
@@ -32,6 +33,9 @@ pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
         }
         Err(error) => return Err(failure(error)),
     };
+    if let Some(file) = &file {
+        input::look_at(file).map_err(failure)?;
+    }
     let mut position = 0;
     if let (Some(file), Some(lines)) = (&file, options.lines) {
         if options.filter.is_empty() {
@@ -44,24 +48,34 @@ pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
     }
     let mut follower = Follower::new(&options.file, file, position);
     if !options.follow {
-        return view.rest(&mut follower);
+        return view.rest(&mut follower, failure);
     }
     loop {
-        let looked = follower.look(&mut |seen| match seen {
-            Seen::Line(line) => view.show(line),
-            Seen::Replaced => {
-                complain(&format!("{name}: a new file"));
-                Ok(())
+        let looked = follower.look(&mut |seen| {
+            match seen {
+                Seen::Line(line) => view.show(line).map_err(Stop::Output)?,
+                Seen::Replaced => complain(&format!("{name}: a new file")),
+                Seen::Truncated => complain(&format!("{name}: it was truncated")),
             }
-            Seen::Truncated => {
-                complain(&format!("{name}: it was truncated"));
-                Ok(())
-            }
+            Ok(())
         });
-        looked?;
+        looked.map_err(|stop| stopped(stop, failure))?;
         view.out.flush()?;
         pause();
     }
+}
+
+fn stopped(stop: Stop, failure: impl Fn(io::Error) -> Failure) -> Failure {
+    match stop {
+        Stop::File(error) => failure(error),
+        Stop::Output(error) => Failure::Output(error),
+    }
+}
+
+/// Whether this has no last lines that could be found from behind: standard input, a pipe, a terminal.
+fn is_stream(path: &Path) -> bool {
+    let is_pipe = || std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    input::is_stdin(path) || is_pipe()
 }
 
 #[expect(clippy::disallowed_methods, reason = "another process gives no signal when it writes")]
@@ -77,22 +91,30 @@ struct View<'o> {
 }
 
 impl View<'_> {
-    fn stdin(&mut self) -> Result<(), Failure> {
-        let mut lines = Lines::new(io::stdin().lock());
-        let failure = |error| Failure::File("standard input".into(), error);
-        while let Some(line) = lines.next_line().map_err(failure)? {
+    /// Shows all lines of what can be read only once.
+    fn stream(
+        &mut self,
+        from: impl Read,
+        failure: impl Fn(io::Error) -> Failure,
+    ) -> Result<(), Failure> {
+        let mut lines = Lines::new(from);
+        while let Some(line) = lines.next_line().map_err(&failure)? {
             self.show(line.bytes)?;
         }
         Ok(self.out.flush()?)
     }
 
     /// Shows what is there and ends.
-    fn rest(&mut self, follower: &mut Follower) -> Result<(), Failure> {
+    fn rest(
+        &mut self,
+        follower: &mut Follower,
+        failure: impl Fn(io::Error) -> Failure,
+    ) -> Result<(), Failure> {
         let mut show = |seen: Seen<'_>| match seen {
-            Seen::Line(line) => self.show(line),
+            Seen::Line(line) => self.show(line).map_err(Stop::Output),
             Seen::Replaced | Seen::Truncated => Ok(()),
         };
-        follower.read_all(&mut show)?;
+        follower.read_all(&mut show).map_err(|stop| stopped(stop, failure))?;
         Ok(self.out.flush()?)
     }
 

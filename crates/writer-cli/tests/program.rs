@@ -311,14 +311,78 @@ fn nobody_is_told_when_the_reader_has_seen_enough() {
 }
 
 #[test]
-fn standard_input_is_shown_whole() {
-    let mut command = program(&["tail", "-"]);
+fn the_verdict_stands_when_nobody_reads_it() {
+    let folder = Folder::new();
+    for (text, code) in [("{}\n", 0), ("no\n", 1)] {
+        let file = folder.file("app", text);
+        // Reads only when the other side of its output is gone.
+        let mut command = program(&["verify", "-", &file]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{text}");
+    }
+}
+
+/// What the program says when this is its standard input.
+fn fed(arguments: &[&str], input: &str) -> (i32, String) {
+    let mut command = program(arguments);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all("{\"message\":\"x\"}\n".repeat(30).as_bytes()).unwrap();
-    drop(input);
+    let mut pipe = child.stdin.take().unwrap();
+    pipe.write_all(input.as_bytes()).unwrap();
+    drop(pipe);
     let output = child.wait_with_output().unwrap();
-    assert_eq!(output.stdout, "x\n".repeat(30).as_bytes());
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn standard_input_is_read_to_its_end() {
+    let lines = "{\"message\":\"x\"}\n".repeat(30);
+    assert_eq!(fed(&["tail", "-"], &lines), (0, "x\n".repeat(30)));
+    #[cfg(unix)]
+    assert_eq!(fed(&["tail", "/dev/stdin"], &lines), (0, "x\n".repeat(30)), "as any pipe");
+    let folder = Folder::new();
+    let file = folder.file("app", "{}\n");
+    let (code, text) = fed(&["verify", "-", &file], &lines);
+    assert_eq!((code, &*text), (0, "31 lines, 483 bytes in 2 file(s)\nok\n"));
+    let (code, text) = fed(&["stats", "-"], &lines);
+    assert!(code == 0 && text.starts_with("30 lines, 480 bytes\n"), "{text}");
+    assert_eq!(fed(&["verify", "-"], "{").0, 1);
+}
+
+#[test]
+fn compressed_files_are_refused_and_short_ones_are_not_taken_for_some() {
+    let folder = Folder::new();
+    for (bytes, reader) in [
+        (&b"\x1f\x8b\x08\0\0\0\0\0"[..], "zcat"),
+        (b"\x28\xb5\x2f\xfd\0", "zstdcat"),
+        (b"\xfd7zXZ\0\0", "xzcat"),
+        (b"BZh91AY", "bzcat"),
+    ] {
+        let file = folder.file("app.packed", bytes);
+        for command in ["verify", "stats", "tail"] {
+            let (code, text) = run(&[command, &file]);
+            assert!(code == 2 && text.contains("app.packed") && text.contains(reader), "{text}");
+        }
+    }
+    for text in ["", "B", "{}", "{}\n"] {
+        let file = folder.file("short", text);
+        for command in [&["stats"][..], &["tail"], &["tail", "--all"], &["verify", "--live"]] {
+            let (code, said) = run(&[command, &[&*file]].concat());
+            assert_eq!(code, 0, "{command:?} {text:?}: {said}");
+        }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_folder_is_named_as_what_cannot_be_read() {
+    let folder = Folder::new();
+    let path = folder.path("").to_str().unwrap().to_owned();
+    for arguments in [&["verify"][..], &["stats"], &["tail"], &["tail", "--all"], &["tail", "-f"]] {
+        let (code, text) = run(&[arguments, &[&*path]].concat());
+        assert!(code == 2 && text.starts_with(&format!("writer: {path}: ")), "{text}");
+    }
 }
 
 #[test]

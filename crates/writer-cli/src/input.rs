@@ -1,0 +1,56 @@
+//! What is read from its beginning to its end: a file, a pipe, or standard input for `-`.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek};
+use std::path::Path;
+
+/// How compressed files begin, what they are, and the program that reads them.
+const COMPRESSED: [(&[u8], &str, &str); 4] = [
+    (b"\x1f\x8b", "gzip", "zcat"),
+    (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
+    (b"\xfd7zXZ\0", "xz", "xzcat"),
+    (b"BZh", "bzip2", "bzcat"),
+];
+
+/// The longest of these beginnings, in bytes.
+const LONGEST_START: u64 = 6;
+
+/// Whether a path stands for standard input.
+pub(crate) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Opens `path` to be read once.
+///
+/// # Errors
+///
+/// As opening and reading; kind `InvalidData` for what is compressed, with what to do.
+pub(crate) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    let mut from: Box<dyn Read> =
+        if is_stdin(path) { Box::new(io::stdin().lock()) } else { Box::new(File::open(path)?) };
+    let start = start(&mut from)?;
+    Ok(Box::new(Cursor::new(start).chain(from)))
+}
+
+/// Looks at the beginning of a file that can be read anywhere, and leaves it at its beginning.
+///
+/// # Errors
+///
+/// As for [`open`].
+pub(crate) fn look_at(mut file: &File) -> io::Result<()> {
+    start(&mut file)?;
+    file.rewind()
+}
+
+fn start(from: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    from.take(LONGEST_START).read_to_end(&mut start)?;
+    for (magic, name, program) in COMPRESSED {
+        if start.starts_with(magic) {
+            let advice =
+                format!("it is compressed ({name}); give what {program} says to writer .. -");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, advice));
+        }
+    }
+    Ok(start)
+}
