@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::axes::QueuePolicy;
 use crate::chunk::Line;
 use crate::clock;
-use crate::error::{SendError, State};
+use crate::error::SendError;
 use crate::losses::BySeverity;
 use crate::severity::Severity;
 use crate::shared::{Inner, Shared};
@@ -130,8 +130,7 @@ impl Shared {
                 inner.room_wanted = true;
                 self.work.notify_one();
             }
-            let in_vain = inner.state == State::Failed && !inner.diverted;
-            if in_vain || until.is_some_and(|until| self.clock.now() >= until) {
+            if inner.in_vain.is_some() || until.is_some_and(|until| self.clock.now() >= until) {
                 break Ok(false);
             }
             inner = self.clock.wait(&self.room, inner, until);

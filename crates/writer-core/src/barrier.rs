@@ -29,7 +29,7 @@ impl Shared {
         } else {
             inner
         };
-        flush_result(&inner, target, lost_before)
+        self.flush_result(&inner, target, lost_before)
     }
 
     /// Has the worker write all lines up to `target` and waits for it.
@@ -41,7 +41,9 @@ impl Shared {
     ) -> MutexGuard<'a, Inner> {
         inner.flush_upto = inner.flush_upto.max(target);
         self.work.notify_one();
-        self.watch(inner, until, |inner| inner.ended || inner.flushed >= target)
+        self.watch(inner, until, |inner| {
+            inner.ended || inner.flushed >= target || inner.in_vain.is_some()
+        })
     }
 
     /// Waits until all that is accepted so far is durable.
@@ -58,12 +60,14 @@ impl Shared {
             inner.flush_upto = inner.flush_upto.max(target);
             self.work.notify_one();
             let until = clock::deadline(self.clock.now(), timeout);
-            inner = self.watch(inner, until, |inner| inner.ended || inner.syncs.served >= ticket);
+            inner = self.watch(inner, until, |inner| {
+                inner.ended || inner.syncs.served >= ticket || inner.in_vain.is_some()
+            });
             if !inner.ended && inner.syncs.served < ticket {
-                return Err(FlushError::Timeout { pending: inner.pending() });
+                return Err(self.not_in_time(&inner));
             }
         }
-        flush_result(&inner, target, lost_before)?;
+        self.flush_result(&inner, target, lost_before)?;
         match &inner.syncs.error {
             Some(error) => Err(sync_error(error)),
             None if inner.syncs.durable >= target => Ok(()),
@@ -114,6 +118,24 @@ impl Shared {
         inner.shutdown_result()
     }
 
+    fn flush_result(&self, inner: &Inner, target: u64, lost_before: u64) -> Result<(), FlushError> {
+        if inner.flushed < target {
+            return Err(self.not_in_time(inner));
+        }
+        match inner.count.lost - lost_before {
+            0 => Ok(()),
+            lines => Err(FlushError::Lost { lines }),
+        }
+    }
+
+    /// Why what was waited for has not come.
+    fn not_in_time(&self, inner: &Inner) -> FlushError {
+        match &inner.in_vain {
+            Some(failure) => self.failed_flush(inner.pending(), failure),
+            None => FlushError::Timeout { pending: inner.pending() },
+        }
+    }
+
     /// Waits on `progress` until `done` or the time is over.
     fn watch<'a>(
         &'a self,
@@ -160,16 +182,6 @@ impl Inner {
 /// The lines that were lost before this call: those that a shutdown gave up concern every call.
 fn lost_before(inner: &Inner) -> u64 {
     inner.count.lost - inner.given_up
-}
-
-fn flush_result(inner: &Inner, target: u64, lost_before: u64) -> Result<(), FlushError> {
-    if inner.flushed < target {
-        return Err(FlushError::Timeout { pending: inner.pending() });
-    }
-    match inner.count.lost - lost_before {
-        0 => Ok(()),
-        lines => Err(FlushError::Lost { lines }),
-    }
 }
 
 pub(crate) fn sync_error(error: &io::Error) -> FlushError {

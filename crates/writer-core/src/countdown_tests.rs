@@ -12,7 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::io::fault::{self, Plan};
-use crate::{Metrics, QueuePolicy, Strategy, WriteSink, Writer, WriterBuilder};
+use crate::{
+    FlushError, Metrics, QueuePolicy, Strategy, WriteSink, Writer, WriterBuilder, WriterGuard,
+};
 
 /// Long enough for some tries, short enough for thousands of runs.
 const A_LITTLE: Duration = Duration::from_millis(20);
@@ -224,6 +226,43 @@ fn every_fault(strategy: Strategy, synchronous: bool) {
         points = runs.into_iter().map(|run| run.join().unwrap()).sum();
     });
     assert!(points > 100, "only {points} points");
+}
+
+/// A writer of which all operations fail but the first `of_start`; and how many there were at its
+/// start.
+fn fails_when_built(strategy: Strategy, of_start: usize) -> (Writer, WriterGuard, Scene, usize) {
+    let (times, count) = (usize::MAX, AtomicUsize::new(0));
+    let plan = Plan { from: of_start, times, error: libc::ENOSPC, short: false, count };
+    let (plan, scene) = (Arc::new(plan), Scene::new(false));
+    fault::enter(Some(Arc::clone(&plan)));
+    let built = scene.builder(strategy, false).fail_after(Duration::ZERO).build();
+    fault::enter(None);
+    let (writer, guard) = built.unwrap();
+    (writer, guard, scene, plan.count.load(Ordering::Relaxed))
+}
+
+#[test]
+fn whoever_flushes_or_syncs_hears_at_once_that_the_target_has_failed() {
+    for &strategy in Strategy::ALL {
+        let (.., of_start) = fails_when_built(strategy, usize::MAX);
+        let (writer, guard, scene, _) = fails_when_built(strategy, of_start);
+        assert_eq!(writer.send(line(1)), Ok(true));
+        for wait in [Writer::flush, Writer::sync] {
+            // The first may come before the failure, and then waits for it.
+            match wait(&writer, LIMIT) {
+                Err(FlushError::Failed { pending: 1, source }) => {
+                    assert_eq!(source.path.as_ref(), Some(&scene.path), "{strategy}");
+                    assert_eq!(source.source.raw_os_error(), Some(libc::ENOSPC), "{strategy}");
+                }
+                other => panic!("{strategy}: {other:?}"),
+            }
+        }
+        while writer.is_running() {
+            let _ = guard.shutdown(A_LITTLE);
+        }
+        assert_eq!(writer.metrics().lost, 1, "{strategy}");
+        std::mem::forget(guard);
+    }
 }
 
 #[test]

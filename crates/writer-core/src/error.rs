@@ -131,6 +131,14 @@ pub enum FlushError {
         /// Lines accepted and not yet written.
         pending: u64,
     },
+    /// The state is [`Failed`](State::Failed): the lines stay queued and are tried again once a
+    /// second. Nobody waits for that.
+    Failed {
+        /// Lines accepted and not yet written.
+        pending: u64,
+        /// What failed last.
+        source: WriteError,
+    },
     /// Called on the worker's own thread.
     WouldDeadlock,
     /// The target cannot be synced.
@@ -152,6 +160,9 @@ impl fmt::Display for FlushError {
             FlushError::Timeout { pending } => {
                 write!(f, "the time is over with {pending} lines pending")
             }
+            FlushError::Failed { pending, source } => {
+                write!(f, "{pending} lines are pending: {source}")
+            }
             FlushError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
             FlushError::Unsupported => f.write_str("the target cannot be synced"),
             FlushError::Sync { source } => write!(f, "the target could not be synced: {source}"),
@@ -164,6 +175,7 @@ impl Error for FlushError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             FlushError::Sync { source } => Some(source),
+            FlushError::Failed { source, .. } => Some(source),
             _ => None,
         }
     }
@@ -329,8 +341,9 @@ pub enum State {
     /// Writes fail and are retried with back-off; the queue policy handles the pressure.
     Retrying,
     /// Writes have failed for [`fail_after`](crate::WriterBuilder::fail_after): nobody waits for
-    /// room any more, or lines go to the [`fallback`](crate::WriterBuilder::fallback). One retry a
-    /// second; the first success leads back to `Healthy`.
+    /// room or for a flush any more, or lines go to the
+    /// [`fallback`](crate::WriterBuilder::fallback). One retry a second; the first success leads back
+    /// to `Healthy`.
     Failed,
 }
 

@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
+use crate::shared::Shared;
 use crate::testing::{MS, Rig, SEC, send};
-use crate::{FlushError, Mode, QueuePolicy, SendError, ShutdownError, State};
+use crate::{FlushError, Mode, Operation, QueuePolicy, SendError, ShutdownError, State};
 
 fn full_disk(rig: &Rig, room: usize) {
     rig.probe.script(|script| script.room = Some(room));
@@ -113,6 +114,53 @@ fn a_failed_sink_releases_blocked_senders_and_lets_nobody_wait() {
     rig.probe.script(|script| script.room = None);
     rig.advance(SEC);
     assert_eq!(rig.send("e"), Ok(true));
+}
+
+#[test]
+fn flush_and_sync_end_when_the_sink_has_failed_and_say_what_failed() {
+    for wait in [Shared::flush, Shared::sync] {
+        let rig = failing(|c| c.fail_after = 2 * SEC);
+        let waiting = rig.spawn(move |shared| wait(shared, Duration::MAX));
+        rig.until(|inner| inner.watchers == 1);
+        rig.advance(SEC);
+        assert!(!waiting.is_finished(), "it may work again");
+        let later = rig.spawn(move |shared| {
+            while shared.metrics().state != State::Failed {
+                std::thread::yield_now();
+            }
+            wait(shared, Duration::MAX)
+        });
+        rig.advance(SEC);
+        rig.advance(SEC);
+        rig.until(|_| waiting.is_finished() && later.is_finished());
+        for waiting in [waiting, later] {
+            let Err(FlushError::Failed { pending: 1, source }) = waiting.join().unwrap() else {
+                panic!("not at once");
+            };
+            assert_eq!((source.operation, source.state), (Operation::Write, State::Failed));
+            assert_eq!(source.source.kind(), std::io::ErrorKind::StorageFull);
+        }
+        rig.probe.script(|script| script.room = None);
+        rig.advance(SEC);
+        wait(&rig.shared, Duration::MAX).unwrap();
+    }
+}
+
+#[test]
+fn after_a_reopen_a_flush_waits_for_the_try_that_follows() {
+    let rig = failing(|c| c.fail_after = Duration::ZERO);
+    rig.until(|inner| inner.state == State::Failed);
+    let calls = rig.probe.script(|script| {
+        (script.gate, script.room) = (true, None);
+        script.calls
+    });
+    // This sink cannot be reopened, but whoever wants it to be has done something about it.
+    assert!(rig.shared.reopen(Duration::MAX).is_err());
+    rig.until_call(calls + 1);
+    let flush = rig.spawn(|shared| shared.flush(Duration::MAX));
+    rig.until(|inner| inner.watchers == 1);
+    rig.probe.script(|script| script.gate = false);
+    flush.join().unwrap().unwrap();
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::sync::lock;
 use crate::testing::{MS, Probe, ProbeSink, Rig, SEC};
-use crate::{FlushError, QueuePolicy, State};
+use crate::{FlushError, Operation, QueuePolicy, State};
 
 /// A writer whose sink fails at once and whose fallback works.
 fn failing(change: impl FnOnce(&mut crate::Config)) -> (Rig, Arc<Probe>) {
@@ -122,6 +122,45 @@ fn senders_wait_for_room_while_the_fallback_works() {
     assert_eq!(waiting.join().unwrap(), Ok(true));
     rig.advance(SEC);
     assert_eq!((rig.metrics().refused, rig.metrics().pending), (0, 0));
+}
+
+#[test]
+fn a_flush_waits_for_a_fallback_that_works_and_not_for_one_that_fails_too() {
+    let (rig, fallback) = failing(|_| {});
+    rig.send("a").unwrap();
+    rig.quiet();
+    let waiting = rig.spawn(|shared| shared.flush(SEC * 3600));
+    rig.until(|inner| inner.watchers == 1);
+    rig.advance(10 * MS);
+    waiting.join().unwrap().unwrap();
+    assert_eq!((rig.metrics().state, fallback.text()), (State::Failed, "a\n".into()));
+    fallback.script(|script| script.room = Some(0));
+    rig.send("b").unwrap();
+    let waiting = rig.spawn(|shared| shared.flush(SEC * 3600));
+    rig.until(|_| waiting.is_finished());
+    let Err(FlushError::Failed { pending: 1, source }) = waiting.join().unwrap() else {
+        panic!("both have failed");
+    };
+    assert_eq!(source.operation, Operation::Fallback);
+    assert!(source.to_string().starts_with("cannot use the fallback of the sink (failed): "));
+}
+
+#[test]
+fn nobody_waits_for_room_when_the_fallback_has_failed_too() {
+    let (rig, fallback) = failing(|config| {
+        config.max_queue_size = 1;
+        config.queue_policy = QueuePolicy::Block;
+    });
+    fallback.script(|script| script.room = Some(0));
+    rig.send("a").unwrap();
+    rig.quiet();
+    rig.send("b").unwrap();
+    let waiting = rig.spawn(|shared| crate::testing::send(shared, "c"));
+    rig.until(|inner| inner.room_waiters == 1);
+    rig.advance(10 * MS);
+    rig.until(|_| waiting.is_finished());
+    assert_eq!(waiting.join().unwrap(), Ok(false));
+    assert_eq!((rig.metrics().state, rig.metrics().refused), (State::Failed, 1));
 }
 
 #[test]

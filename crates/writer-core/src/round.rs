@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use crate::error::{Operation, State, WriteError};
+use crate::barrier::copy_error;
+use crate::error::{FlushError, Operation, State, WriteError};
 use crate::outlet::panic_error;
 use crate::shared::Shared;
 
@@ -16,6 +17,13 @@ pub(crate) enum RoundEnd {
     Held,
     /// The sink failed; what it did not take stays in the hand.
     Failed(Operation, io::Error),
+}
+
+/// What failed, and how.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) operation: Operation,
+    pub(crate) error: io::Error,
 }
 
 /// What a round of writes did.
@@ -36,6 +44,15 @@ pub(crate) struct Round {
     pub(crate) notice: Option<(Operation, io::Error)>,
     /// The sink works again, and so many lines went to the fallback before.
     pub(crate) recovered: Option<u64>,
+}
+
+impl Round {
+    /// What failed in it, for those who wait.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        let RoundEnd::Failed(operation, error) = &self.end else { return None };
+        let operation = if self.diverted { Operation::Fallback } else { *operation };
+        Some(Failure { operation, error: copy_error(error) })
+    }
 }
 
 impl Shared {
@@ -80,15 +97,26 @@ impl Shared {
         self.callbacks.failed(&WriteError { operation, path, state, source });
     }
 
-    /// Counts a failed attempt and changes the state.
-    pub(crate) fn count_failure(&self, state: State) {
+    /// Counts a failed attempt and changes the state. If from now on nobody need wait, `in_vain` says
+    /// why.
+    pub(crate) fn count_failure(&self, state: State, in_vain: Option<Failure>) {
         let mut inner = self.lock();
         inner.count.errors += 1;
         inner.state = state;
-        if state == State::Failed {
-            // They look whether to go on waiting.
+        inner.in_vain = in_vain;
+        if inner.in_vain.is_some() {
             self.notify_room(&inner);
+            self.notify_progress(&inner);
         }
+    }
+
+    /// The answer to a flush while the sink has failed.
+    pub(crate) fn failed_flush(&self, pending: u64, failure: &Failure) -> FlushError {
+        let Failure { operation, error } = failure;
+        let (operation, path) = (*operation, self.config.path.clone());
+        let source =
+            WriteError { operation, path, state: State::Failed, source: copy_error(error) };
+        FlushError::Failed { pending, source }
     }
 
     /// Counts values that an adapter could not format, and records that it cut.

@@ -21,6 +21,7 @@ use crate::metrics::{Counters, Metrics};
 use crate::process;
 use crate::queue::Queue;
 use crate::report::Callbacks;
+use crate::round::Failure;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// The least time between two reports of dropped lines.
@@ -78,8 +79,9 @@ pub(crate) struct Inner {
     pub(crate) queue: Queue,
     pub(crate) count: Counters,
     pub(crate) state: State,
-    /// The state is Failed and lines go to a fallback: waiting for room is not in vain.
-    pub(crate) diverted: bool,
+    /// Waiting for room or for a flush is in vain, and why: the state is Failed, no fallback takes the
+    /// lines, and no other target is about to be tried.
+    pub(crate) in_vain: Option<Failure>,
     /// The time of a shutdown is over: a failing sink is given up.
     pub(crate) give_up: bool,
     /// The worker has gone, and with it all that was pending.
@@ -171,7 +173,7 @@ impl Inner {
             enqueued: 0,
             count: Counters::default(),
             state: State::Healthy,
-            diverted: false,
+            in_vain: None,
             alarm: Alarm::NEVER,
             closed: false,
             give_up: false,

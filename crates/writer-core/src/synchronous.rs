@@ -124,7 +124,7 @@ impl Shared {
             }
             let since = *delivery.failing_since.get_or_insert(now);
             let failed = now.saturating_duration_since(since) >= self.config.fail_after;
-            self.count_failure(if failed { State::Failed } else { State::Retrying });
+            self.count_failure(if failed { State::Failed } else { State::Retrying }, None);
             if failed && !round.diverted && delivery.divert(clock::deadline(now, LONGEST_PAUSE)) {
                 continue;
             }
@@ -193,11 +193,17 @@ impl Shared {
                 lines => Err(FlushError::Lost { lines }),
             };
         }
-        let round = self.write_now(&mut delivery, until, |_| true);
+        // One that has failed is tried once: nobody else does it before the next line comes.
+        let round = self.write_now(&mut delivery, until, |inner| inner.state != State::Failed);
         drop(delivery);
-        let failed = matches!(round.end, RoundEnd::Failed(..));
+        let failure = round.failure();
         self.tell(round);
-        if failed { Err(self.flush_timeout()) } else { Ok(()) }
+        let Some(failure) = failure else { return Ok(()) };
+        let metrics = self.metrics();
+        Err(match metrics.state {
+            State::Failed => self.failed_flush(metrics.pending, &failure),
+            _ => FlushError::Timeout { pending: metrics.pending },
+        })
     }
 
     pub(crate) fn sync_now(&self, timeout: Duration) -> Result<(), FlushError> {

@@ -64,6 +64,27 @@ fn a_shutdown_releases_a_sender_that_tries_again() {
 }
 
 #[test]
+fn a_flush_tries_a_sink_that_has_failed_once_and_waits_for_nothing() {
+    let rig = Rig::without_worker(|c| {
+        c.synchronous = true;
+        c.fail_after = Duration::ZERO;
+    });
+    rig.probe.script(|script| script.room = Some(1));
+    assert_eq!(rig.send("abc"), Ok(true), "it went out in part, so it stays");
+    for wait in [crate::shared::Shared::flush_now, crate::shared::Shared::sync_now] {
+        let errors = rig.metrics().errors;
+        let waiting = rig.spawn(move |shared| wait(shared, Duration::MAX));
+        rig.until(|_| waiting.is_finished());
+        let answer = waiting.join().unwrap();
+        assert!(matches!(answer, Err(FlushError::Failed { pending: 1, .. })), "{answer:?}");
+        assert_eq!(rig.metrics().errors, errors + 1);
+    }
+    rig.probe.script(|script| script.room = None);
+    rig.shared.flush_now(Duration::ZERO).unwrap();
+    assert_eq!(rig.probe.text(), "abc\n");
+}
+
+#[test]
 fn a_flush_after_lines_were_given_up_says_so() {
     let rig = rig(QueuePolicy::DropNewest);
     rig.probe.script(|script| script.room = Some(1));

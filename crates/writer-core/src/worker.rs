@@ -343,23 +343,21 @@ impl Worker<'_> {
         if round.recovered.is_some() {
             (self.retry, self.diverted) = (None, false);
             let mut inner = shared.lock();
-            (inner.state, inner.diverted) = (State::Healthy, false);
+            (inner.state, inner.in_vain) = (State::Healthy, None);
             // Meant for the episode that is over; the next one has not had its time yet.
             inner.give_up = false;
         }
         shared.after_round(&mut round);
-        if let RoundEnd::Failed(operation, error) = round.end {
-            // What a target takes and cannot flush is no progress.
-            let progress = round.progress && operation == Operation::Write && !round.diverted;
-            self.fail(operation, error, progress, now);
-            if self.can_divert && !round.diverted {
-                self.divert();
-            }
-        }
+        self.fail(round, now);
     }
 
-    fn fail(&mut self, operation: Operation, error: std::io::Error, progress: bool, now: Instant) {
+    /// After a round that failed, decides when to try again, and where lines go until then.
+    fn fail(&mut self, round: Round, now: Instant) {
         let shared = self.shared;
+        let failure = round.failure();
+        let RoundEnd::Failed(operation, error) = round.end else { return };
+        // What a target takes and cannot flush is no progress.
+        let progress = round.progress && operation == Operation::Write && !round.diverted;
         let mut retry = match self.retry.take() {
             None => Retry { since: now, pause: FIRST_PAUSE, at: now, reported: State::Healthy },
             Some(retry) if progress => Retry { since: now, pause: FIRST_PAUSE, ..retry },
@@ -368,8 +366,11 @@ impl Worker<'_> {
         let failed = now.saturating_duration_since(retry.since) >= shared.config.fail_after;
         let state = if failed { State::Failed } else { State::Retrying };
         retry.at = now + if failed { LONGEST_PAUSE } else { retry.pause };
-        self.diverted = false;
-        shared.count_failure(state);
+        let until = failed.then_some(retry.at);
+        self.diverted = self.can_divert && !round.diverted && lock(&shared.delivery).divert(until);
+        // What is in the hand goes there at once.
+        self.held |= self.diverted;
+        shared.count_failure(state, failure.filter(|_| failed && !self.diverted));
         if state > retry.reported {
             retry.reported = state;
             shared.report_failure(operation, error);
@@ -377,22 +378,14 @@ impl Worker<'_> {
         self.retry = Some(retry);
     }
 
-    /// Has lines go to the fallback until the next try, if the sink has failed.
-    fn divert(&mut self) {
-        let failed = self.shared.lock().state == State::Failed;
-        let until = self.retry.as_ref().filter(|_| failed).map(|retry| retry.at);
-        self.diverted = lock(&self.shared.delivery).divert(until);
-        self.shared.lock().diverted = self.diverted;
-        // What is in the hand goes there at once.
-        self.held |= self.diverted;
-    }
-
     fn reopen(&mut self, ticket: u64) {
         let shared = self.shared;
-        lock(&shared.delivery).serve_reopens(shared, ticket);
         if let Some(retry) = &mut self.retry {
+            // Whoever comes when it is done waits for the next try.
             retry.at = shared.clock.now();
+            shared.lock().in_vain = None;
         }
+        lock(&shared.delivery).serve_reopens(shared, ticket);
         if self.diverted {
             // The next line is tried on the new target.
             lock(&shared.delivery).divert(Some(shared.clock.now()));

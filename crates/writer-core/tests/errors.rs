@@ -140,6 +140,9 @@ fn a_write_error_says_what_the_worker_tried() {
             .build()
             .unwrap();
         assert_eq!(writer.send("x"), Ok(true));
+        let pending = u64::from(operation == Operation::Write);
+        let flush = writer.flush(common::LIMIT).unwrap_err();
+        assert_eq!(said(&flush), (format!("{pending} lines are pending: {text}"), true));
         // Both give up; only the line of the first is lost by it.
         match common::give_up(&guard, Duration::from_millis(50)) {
             Ok(()) => assert_eq!(operation, Operation::Flush),
