@@ -2,9 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+
 use super::*;
 use crate::chunk::Line;
-use crate::testing::{MS, Rig, SEC};
+use crate::sync::lock;
+use crate::testing::{MS, Probe, ProbeSink, Rig, SEC};
 use crate::{Mode, State};
 
 /// Has markers look like `<15: 0 1 14 0 0 drop_oldest>`.
@@ -202,6 +205,100 @@ fn a_sink_that_fails_to_the_end_takes_the_marker_with_it() {
     rig.shared.advance(SEC);
     assert!(shutdown.join().unwrap().is_ok(), "no line was lost");
     assert_eq!((rig.metrics().markers, rig.markers().len()), (0, 0));
+}
+
+/// A rig with a fallback, which lines go to at the first failure.
+fn with_fallback(change: impl FnOnce(&mut crate::Config)) -> (Rig, Arc<Probe>) {
+    let rig = rig(|c| {
+        c.fail_after = Duration::ZERO;
+        change(c);
+    });
+    let fallback = Arc::new(Probe::default());
+    lock(&rig.shared.delivery).set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    (rig, fallback)
+}
+
+#[test]
+fn a_marker_goes_where_the_lines_go_and_is_told_and_counted_once() {
+    let (rig, fallback) = with_fallback(|_| {});
+    rig.probe.script(|script| script.room = Some(0));
+    storm(&rig, 3);
+    assert_eq!(fallback.text(), "x\n".repeat(5));
+    rig.advance(SEC);
+    let expected = "x\n".repeat(5) + "<3: 0 0 3 0 0 drop_newest>\n";
+    assert_eq!((rig.probe.text(), fallback.text()), (String::new(), expected.clone()));
+    let m = rig.metrics();
+    assert_eq!((m.markers, m.dropped, m.written, m.diverted), (1, 3, 5, 5));
+    assert_eq!(m.bytes_written as usize, expected.len());
+    rig.probe.script(|script| script.room = None);
+    rig.send("y").unwrap();
+    rig.advance(SEC);
+    rig.shared.shutdown(Duration::MAX).unwrap();
+    assert_eq!((rig.probe.text(), fallback.text()), ("y\n".into(), expected));
+    assert_eq!((rig.metrics().markers, rig.metrics().state), (1, State::Healthy));
+}
+
+#[test]
+fn lines_dropped_while_the_fallback_is_slow_are_marked_in_it() {
+    let (rig, fallback) = with_fallback(|_| {});
+    rig.advance(SEC);
+    rig.probe.script(|script| script.room = Some(0));
+    rig.send("x").unwrap();
+    rig.quiet();
+    assert_eq!(fallback.text(), "x\n");
+    let calls = fallback.script(|script| {
+        script.gate = true;
+        script.calls
+    });
+    rig.send("x").unwrap();
+    rig.shared.advance(100 * MS);
+    rig.until(|_| fallback.script(|script| script.calls > calls));
+    assert_eq!(send(&rig, 6), 4);
+    fallback.script(|script| script.gate = false);
+    rig.until(|inner| inner.queue.is_empty());
+    rig.quiet();
+    rig.advance(SEC);
+    let expected = "x\n".repeat(6) + "<2: 0 0 2 0 0 drop_newest>\n";
+    assert_eq!((rig.probe.text(), fallback.text()), (String::new(), expected));
+    assert_eq!((rig.metrics().markers, rig.metrics().dropped), (1, 2));
+}
+
+#[test]
+fn a_marker_that_is_partly_out_is_whole_in_the_fallback_and_closed_in_the_sink() {
+    let (rig, fallback) = with_fallback(|_| {});
+    storm(&rig, 2);
+    rig.probe.script(|script| script.room = Some(5));
+    rig.advance(SEC);
+    assert!(rig.probe.text().ends_with("x\n<2: 0"), "{}", rig.probe.text());
+    assert_eq!(fallback.text(), "<2: 0 0 2 0 0 drop_newest>\n");
+    assert_eq!(rig.metrics().markers, 1);
+    rig.probe.script(|script| script.room = None);
+    rig.send("y").unwrap();
+    rig.advance(SEC);
+    assert!(rig.probe.text().ends_with("x\n<2: 0\ny\n"), "{}", rig.probe.text());
+    assert_eq!((rig.metrics().markers, rig.metrics().diverted), (1, 0));
+}
+
+#[test]
+fn what_no_marker_has_told_goes_to_the_fallback_at_the_end() {
+    let (rig, fallback) = with_fallback(|c| c.fail_after = 3600 * SEC);
+    rig.advance(SEC);
+    rig.probe.script(|script| script.room = Some(0));
+    rig.send("x").unwrap();
+    rig.until(|inner| inner.state == State::Retrying);
+    let taken = 1 + send(&rig, 10);
+    let m = rig.metrics();
+    assert!(m.dropped > 0);
+    let ended = rig.spawn(|shared| shared.shutdown(Duration::ZERO));
+    rig.until(|inner| inner.ended);
+    ended.join().unwrap().unwrap();
+    let text = fallback.text();
+    let markers: Vec<_> = text.lines().filter(|line| line.starts_with('<')).collect();
+    let dropped = m.dropped;
+    assert_eq!(markers, [format!("<{dropped}: 0 0 {dropped} 0 0 drop_newest>")]);
+    assert_eq!(text.lines().count(), taken + 1);
+    assert_eq!((rig.metrics().markers, rig.metrics().lost), (1, 0));
+    assert_eq!(rig.probe.text(), "");
 }
 
 #[test]
