@@ -5,18 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::axes::{Mode, QueuePolicy, Strategy};
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::env;
 use crate::error::{BuildError, WriteError};
-use crate::exit;
 use crate::guard::WriterGuard;
-use crate::io::{self, Reopened, Sink};
-use crate::process;
+use crate::io::Sink;
 use crate::report::Callbacks;
-use crate::shared::Shared;
-use crate::sync::lock;
-use crate::worker;
+use crate::start::{self, Recipe};
 use crate::writer::Writer;
 
 /// Sets up a writer: made by [`Writer::builder`], [`Writer::to`] or out of a path, ended by
@@ -36,11 +31,6 @@ impl std::fmt::Debug for WriterBuilder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("WriterBuilder").field("config", &self.config).finish_non_exhaustive()
     }
-}
-
-/// What is needed to build a writer once more.
-pub(crate) struct Recipe {
-    pub(crate) callbacks: Arc<Callbacks>,
 }
 
 impl WriterBuilder {
@@ -300,90 +290,13 @@ impl WriterBuilder {
                 std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
             })?;
         }
-        validate(&self.config)?;
+        start::validate(&self.config)?;
         self.callbacks.warn = self.config.queue_policy == QueuePolicy::Warn;
         let callbacks = Arc::new(self.callbacks);
-        let shared = start(self.config, Arc::clone(&callbacks), self.sink, self.fallback)?;
+        let shared = start::start(self.config, Arc::clone(&callbacks), self.sink, self.fallback)?;
         let writer = Writer::new(shared);
         Ok((writer.clone(), WriterGuard::new(writer, Recipe { callbacks })))
     }
-}
-
-/// The largest block, in bytes.
-const MAX_BLOCK: usize = 1 << 20;
-
-fn validate(config: &Config) -> Result<(), BuildError> {
-    let invalid = |option, reason| Err(BuildError::InvalidOption { option, reason });
-    if config.tick.is_zero() {
-        return invalid("tick", "zero would never let the worker rest");
-    }
-    if config.block_size == 0 {
-        return invalid("block_size", "a block must have bytes");
-    }
-    if config.mmap_chunk == 0 {
-        return invalid("mmap_chunk", "a chunk must have bytes");
-    }
-    if config.permissions > 0o777 {
-        return invalid("permissions", "more than the nine permission bits");
-    }
-    if config.thread_name.contains('\0') {
-        return invalid("thread_name", "a NUL cannot be part of a thread's name");
-    }
-    Ok(())
-}
-
-/// Opens the target and starts the worker.
-pub(crate) fn start(
-    mut config: Config,
-    callbacks: Arc<Callbacks>,
-    sink: Option<Box<dyn Sink>>,
-    fallback: Option<Box<dyn Sink>>,
-) -> Result<Arc<Shared>, BuildError> {
-    config.block_size = config.block_size.min(MAX_BLOCK);
-    config.mmap_chunk = io::round_chunk(config.mmap_chunk);
-    let at_once = config.strategy == Strategy::LineBuffered && config.mode == Mode::Trigger;
-    if at_once {
-        config.flush_interval = Some(Duration::ZERO);
-    }
-    let (sink, found) = match sink {
-        Some(sink) => (sink, Reopened::default()),
-        None if config.path.is_none() => {
-            return Err(BuildError::InvalidOption {
-                option: "sink",
-                reason: "a writer over a sink cannot be opened a second time",
-            });
-        }
-        None => {
-            let opened = io::open(&config)?;
-            (opened.sink, opened.found)
-        }
-    };
-    let shared = Arc::new(Shared::new(config, Clock::System, callbacks, sink, found));
-    if let Some(fallback) = fallback {
-        lock(&shared.delivery).set_fallback(fallback);
-    }
-    if !shared.config.synchronous {
-        spawn(&shared, at_once)?;
-    }
-    process::watch_forks();
-    exit::register(&shared);
-    Ok(shared)
-}
-
-fn spawn(shared: &Arc<Shared>, at_once: bool) -> Result<(), BuildError> {
-    let for_worker = Arc::clone(shared);
-    #[cfg(test)]
-    let plan = io::fault::entered();
-    let thread = std::thread::Builder::new()
-        .name(shared.config.thread_name.clone())
-        .spawn(move || {
-            #[cfg(test)]
-            io::fault::enter(plan);
-            worker::run(&for_worker, at_once);
-        })
-        .map_err(|source| BuildError::Spawn { source })?;
-    *shared.thread.lock().unwrap_or_else(|e| e.into_inner()) = Some(thread);
-    Ok(())
 }
 
 /// A path becomes a builder with all defaults.
@@ -398,54 +311,3 @@ macro_rules! from_path {
 }
 
 from_path!(&str, String, &String, &Path, PathBuf, &PathBuf, &std::ffi::OsStr, std::ffi::OsString);
-
-/// Gives a builder that holds a [`WriterBuilder`] in a field all its options as methods of its own.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __writer_options {
-    ($field:ident) => {
-        $crate::__writer_options! { @each $field
-            strategy(strategy: $crate::Strategy),
-            mode(mode: $crate::Mode),
-            queue_policy(policy: $crate::QueuePolicy),
-            max_queue_size(lines: usize),
-            max_queue_bytes(bytes: usize),
-            batch_size(lines: usize),
-            flush_interval(interval: ::std::time::Duration),
-            no_flush_interval(),
-            tick(tick: ::std::time::Duration),
-            block_size(bytes: usize),
-            mmap_chunk(bytes: usize),
-            block_timeout(timeout: ::std::time::Duration),
-            fail_after(time: ::std::time::Duration),
-            fallback(sink: impl $crate::Sink + 'static),
-            truncate(truncate: bool),
-            create_dirs(create: bool),
-            follow_path(follow: bool),
-            permissions(mode: u32),
-            allow_special(allow: bool),
-            exit_hook(hook: bool),
-            panic_hook(hook: bool),
-            thread_name(name: impl Into<String>),
-            on_write(callback: impl Fn(usize) + Send + Sync + 'static),
-            on_flush(callback: impl Fn() + Send + Sync + 'static),
-            on_error(callback: impl Fn(&$crate::WriteError) + Send + Sync + 'static),
-            on_recover(callback: impl Fn(u64) + Send + Sync + 'static),
-            on_drop(callback: impl Fn(u64) + Send + Sync + 'static),
-            loss_marker(encode: impl Fn(&$crate::Losses, &mut Vec<u8>) + Send + Sync + 'static),
-            no_loss_marker(),
-            synchronous(synchronous: bool),
-            env_overrides(prefix: impl Into<String>),
-        }
-    };
-    (@each $field:ident $($name:ident($($arg:ident: $type:ty)?),)+) => {
-        $(
-            #[doc = concat!("As [`WriterBuilder::", stringify!($name),
-                "`](writer_core::WriterBuilder::", stringify!($name), ").")]
-            pub fn $name(mut self $(, $arg: $type)?) -> Self {
-                self.$field = self.$field.$name($($arg)?);
-                self
-            }
-        )+
-    };
-}

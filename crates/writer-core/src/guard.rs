@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::builder::{self, Recipe};
 use crate::error::{BuildError, ShutdownError};
 use crate::report::to_stderr;
+use crate::start::{self, Recipe};
 use crate::writer::Writer;
 
 /// How long a dropped guard waits.
@@ -61,7 +61,7 @@ impl WriterGuard {
             last = next;
         }
         let config = self.writer.config().clone();
-        let shared = builder::start(config, Arc::clone(&self.recipe.callbacks), None, None)?;
+        let shared = start::start(config, Arc::clone(&self.recipe.callbacks), None, None)?;
         // Another thread of the child may have been faster; then this worker ends at once.
         if let Err(second) = last.successor.set(shared) {
             drop(Writer::new(second).shutdown(DROP_TIMEOUT));

@@ -42,6 +42,7 @@ mod losses;
 mod marker;
 mod metrics;
 mod mode;
+mod options;
 mod outlet;
 mod process;
 mod queue;
@@ -54,6 +55,7 @@ mod shared;
 #[cfg(all(unix, feature = "signals"))]
 pub mod signals;
 mod slots;
+mod start;
 mod sync;
 mod synchronous;
 mod thread_mark;

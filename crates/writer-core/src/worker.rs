@@ -1,30 +1,25 @@
 //! The one background thread of a writer.
 //!
 //! A loop of two steps: find out what is to be done, sleeping while there is nothing; do it. When
-//! to write is decided in [`crate::mode`], how in [`crate::delivery`].
+//! to write is decided in [`crate::mode`], how in [`crate::delivery`], what follows from a write in
+//! [`retry`], and what from the last one in [`end`].
+
+mod end;
+mod retry;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::clock;
-use crate::delivery::Delivery;
-use crate::error::{Operation, State};
+use crate::error::Operation;
 use crate::losses::Losses;
 use crate::mode::{Look, NAPS, Rhythm, Verdict};
 use crate::process;
 use crate::report::survives;
-use crate::round::{Round, RoundEnd};
+use crate::round::RoundEnd;
 use crate::shared::{Alarm, DROP_REPORT_EVERY, Inner, Shared};
-use crate::sync::{MutexGuard, lock};
+use crate::sync::lock;
 use crate::thread_mark::ThreadMark;
-
-/// The pause after a first failure, in the middle of an episode at most, and between tries of a
-/// sink that has failed.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long no line must have come before the sink may tidy up.
-const IDLE: Duration = Duration::from_secs(1);
+use retry::Retry;
 
 /// Runs the worker of `shared` until the writer is closed and drained.
 pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
@@ -47,67 +42,8 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
     // may wait for ever because of it.
     survives(|| while worker.step() {});
     if !shared.is_foreign() {
-        end(shared);
+        end::end(shared);
     }
-}
-
-/// Gives up what may be left, closes the sink, and lets everyone go who waits.
-fn end(shared: &Shared) {
-    let mut delivery = lock(&shared.delivery);
-    let left = {
-        let mut inner = shared.lock();
-        // Already so, unless the worker broke off: nothing may come in behind what is given up.
-        inner.closed = true;
-        !inner.queue.is_empty() || delivery.lines_in_hand() > 0
-    };
-    if left && delivery.has_fallback() {
-        drop(delivery);
-        rescue(shared);
-        delivery = lock(&shared.delivery);
-    }
-    if left {
-        delivery.give_up(shared);
-    }
-    let closed = delivery.close();
-    drop(delivery);
-    let report = std::mem::take(&mut shared.lock().unreported);
-    shared.report_drops((report > 0).then_some(report));
-    let mut inner = shared.lock();
-    inner.close_error = closed.err();
-    inner.ended = true;
-    inner.flushed = inner.enqueued;
-    shared.notify_room(&inner);
-    shared.notify_progress(&inner);
-}
-
-/// Has what would be given up go to the fallback, where there is one.
-fn rescue(shared: &Shared) {
-    loop {
-        let mut delivery = lock(&shared.delivery);
-        if !delivery.divert_for_good(shared) {
-            return;
-        }
-        if let Some(losses) = shared.last_losses() {
-            shared.put_marker(&mut delivery, &losses);
-        }
-        let mut round = delivery.round(shared, |_| false);
-        let left = delivery.lines_in_hand() > 0 || !shared.lock().queue.is_empty();
-        drop(delivery);
-        shared.after_round(&mut round);
-        if !left || matches!(round.end, RoundEnd::Failed(..)) {
-            return;
-        }
-    }
-}
-
-/// An episode of failures.
-struct Retry {
-    /// When it began, or last made progress.
-    since: Instant,
-    pause: Duration,
-    at: Instant,
-    /// The worst state that was reported since it began.
-    reported: State,
 }
 
 enum Task {
@@ -322,73 +258,6 @@ impl Worker<'_> {
             let mut delivery = lock(&self.shared.delivery);
             let round = delivery.mark(self.shared, marker);
             self.settle(round, delivery);
-        }
-    }
-
-    /// Draws the conclusions from a round: state, callbacks, when to try again.
-    fn settle(&mut self, mut round: Round, mut delivery: MutexGuard<'_, Delivery>) {
-        let shared = self.shared;
-        let failed = matches!(round.end, RoundEnd::Failed(..));
-        // Of a sink that has failed, an empty round says nothing.
-        let works = !failed && !round.diverted && (round.progress || !self.diverted);
-        if self.retry.is_some() && works {
-            round.recovered = Some(delivery.recover());
-        }
-        self.can_divert = delivery.has_fallback();
-        let wants_idle = delivery.wants_idle();
-        drop(delivery);
-        let now = shared.clock.now();
-        self.idle_at = if wants_idle { clock::deadline(now, IDLE) } else { None };
-        self.held = matches!(round.end, RoundEnd::Held);
-        if round.recovered.is_some() {
-            (self.retry, self.diverted) = (None, false);
-            let mut inner = shared.lock();
-            (inner.state, inner.in_vain) = (State::Healthy, None);
-            // Meant for the episode that is over; the next one has not had its time yet.
-            inner.give_up = false;
-        }
-        shared.after_round(&mut round);
-        self.fail(round, now);
-    }
-
-    /// After a round that failed, decides when to try again, and where lines go until then.
-    fn fail(&mut self, round: Round, now: Instant) {
-        let shared = self.shared;
-        let failure = round.failure();
-        let RoundEnd::Failed(operation, error) = round.end else { return };
-        // What a target takes and cannot flush is no progress.
-        let progress = round.progress && operation == Operation::Write && !round.diverted;
-        let mut retry = match self.retry.take() {
-            None => Retry { since: now, pause: FIRST_PAUSE, at: now, reported: State::Healthy },
-            Some(retry) if progress => Retry { since: now, pause: FIRST_PAUSE, ..retry },
-            Some(retry) => Retry { pause: (retry.pause * 2).min(LONGEST_PAUSE), ..retry },
-        };
-        let failed = now.saturating_duration_since(retry.since) >= shared.config.fail_after;
-        let state = if failed { State::Failed } else { State::Retrying };
-        retry.at = now + if failed { LONGEST_PAUSE } else { retry.pause };
-        let until = failed.then_some(retry.at);
-        self.diverted = self.can_divert && !round.diverted && lock(&shared.delivery).divert(until);
-        // What is in the hand goes there at once.
-        self.held |= self.diverted;
-        shared.count_failure(state, failure.filter(|_| failed && !self.diverted));
-        if state > retry.reported {
-            retry.reported = state;
-            shared.report_failure(operation, error);
-        }
-        self.retry = Some(retry);
-    }
-
-    fn reopen(&mut self, ticket: u64) {
-        let shared = self.shared;
-        if let Some(retry) = &mut self.retry {
-            // Whoever comes when it is done waits for the next try.
-            retry.at = shared.clock.now();
-            shared.lock().in_vain = None;
-        }
-        lock(&shared.delivery).serve_reopens(shared, ticket);
-        if self.diverted {
-            // The next line is tried on the new target.
-            lock(&shared.delivery).divert(Some(shared.clock.now()));
         }
     }
 

@@ -1,0 +1,99 @@
+//! From settings to a running writer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::axes::{Mode, Strategy};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::BuildError;
+use crate::exit;
+use crate::io::{self, Reopened, Sink};
+use crate::process;
+use crate::report::Callbacks;
+use crate::shared::Shared;
+use crate::sync::lock;
+use crate::worker;
+
+/// The largest block, in bytes.
+const MAX_BLOCK: usize = 1 << 20;
+
+/// What is needed to build a writer once more.
+pub(crate) struct Recipe {
+    pub(crate) callbacks: Arc<Callbacks>,
+}
+
+/// Looks for settings that cannot work.
+pub(crate) fn validate(config: &Config) -> Result<(), BuildError> {
+    let invalid = |option, reason| Err(BuildError::InvalidOption { option, reason });
+    if config.tick.is_zero() {
+        return invalid("tick", "zero would never let the worker rest");
+    }
+    if config.block_size == 0 {
+        return invalid("block_size", "a block must have bytes");
+    }
+    if config.mmap_chunk == 0 {
+        return invalid("mmap_chunk", "a chunk must have bytes");
+    }
+    if config.permissions > 0o777 {
+        return invalid("permissions", "more than the nine permission bits");
+    }
+    if config.thread_name.contains('\0') {
+        return invalid("thread_name", "a NUL cannot be part of a thread's name");
+    }
+    Ok(())
+}
+
+/// Opens the target and starts the worker.
+pub(crate) fn start(
+    mut config: Config,
+    callbacks: Arc<Callbacks>,
+    sink: Option<Box<dyn Sink>>,
+    fallback: Option<Box<dyn Sink>>,
+) -> Result<Arc<Shared>, BuildError> {
+    config.block_size = config.block_size.min(MAX_BLOCK);
+    config.mmap_chunk = io::round_chunk(config.mmap_chunk);
+    let at_once = config.strategy == Strategy::LineBuffered && config.mode == Mode::Trigger;
+    if at_once {
+        config.flush_interval = Some(Duration::ZERO);
+    }
+    let (sink, found) = match sink {
+        Some(sink) => (sink, Reopened::default()),
+        None if config.path.is_none() => {
+            return Err(BuildError::InvalidOption {
+                option: "sink",
+                reason: "a writer over a sink cannot be opened a second time",
+            });
+        }
+        None => {
+            let opened = io::open(&config)?;
+            (opened.sink, opened.found)
+        }
+    };
+    let shared = Arc::new(Shared::new(config, Clock::System, callbacks, sink, found));
+    if let Some(fallback) = fallback {
+        lock(&shared.delivery).set_fallback(fallback);
+    }
+    if !shared.config.synchronous {
+        spawn(&shared, at_once)?;
+    }
+    process::watch_forks();
+    exit::register(&shared);
+    Ok(shared)
+}
+
+fn spawn(shared: &Arc<Shared>, at_once: bool) -> Result<(), BuildError> {
+    let for_worker = Arc::clone(shared);
+    #[cfg(test)]
+    let plan = io::fault::entered();
+    let thread = std::thread::Builder::new()
+        .name(shared.config.thread_name.clone())
+        .spawn(move || {
+            #[cfg(test)]
+            io::fault::enter(plan);
+            worker::run(&for_worker, at_once);
+        })
+        .map_err(|source| BuildError::Spawn { source })?;
+    *shared.thread.lock().unwrap_or_else(|e| e.into_inner()) = Some(thread);
+    Ok(())
+}

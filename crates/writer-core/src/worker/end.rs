@@ -1,0 +1,54 @@
+//! The end of a worker: whatever is left goes somewhere, or is counted, and everyone is let go.
+
+use crate::round::RoundEnd;
+use crate::shared::Shared;
+use crate::sync::lock;
+
+/// Gives up what may be left, closes the sink, and lets everyone go who waits.
+pub(super) fn end(shared: &Shared) {
+    let mut delivery = lock(&shared.delivery);
+    let left = {
+        let mut inner = shared.lock();
+        // Already so, unless the worker broke off: nothing may come in behind what is given up.
+        inner.closed = true;
+        !inner.queue.is_empty() || delivery.lines_in_hand() > 0
+    };
+    if left && delivery.has_fallback() {
+        drop(delivery);
+        rescue(shared);
+        delivery = lock(&shared.delivery);
+    }
+    if left {
+        delivery.give_up(shared);
+    }
+    let closed = delivery.close();
+    drop(delivery);
+    let report = std::mem::take(&mut shared.lock().unreported);
+    shared.report_drops((report > 0).then_some(report));
+    let mut inner = shared.lock();
+    inner.close_error = closed.err();
+    inner.ended = true;
+    inner.flushed = inner.enqueued;
+    shared.notify_room(&inner);
+    shared.notify_progress(&inner);
+}
+
+/// Has what would be given up go to the fallback, where there is one.
+fn rescue(shared: &Shared) {
+    loop {
+        let mut delivery = lock(&shared.delivery);
+        if !delivery.divert_for_good(shared) {
+            return;
+        }
+        if let Some(losses) = shared.last_losses() {
+            shared.put_marker(&mut delivery, &losses);
+        }
+        let mut round = delivery.round(shared, |_| false);
+        let left = delivery.lines_in_hand() > 0 || !shared.lock().queue.is_empty();
+        drop(delivery);
+        shared.after_round(&mut round);
+        if !left || matches!(round.end, RoundEnd::Failed(..)) {
+            return;
+        }
+    }
+}

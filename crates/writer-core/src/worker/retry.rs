@@ -1,0 +1,104 @@
+//! What follows from a round of writes: it is told of and, if it failed, there is another one later.
+//!
+//! | state | after a success | after a failure | next try | until then |
+//! |---|---|---|---|---|
+//! | Healthy | Healthy | Retrying | after [`FIRST_PAUSE`] | lines wait |
+//! | Retrying | Healthy | Retrying, or Failed when `fail_after` is over | the pause doubles, up to [`LONGEST_PAUSE`]; after something went out it is the first again | lines wait |
+//! | Failed | Healthy | Failed, or Retrying after something went out | after [`LONGEST_PAUSE`] | lines go to the fallback; without one nobody waits for them |
+
+use std::time::{Duration, Instant};
+
+use super::Worker;
+use crate::clock;
+use crate::delivery::Delivery;
+use crate::error::{Operation, State};
+use crate::round::{Round, RoundEnd};
+use crate::sync::{MutexGuard, lock};
+
+/// The pause after a first failure, in the middle of an episode at most, and between tries of a
+/// sink that has failed.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long no line must have come before the sink may tidy up.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// An episode of failures.
+pub(super) struct Retry {
+    /// When it began, or last made progress.
+    since: Instant,
+    pause: Duration,
+    pub(super) at: Instant,
+    /// The worst state that was reported since it began.
+    reported: State,
+}
+
+impl Worker<'_> {
+    /// Draws the conclusions from a round: state, callbacks, when to try again.
+    pub(super) fn settle(&mut self, mut round: Round, mut delivery: MutexGuard<'_, Delivery>) {
+        let shared = self.shared;
+        let failed = matches!(round.end, RoundEnd::Failed(..));
+        // Of a sink that has failed, an empty round says nothing.
+        let works = !failed && !round.diverted && (round.progress || !self.diverted);
+        if self.retry.is_some() && works {
+            round.recovered = Some(delivery.recover());
+        }
+        self.can_divert = delivery.has_fallback();
+        let wants_idle = delivery.wants_idle();
+        drop(delivery);
+        let now = shared.clock.now();
+        self.idle_at = if wants_idle { clock::deadline(now, IDLE) } else { None };
+        self.held = matches!(round.end, RoundEnd::Held);
+        if round.recovered.is_some() {
+            (self.retry, self.diverted) = (None, false);
+            let mut inner = shared.lock();
+            (inner.state, inner.in_vain) = (State::Healthy, None);
+            // Meant for the episode that is over; the next one has not had its time yet.
+            inner.give_up = false;
+        }
+        shared.after_round(&mut round);
+        self.fail(round, now);
+    }
+
+    /// After a round that failed, decides when to try again, and where lines go until then.
+    fn fail(&mut self, round: Round, now: Instant) {
+        let shared = self.shared;
+        let failure = round.failure();
+        let RoundEnd::Failed(operation, error) = round.end else { return };
+        // What a target takes and cannot flush is no progress.
+        let progress = round.progress && operation == Operation::Write && !round.diverted;
+        let mut retry = match self.retry.take() {
+            None => Retry { since: now, pause: FIRST_PAUSE, at: now, reported: State::Healthy },
+            Some(retry) if progress => Retry { since: now, pause: FIRST_PAUSE, ..retry },
+            Some(retry) => Retry { pause: (retry.pause * 2).min(LONGEST_PAUSE), ..retry },
+        };
+        let failed = now.saturating_duration_since(retry.since) >= shared.config.fail_after;
+        let state = if failed { State::Failed } else { State::Retrying };
+        retry.at = now + if failed { LONGEST_PAUSE } else { retry.pause };
+        let until = failed.then_some(retry.at);
+        self.diverted = self.can_divert && !round.diverted && lock(&shared.delivery).divert(until);
+        // What is in the hand goes there at once.
+        self.held |= self.diverted;
+        shared.count_failure(state, failure.filter(|_| failed && !self.diverted));
+        if state > retry.reported {
+            retry.reported = state;
+            shared.report_failure(operation, error);
+        }
+        self.retry = Some(retry);
+    }
+
+    /// Goes over to another target, as was asked for up to this ticket, and tries it at once.
+    pub(super) fn reopen(&mut self, ticket: u64) {
+        let shared = self.shared;
+        if let Some(retry) = &mut self.retry {
+            // Whoever comes when it is done waits for the next try.
+            retry.at = shared.clock.now();
+            shared.lock().in_vain = None;
+        }
+        lock(&shared.delivery).serve_reopens(shared, ticket);
+        if self.diverted {
+            // The next line is tried on the new target.
+            lock(&shared.delivery).divert(Some(shared.clock.now()));
+        }
+    }
+}
