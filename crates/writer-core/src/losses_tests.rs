@@ -302,6 +302,20 @@ fn what_no_marker_has_told_goes_to_the_fallback_at_the_end() {
 }
 
 #[test]
+fn a_marker_alone_goes_to_the_fallback_at_the_end() {
+    let (rig, fallback) = with_fallback(|c| c.fail_after = 3600 * SEC);
+    storm(&rig, 2);
+    rig.probe.script(|script| script.room = Some(0));
+    rig.advance(SEC);
+    assert_eq!(rig.metrics().state, State::Retrying);
+    let ended = rig.spawn(|shared| shared.shutdown(Duration::ZERO));
+    rig.until(|inner| inner.ended);
+    ended.join().unwrap().unwrap();
+    assert_eq!(fallback.text(), "<2: 0 0 2 0 0 drop_newest>\n");
+    assert_eq!((rig.metrics().markers, rig.markers().len()), (1, 0));
+}
+
+#[test]
 fn an_encoder_that_panics_costs_its_marker_and_nothing_else() {
     let rig = Rig::new(|c| (c.max_queue_size, c.queue_policy) = (4, QueuePolicy::DropNewest));
     let encode: Encode = Box::new(|_, line| {

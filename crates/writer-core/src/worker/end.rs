@@ -1,5 +1,6 @@
 //! The end of a worker: whatever is left goes somewhere, or is counted, and everyone is let go.
 
+use crate::error::State;
 use crate::round::RoundEnd;
 use crate::shared::Shared;
 use crate::sync::lock;
@@ -13,7 +14,9 @@ pub(super) fn end(shared: &Shared) {
         inner.closed = true;
         !inner.queue.is_empty() || delivery.lines_in_hand() > 0
     };
-    if left && delivery.has_fallback() {
+    // Without lines a marker may still wait for a sink that fails.
+    let rescues = left || shared.lock().state != State::Healthy;
+    if rescues && delivery.has_fallback() {
         drop(delivery);
         rescue(shared);
         delivery = lock(&shared.delivery);
