@@ -11,7 +11,7 @@ use crate::error::{BuildError, WriteError};
 use crate::guard::WriterGuard;
 use crate::io::Sink;
 use crate::report::Callbacks;
-use crate::start::{self, Recipe};
+use crate::start::{self, Fallback, Recipe};
 use crate::writer::Writer;
 
 /// Sets up a writer: made by [`Writer::builder`], [`Writer::to`] or out of a path, ended by
@@ -22,7 +22,7 @@ use crate::writer::Writer;
 pub struct WriterBuilder {
     config: Config,
     sink: Option<Box<dyn Sink>>,
-    fallback: Option<Box<dyn Sink>>,
+    fallback: Fallback,
     pub(crate) callbacks: Callbacks,
     env_prefix: Option<String>,
 }
@@ -44,7 +44,7 @@ impl WriterBuilder {
 
     fn with(config: Config, sink: Option<Box<dyn Sink>>) -> Self {
         let (callbacks, env_prefix) = (Callbacks::default(), None);
-        WriterBuilder { config, sink, fallback: None, callbacks, env_prefix }
+        WriterBuilder { config, sink, fallback: Fallback::Nowhere, callbacks, env_prefix }
     }
 
     /// How bytes reach the file. Default: [`Strategy::BlockBuffered`]. Over a sink it only says
@@ -143,8 +143,11 @@ impl WriterBuilder {
     /// No line is in both whole, except one of which the target took all but the newline. One that
     /// the target took a part of is in the fallback, and the part is closed with a newline. Lines in the fallback count as written, and in
     /// [`Metrics::diverted`](crate::Metrics::diverted); a [`sync`](Writer::sync) must be served by
-    /// both. A fallback that fails as well is reported once, and the lines wait. It is not there
-    /// any more after [`restart_after_fork`](crate::WriterGuard::restart_after_fork).
+    /// both. A fallback that fails as well is reported once, and the lines wait.
+    ///
+    /// A forked child does not have it after
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork): its locks may be taken for ever
+    /// there. [`fallback_with`](Self::fallback_with) opens one for each process.
     ///
     /// ```
     /// use writer_core::{WriteSink, Writer};
@@ -156,7 +159,33 @@ impl WriterBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn fallback(mut self, sink: impl Sink + 'static) -> Self {
-        self.fallback = Some(Box::new(sink));
+        self.fallback = Fallback::Given(Box::new(sink));
+        self
+    }
+
+    /// As [`fallback`](Self::fallback), with a sink that `open` makes: here, when the writer is built,
+    /// and again in each forked child that calls
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork). Of both methods the one called
+    /// last counts. Its error is [`BuildError::Fallback`], from either.
+    ///
+    /// ```
+    /// use writer_core::{WriteSink, Writer};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, spare) = (folder.path().join("app.jsonl"), folder.path().join("spare.jsonl"));
+    /// let (writer, _guard) = Writer::builder(&path)
+    ///     .fallback_with(move || {
+    ///         let file = std::fs::File::options().append(true).create(true).open(&spare)?;
+    ///         Ok(Box::new(WriteSink::new(file)))
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn fallback_with(
+        mut self,
+        open: impl Fn() -> std::io::Result<Box<dyn Sink>> + Send + Sync + 'static,
+    ) -> Self {
+        self.fallback = Fallback::Opened(Arc::new(open));
         self
     }
 
@@ -293,9 +322,11 @@ impl WriterBuilder {
         start::validate(&self.config)?;
         self.callbacks.warn = self.config.queue_policy == QueuePolicy::Warn;
         let callbacks = Arc::new(self.callbacks);
-        let shared = start::start(self.config, Arc::clone(&callbacks), self.sink, self.fallback)?;
+        let recipe =
+            Recipe { callbacks: Arc::clone(&callbacks), fallback: self.fallback.in_child() };
+        let shared = start::start(self.config, callbacks, self.sink, self.fallback)?;
         let writer = Writer::new(shared);
-        Ok((writer.clone(), WriterGuard::new(writer, Recipe { callbacks })))
+        Ok((writer.clone(), WriterGuard::new(writer, recipe)))
     }
 }
 

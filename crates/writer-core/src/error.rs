@@ -53,6 +53,11 @@ pub enum BuildError {
         /// The answer of the system.
         source: io::Error,
     },
+    /// What [`fallback_with`](crate::WriterBuilder::fallback_with) was given opened nothing.
+    Fallback {
+        /// Its answer.
+        source: io::Error,
+    },
     /// The worker thread could not be started.
     Spawn {
         /// The answer of the system.
@@ -81,6 +86,7 @@ impl fmt::Display for BuildError {
             BuildError::Io { operation, path, source } => {
                 write!(f, "cannot {operation} {path:?}: {source}")
             }
+            BuildError::Fallback { source } => write!(f, "cannot open the fallback: {source}"),
             BuildError::Spawn { source } => write!(f, "cannot start the worker thread: {source}"),
         }
     }
@@ -89,7 +95,9 @@ impl fmt::Display for BuildError {
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            BuildError::Io { source, .. } | BuildError::Spawn { source } => Some(source),
+            BuildError::Io { source, .. }
+            | BuildError::Fallback { source }
+            | BuildError::Spawn { source } => Some(source),
             _ => None,
         }
     }

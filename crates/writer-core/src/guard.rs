@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::{BuildError, ShutdownError};
 use crate::report::to_stderr;
-use crate::start::{self, Recipe};
+use crate::start::{self, Fallback, Recipe};
 use crate::writer::Writer;
 
 /// How long a dropped guard waits.
@@ -47,7 +47,9 @@ impl WriterGuard {
     }
 
     /// In a forked child, opens the file anew and starts a worker; from then on every handle of
-    /// this writer works in the child. Elsewhere it does nothing.
+    /// this writer works in the child. Elsewhere it does nothing. A
+    /// [`fallback`](crate::WriterBuilder::fallback) stays with the parent, one by
+    /// [`fallback_with`](crate::WriterBuilder::fallback_with) is opened anew as well.
     ///
     /// # Errors
     ///
@@ -61,7 +63,9 @@ impl WriterGuard {
             last = next;
         }
         let config = self.writer.config().clone();
-        let shared = start::start(config, Arc::clone(&self.recipe.callbacks), None, None)?;
+        let Recipe { callbacks, fallback } = &self.recipe;
+        let fallback = fallback.clone().map_or(Fallback::Nowhere, Fallback::Opened);
+        let shared = start::start(config, Arc::clone(callbacks), None, fallback)?;
         // Another thread of the child may have been faster; then this worker ends at once.
         if let Err(second) = last.successor.set(shared) {
             drop(Writer::new(second).shutdown(DROP_TIMEOUT));

@@ -20,6 +20,9 @@ macro_rules! __writer_options {
             block_timeout(timeout: ::std::time::Duration),
             fail_after(time: ::std::time::Duration),
             fallback(sink: impl $crate::Sink + 'static),
+            fallback_with(
+                open: impl Fn() -> ::std::io::Result<Box<dyn $crate::Sink>> + Send + Sync + 'static
+            ),
             truncate(truncate: bool),
             create_dirs(create: bool),
             follow_path(follow: bool),

@@ -18,9 +18,44 @@ use crate::worker;
 /// The largest block, in bytes.
 const MAX_BLOCK: usize = 1 << 20;
 
+/// Opens a fallback.
+pub(crate) type OpenSink = dyn Fn() -> std::io::Result<Box<dyn Sink>> + Send + Sync;
+
+/// Where lines go while the target has failed.
+pub(crate) enum Fallback {
+    /// Nowhere.
+    Nowhere,
+    /// To this sink, in this process.
+    Given(Box<dyn Sink>),
+    /// To one that each process opens for itself.
+    Opened(Arc<OpenSink>),
+}
+
+impl Fallback {
+    fn open(self) -> Result<Option<Box<dyn Sink>>, BuildError> {
+        match self {
+            Fallback::Nowhere => Ok(None),
+            Fallback::Given(sink) => Ok(Some(sink)),
+            Fallback::Opened(open) => {
+                open().map(Some).map_err(|source| BuildError::Fallback { source })
+            }
+        }
+    }
+
+    /// What opens it in a forked child. A sink that was given is of no use there: its locks may be
+    /// taken for ever, and it may hold bytes that the parent writes.
+    pub(crate) fn in_child(&self) -> Option<Arc<OpenSink>> {
+        match self {
+            Fallback::Opened(open) => Some(Arc::clone(open)),
+            Fallback::Nowhere | Fallback::Given(_) => None,
+        }
+    }
+}
+
 /// What is needed to build a writer once more.
 pub(crate) struct Recipe {
     pub(crate) callbacks: Arc<Callbacks>,
+    pub(crate) fallback: Option<Arc<OpenSink>>,
 }
 
 /// Looks for settings that cannot work.
@@ -49,7 +84,7 @@ pub(crate) fn start(
     mut config: Config,
     callbacks: Arc<Callbacks>,
     sink: Option<Box<dyn Sink>>,
-    fallback: Option<Box<dyn Sink>>,
+    fallback: Fallback,
 ) -> Result<Arc<Shared>, BuildError> {
     config.block_size = config.block_size.min(MAX_BLOCK);
     config.mmap_chunk = io::round_chunk(config.mmap_chunk);
@@ -57,6 +92,8 @@ pub(crate) fn start(
     if at_once {
         config.flush_interval = Some(Duration::ZERO);
     }
+    // First, so that an error leaves the file as it is.
+    let fallback = fallback.open()?;
     let (sink, found) = match sink {
         Some(sink) => (sink, Reopened::default()),
         None if config.path.is_none() => {

@@ -50,7 +50,7 @@ impl Drop for Done<'_> {
 
 /// Runs `child` in a forked child, ended by `end`, and waits for it.
 #[track_caller]
-fn in_child(child: impl FnOnce(), end: impl FnOnce()) -> libc::rusage {
+pub(crate) fn in_child(child: impl FnOnce(), end: impl FnOnce()) -> libc::rusage {
     let start = Instant::now();
     // SAFETY: the child uses no lock that another thread of this program holds at this moment,
     // except those of the library, whose behaviour then is what is tested, and those of the

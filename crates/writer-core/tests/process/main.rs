@@ -13,6 +13,8 @@ mod fork;
 #[cfg(unix)]
 mod fork_callback;
 #[cfg(unix)]
+mod fork_fallback;
+#[cfg(unix)]
 mod idle;
 #[cfg(unix)]
 mod kill;
@@ -41,6 +43,8 @@ fn tests() -> Vec<Test> {
         fork::TESTS,
         #[cfg(unix)]
         fork_callback::TESTS,
+        #[cfg(unix)]
+        fork_fallback::TESTS,
         #[cfg(unix)]
         idle::TESTS,
         #[cfg(unix)]
@@ -77,6 +81,8 @@ fn play(role: &str) {
         "fork" => fork::play(&args),
         #[cfg(unix)]
         "fork-callback" => fork_callback::play(&args),
+        #[cfg(unix)]
+        "fork-fallback" => fork_fallback::play(&args),
         #[cfg(unix)]
         "idle" => idle::play(&args),
         #[cfg(unix)]
