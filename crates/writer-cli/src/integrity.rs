@@ -116,7 +116,11 @@ impl Integrity {
     /// read, if anything is.
     fn text<'l>(&mut self, line: &Line<'l>) -> Option<&'l [u8]> {
         self.bytes += line.len;
-        let nuls = line.bytes.iter().filter(|&&byte| byte == 0).count() as u64;
+        let nuls = match memchr::memchr(0, line.bytes) {
+            // Almost always: looking is faster than counting.
+            None => 0,
+            Some(_) => line.bytes.iter().filter(|&&byte| byte == 0).count() as u64,
+        };
         let mut bytes = line.bytes;
         if nuls > 0 {
             let text = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);

@@ -17,6 +17,8 @@ pub(super) struct Pass<'p> {
     at: usize,
     /// No control character is in the line, so strings need not be searched for some.
     plain: bool,
+    /// A string so far had an escape, so a key may have another spelling.
+    escapes: bool,
     keys: &'p mut Vec<Range<usize>>,
 }
 
@@ -26,8 +28,9 @@ type Places = Vec<(Range<usize>, Range<usize>)>;
 impl<'p> Pass<'p> {
     /// From the beginning of `line`; `keys` is memory for the keys of open objects, and empty.
     pub(super) fn new(line: &'p [u8], keys: &'p mut Vec<Range<usize>>) -> Self {
-        let plain = !line.iter().any(|&byte| byte < b' ');
-        Pass { line, at: 0, plain, keys }
+        // To the end in any case: the compiler makes it compare many bytes at once.
+        let plain = line.iter().fold(true, |plain, &byte| plain & (byte >= b' '));
+        Pass { line, at: 0, plain, escapes: false, keys }
     }
 
     /// Passes the line if it is one object, whose members it adds.
@@ -182,6 +185,7 @@ impl<'p> Pass<'p> {
     /// Passes what follows a backslash.
     #[cold]
     fn escape(&mut self) -> Result<(), Fault> {
+        self.escapes = true;
         match self.byte() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
             Some(b'u') => match self.unit()? {
@@ -247,7 +251,8 @@ impl<'p> Pass<'p> {
         let key = |range: &Range<usize>| &self.line[range.clone()];
         let twice =
             |range: &Range<usize>| Fault::Twice(String::from_utf8_lossy(key(range)).into_owned());
-        if keys.len() > MANY_KEYS || keys.iter().any(|range| key(range).contains(&b'\\')) {
+        let spelled = || self.escapes && keys.iter().any(|range| key(range).contains(&b'\\'));
+        if keys.len() > MANY_KEYS || spelled() {
             let mut seen = HashSet::with_capacity(keys.len());
             for range in keys {
                 let quoted = &self.line[range.start - 1..=range.end];
