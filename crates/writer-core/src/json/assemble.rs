@@ -148,7 +148,14 @@ impl FormatBuilder {
             level: self.piece(Part::TaskLevel, "["),
         };
         let task = (!typed && (task.id.is_some() || task.level.is_some())).then_some(task);
-        let fixed = self.fixed(table);
+        let mut fixed = self.fixed(table);
+        let mut levels = self.levels();
+        let message_first = table.message_first.then_some(fixed.len());
+        if message_first.is_some() {
+            levels = levels.map(|level| [&level, &*fixed].concat().into());
+            fixed.clear();
+        }
+        let trace_prefix: Box<[u8]> = (*escaped(&self.trace_prefix)).into();
         let open: Vec<u8> = if typed {
             let frame = [shape::OTLP_OPEN.as_bytes(), &fixed, shape::OTLP_SCOPES.as_bytes()];
             frame.concat()
@@ -158,13 +165,14 @@ impl FormatBuilder {
         let reserve = RESERVE
             + if typed { TYPED_RESERVE } else { 0 }
             + rules.nest.as_ref().map_or(0, |nest| nest.len())
-            + if ids.iter().any(Option::is_some) { shape::IDS_RESERVE } else { 0 }
+            + trace_prefix.len()
+            + ids.iter().flatten().map(|key| key.len() + shape::LONGEST_ID + 1).sum::<usize>()
             + if task.is_some() { task::RESERVE } else { 0 };
         Inner {
             open: open.into(),
             time: self.shows(Part::Timestamp).then_some(stamps),
             time_key: if typed { time_key } else { Box::default() },
-            levels: self.levels(),
+            levels,
             target: match typed {
                 true => self.shows(Part::Target).then(|| shape::OTLP_SCOPE.as_bytes().into()),
                 false => self.piece(Part::Target, ""),
@@ -186,18 +194,20 @@ impl FormatBuilder {
             shows_thread: self.sequence
                 || [Part::ThreadName, Part::ThreadId].iter().any(|part| self.shows(*part)),
             message_hidden: !self.shows(Part::Message),
+            message_first,
             span: self.span_piece(Part::Span, "", ""),
             spans: self.span_piece(Part::Spans, "[", "{\"arrayValue\":{\"values\":["),
             shape: if typed { &shape::TYPED } else { &shape::PLAIN },
             flat_spans: self.is_flat(),
             hex_ids: table.hex_ids,
+            trace_prefix: if typed { Box::default() } else { trace_prefix },
             reads_spans: self.is_flat() || task.is_some() || ids.iter().any(Option::is_some),
-            special: typed || task.is_some(),
+            special: typed || task.is_some() || message_first.is_some(),
             ids,
             task,
             rules,
             span_rules,
-            limit: self.max_record_bytes - reserve,
+            limit: self.max_record_bytes.saturating_sub(reserve),
         }
     }
 
@@ -232,6 +242,10 @@ impl FormatBuilder {
         let last = if typed { &mut inside } else { &mut top };
         last.insert(TRUNCATED.as_bytes());
         last.insert(ORIGINAL_BYTES.as_bytes());
+        let named = self.levels.is_some() || !self.shows(Part::Level);
+        if let Some(key) = table.beside_level.filter(|_| !named) {
+            top.insert(key.as_bytes());
+        }
         for part in Part::ALL {
             if !self.shows(part) {
                 continue;
@@ -277,7 +291,7 @@ impl FormatBuilder {
         if nest.is_some_and(|key| !top.insert(&escaped(key))) {
             clash("nest_fields");
         }
-        for key in table.reserved {
+        for key in table.reserved.iter().chain(&table.beside_level) {
             top.insert(&escaped(key));
         }
         if self.span_lines {
@@ -369,9 +383,12 @@ impl Inner {
     pub(super) fn every_line(&self) -> usize {
         let keys = [&self.target, &self.module, &self.file, &self.line, &self.source_group];
         let later = [&self.thread_name, &self.thread_id, &self.span, &self.spans, &self.rules.nest];
-        let ids = [&self.ids[0], &self.ids[1]];
-        let optional = keys.into_iter().chain(later).chain(ids).flatten();
+        let task = self.task.as_ref();
+        let tasks = task.map_or([&None; 2], |task| [&task.id, &task.level]);
+        let cold = self.ids.each_ref().into_iter().chain(tasks);
+        let optional = keys.into_iter().chain(later).chain(cold).flatten();
         let optional = optional.map(|key| key.len()).sum::<usize>();
+        let optional = optional + self.time_key.len() + self.trace_prefix.len();
         let level = self.levels.iter().map(|level| level.len()).max().unwrap_or(0);
         let number = self.sequence.as_ref().map_or(0, |s| s.key.len() + sequence::LONGEST);
         let optional = optional + number;

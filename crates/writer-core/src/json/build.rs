@@ -72,6 +72,7 @@ pub struct FormatBuilder {
     pub(super) redact: Vec<Box<str>>,
     pub(super) wide_integers: Option<WideIntegers>,
     pub(super) task_ids: TaskIds,
+    pub(super) trace_prefix: Box<str>,
     pub(super) max_record_bytes: usize,
     pub(super) sequence: bool,
     /// For lines that tell of spans, in a schema that leaves level and message out of them.
@@ -96,6 +97,7 @@ impl Default for FormatBuilder {
             redact: Vec::new(),
             wide_integers: None,
             task_ids: TaskIds::default(),
+            trace_prefix: "".into(),
             max_record_bytes: MAX_RECORD,
             sequence: false,
             span_lines: false,
@@ -266,6 +268,28 @@ impl FormatBuilder {
     /// Default: short ones.
     pub fn task_ids(mut self, ids: TaskIds) -> Self {
         self.task_ids = ids;
+        self
+    }
+
+    /// Writes this text before the id of the trace where [`Part::TraceId`] shows it, if the id is as
+    /// [W3C trace context](https://www.w3.org/TR/trace-context/#trace-id) has it, 32 hexadecimal
+    /// digits; any other is written as it is. Default: none. Without effect in [`Schema::Otel`].
+    ///
+    /// Google Cloud links a line with a trace by [the name of the
+    /// trace](https://cloud.google.com/trace/docs/trace-log-integration), which begins with the
+    /// project that has it:
+    ///
+    /// ```
+    /// use writer_core::json::{Format, Schema};
+    ///
+    /// let format = Format::builder()
+    ///     .schema(Schema::Gcp)
+    ///     .trace_prefix("projects/shop-4711/traces/")
+    ///     .build()?;
+    /// # Ok::<(), writer_core::BuildError>(())
+    /// ```
+    pub fn trace_prefix(mut self, prefix: &str) -> Self {
+        self.trace_prefix = prefix.into();
         self
     }
 

@@ -85,7 +85,8 @@ pub(super) struct Inner {
     /// `{`, or `{"timestamp":`.
     pub(super) open: Box<[u8]>,
     pub(super) time: Option<Stamps>,
-    /// `"level":"INFO",` for each severity; empty where hidden. Static fields follow.
+    /// `"level":"INFO",` for each severity; empty where hidden. What is `fixed` elsewhere follows
+    /// where the message comes first.
     pub(super) levels: [Box<[u8]>; 5],
     /// `"target":`, and so on; `None` where hidden.
     pub(super) target: Option<Box<[u8]>>,
@@ -108,6 +109,8 @@ pub(super) struct Inner {
     /// One of these three is there.
     pub(super) shows_thread: bool,
     pub(super) message_hidden: bool,
+    /// The message comes right after the level: how much of `levels` stands behind it, in bytes.
+    pub(super) message_first: Option<usize>,
     pub(super) span: Option<Box<[u8]>>,
     pub(super) spans: Option<Box<[u8]>>,
     /// How spans are written.
@@ -118,6 +121,8 @@ pub(super) struct Inner {
     pub(super) ids: [Option<Box<[u8]>>; 2],
     /// Those ids are left out unless they are as W3C trace context has them.
     pub(super) hex_ids: bool,
+    /// Stands before the id of a trace, between its quotes.
+    pub(super) trace_prefix: Box<[u8]>,
     pub(super) task: Option<TaskKeys>,
     /// Something is taken out of the spans: fields, ids, the task.
     pub(super) reads_spans: bool,
@@ -191,7 +196,7 @@ impl Inner {
             members.reset(self.limit);
             members.out.buf.extend_from_slice(&self.open);
             if self.special {
-                self.special_head(members, time, &head);
+                self.special_head(members, severity, time, &head);
             } else {
                 self.time(members, time);
                 head(members, Place::Line);

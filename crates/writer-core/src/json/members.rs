@@ -23,6 +23,8 @@ pub(super) struct Members {
     pub(super) cut: bool,
     /// Where the message belongs.
     pub(super) message_at: usize,
+    /// Where the metadata end, if the message belongs before that.
+    pub(super) head_end: usize,
     message_done: bool,
     nested: Nested,
     /// A field has set the message type.
@@ -386,6 +388,8 @@ impl Members {
             }
             self.end_object(if rules.options.typed { b']' } else { b'}' });
             self.out.buf.push(b',');
+            // The keys of a call site are free of clashes inside; what still comes stands beside it.
+            self.used = u64::MAX;
         }
         self.nested = Nested::After;
         true

@@ -47,11 +47,24 @@ impl Members {
         let len = self.out.buf.len() - mark.len();
         self.out.buf[self.message_at..].rotate_right(len);
         self.keys.shift(self.message_at, len as isize);
+        if self.task.start >= self.message_at {
+            self.task = self.task.start + len..self.task.end + len;
+        }
+        self.head_end += len;
         let end = self.message_at + len;
         if self.out.buf.get(end) == Some(&b'}') {
             // The object for the fields was closed empty before.
             self.out.buf.remove(end - 1..end);
             self.keys.shift(end, -1);
+        }
+    }
+
+    /// Tells that what stood at `from` in the metadata and behind has moved by `by`.
+    pub(super) fn shift_head(&mut self, from: usize, by: isize) {
+        for place in [&mut self.message_at, &mut self.head_end] {
+            if *place >= from {
+                *place = place.saturating_add_signed(by);
+            }
         }
     }
 

@@ -25,6 +25,7 @@ macro_rules! __format_options {
             redact_defaults(),
             wide_integers(style: $crate::json::WideIntegers),
             task_ids(ids: $crate::json::TaskIds),
+            trace_prefix(prefix: &str),
             max_record_bytes(bytes: usize),
             sequence(sequence: bool),
         }

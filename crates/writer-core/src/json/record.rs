@@ -120,6 +120,10 @@ impl Record<'_> {
             self.inner.write_task(self.members, Some((task, place)));
         }
         self.inner.write_ids(self.members, spans);
+        if self.site.is_some_and(Site::is_expected) && !spans.fields.is_empty() {
+            // What is expected may be taken now.
+            self.members.used = u64::MAX;
+        }
         let site = self.site.map(|site| &site.reserved);
         // The innermost first: it takes the plain name, the others what the clash rule leaves.
         for fields in spans.fields.chunk_by(|a, b| a.span == b.span).rev() {

@@ -45,7 +45,8 @@ pub enum Schema {
     /// The [Elastic Common Schema](https://www.elastic.co/guide/en/ecs/current/index.html) as
     /// [ECS logging](https://github.com/elastic/ecs-logging/blob/main/spec/spec.json) writes it:
     /// keys with dots instead of nested objects, because that specification asks for them, Elastic
-    /// reads both alike, and a line is shorter and easier to read so.
+    /// reads both alike, and a line is shorter and easier to read so. Time, level, message and
+    /// `ecs.version` come first, in the order that it demands.
     ///
     /// The names of the objects that the dotted keys stand for (`log`, `ecs`, `process`, `trace`) are
     /// taken too: a number called `log` would be refused beside `log.level`.
@@ -56,6 +57,8 @@ pub enum Schema {
     /// are attributes, static fields and the process id are attributes of the resource.
     Otel,
     /// [Structured logging of Google Cloud](https://cloud.google.com/logging/docs/structured-logging).
+    /// For its links between lines and traces it must know in which project the traces are: see
+    /// [`FormatBuilder::trace_prefix`](super::FormatBuilder::trace_prefix).
     Gcp,
     /// The core fields of [bunyan](https://github.com/trentm/node-bunyan#core-fields). `name` is the
     /// name of the program and `hostname` that of the machine, unless static fields of these names
@@ -159,6 +162,10 @@ pub(super) struct Table {
     pub(super) shown: &'static [Part],
     /// The JSON value of each severity, least severe first.
     pub(super) levels: [&'static str; 5],
+    /// A key that some of `levels` bring along besides that of the level.
+    pub(super) beside_level: Option<&'static str>,
+    /// The message comes right after the level, then what never changes, then the rest.
+    pub(super) message_first: bool,
     pub(super) time: TimeStyle,
     /// The object in which module, file and line stand, if not at the top level.
     pub(super) source_group: Option<&'static str>,

@@ -11,6 +11,7 @@ use super::out::Out;
 use super::schema::Rules;
 use super::span::SpanList;
 use super::task::{self, Task, TaskIds};
+use crate::Severity;
 
 /// Which part of the metadata that depends on the call site alone is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,11 +56,8 @@ pub(super) const OTLP_SCOPES: &str = "]},\"scopeLogs\":[{";
 /// The key of the scope's name, which is the target.
 pub(super) const OTLP_SCOPE: &str = "\"scope\":{\"name\":";
 
-/// The most that a member with an id needs besides its key, in bytes.
-const LONGEST_ID: usize = 128;
-
-/// What a line may need for both ids, in bytes.
-pub(super) const IDS_RESERVE: usize = 2 * (LONGEST_ID + 64);
+/// How long an id may be, with its quotes, in bytes.
+pub(super) const LONGEST_ID: usize = 130;
 
 /// How a task's members are written.
 #[derive(Debug)]
@@ -78,15 +76,24 @@ impl Inner {
     pub(super) fn special_head(
         &self,
         members: &mut Members,
+        severity: Severity,
         time: Option<SystemTime>,
         head: &dyn Fn(&mut Members, Place),
     ) {
         if !self.rules.options.typed {
             self.time(members, time);
-            self.write_task(members, None);
+            if self.message_first.is_none() {
+                self.write_task(members, None);
+            }
+            let level = members.out.buf.len();
             head(members, Place::Line);
             self.thread(members);
             members.begin_fields();
+            if let Some(behind) = self.message_first {
+                members.message_at = level + self.levels[severity as usize].len() - behind;
+                self.write_task(members, None);
+                members.head_end = members.out.buf.len();
+            }
             return;
         }
         head(members, Place::Scope);
@@ -138,8 +145,8 @@ impl Inner {
         truncated
     }
 
-    /// Writes a task's id and the place of the record in it: after the time for the task of the
-    /// process, in the place of that for the task of a span.
+    /// Writes a task's id and the place of the record in it, in the place of those of the process if
+    /// it is the task of a span.
     pub(super) fn write_task(&self, members: &mut Members, task: Option<(&Task, Option<u32>)>) {
         let (task, place) = task.unzip();
         let Some(keys) = &self.task else { return };
@@ -168,15 +175,18 @@ impl Inner {
         }
         let old = members.task.clone();
         members.task = old.start..old.start + end - start;
-        members.message_at = members.message_at - old.len() + (end - start);
+        members.shift_head(old.end, (end - start) as isize - old.len() as isize);
         members.splice(old, start);
     }
 
     /// Writes the ids of trace and span after the rest of the metadata: before the message, or
-    /// before the object that holds it.
+    /// before the object that holds it, unless the message comes first.
     pub(super) fn write_ids(&self, members: &mut Members, spans: &SpanList) {
         let nest = self.rules.nest.as_ref().filter(|_| self.rules.message.nested);
-        let at = members.message_at - nest.map_or(0, |nest| nest.len());
+        let at = match self.message_first {
+            Some(_) => members.head_end,
+            None => members.message_at - nest.map_or(0, |nest| nest.len()),
+        };
         for (which, key) in self.ids.iter().enumerate().rev() {
             if let Some(key) = key
                 && let Some(id) = spans.id(which)
@@ -185,7 +195,13 @@ impl Inner {
                 let start = buf.len();
                 // The limit leaves room for these.
                 buf.extend_from_slice(key);
-                buf.extend_from_slice(id);
+                if which == 0 && is_hex_id(which, id) {
+                    buf.push(b'"');
+                    buf.extend_from_slice(&self.trace_prefix);
+                    buf.extend_from_slice(&id[1..]);
+                } else {
+                    buf.extend_from_slice(id);
+                }
                 buf.push(b',');
                 if nest.is_some() {
                     members.message_at += members.out.buf.len() - start;
@@ -205,15 +221,18 @@ impl Inner {
             _ => return None,
         };
         let end = if start == 0 { value.len() } else { value.len() - 1 };
-        let text = value[start..end].strip_prefix(b"\"")?.strip_suffix(b"\"")?;
-        let hex = |text: &[u8]| {
-            text.len() == [32, 16][which]
-                && text.iter().all(u8::is_ascii_hexdigit)
-                && text.iter().any(|&digit| digit != b'0')
-        };
-        let fits = text.len() <= LONGEST_ID && !text.is_empty() && (!self.hex_ids || hex(text));
-        fits.then_some(start..end)
+        let id = &value[start..end];
+        let fits = (3..=LONGEST_ID).contains(&id.len()) && id[0] == b'"' && id.ends_with(b"\"");
+        (fits && (!self.hex_ids || is_hex_id(which, id))).then_some(start..end)
     }
+}
+
+/// Whether the id of a trace (0) or a span (1), with its quotes, is one of W3C trace context.
+fn is_hex_id(which: usize, id: &[u8]) -> bool {
+    let digits = &id[1..id.len() - 1];
+    digits.len() == [32, 16][which]
+        && digits.iter().all(u8::is_ascii_hexdigit)
+        && digits.iter().any(|&digit| digit != b'0')
 }
 
 impl Members {

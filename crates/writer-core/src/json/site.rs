@@ -80,6 +80,13 @@ impl ReadyKey {
     }
 }
 
+impl Site {
+    /// Whether its fields may come with other names: then its keys are not reserved.
+    pub(super) fn is_expected(&self) -> bool {
+        self.keys.first().is_some_and(|key| key.expected.is_some())
+    }
+}
+
 impl Format {
     /// Prepares a call site. `names` are the fields of its records, in the order that
     /// [`Record::site_field`] counts them; the time in `meta` is not used. Clashes among the names,

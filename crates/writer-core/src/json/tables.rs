@@ -27,6 +27,8 @@ pub(super) static DEFAULT: Table = Table {
     ],
     shown: &[Part::Timestamp, Part::Level, Part::Target, Part::Message, Part::Spans],
     levels: ["\"TRACE\"", "\"DEBUG\"", "\"INFO\"", "\"WARN\"", "\"ERROR\""],
+    beside_level: None,
+    message_first: false,
     time: TimeStyle::Rfc3339,
     source_group: None,
     line_as_string: false,
@@ -70,6 +72,7 @@ pub(super) static TRACING: Table = Table {
     ..DEFAULT
 };
 
+/// The order is that of <https://github.com/elastic/ecs-logging/blob/main/spec/README.md>.
 pub(super) static ECS: Table = Table {
     keys: [
         "@timestamp",
@@ -100,6 +103,7 @@ pub(super) static ECS: Table = Table {
         Part::TraceId,
         Part::SpanId,
     ],
+    message_first: true,
     constants: &[("ecs.version", Constant::Json("\"8.11.0\""))],
     reserved: &["log", "ecs", "process", "trace"],
     options: Options { non_finite_null: true, ..OPTIONS },
@@ -144,6 +148,7 @@ pub(super) static OTEL: Table = Table {
         "13,\"severityText\":\"WARN\"",
         "17,\"severityText\":\"ERROR\"",
     ],
+    beside_level: Some("severityText"),
     time: TimeStyle::UnixNanos,
     line_as_string: true,
     constants: &[("service.name", Constant::Program)],
@@ -263,8 +268,8 @@ pub(super) static LOGXPY: Table = Table {
         "\"warning\"",
         "\"error\"",
     ],
+    beside_level: Some("log_level"),
     time: TimeStyle::Unix,
-    reserved: &["log_level"],
     flat_spans: true,
     tasks: true,
     message_types: &["\"success\"", "\"note\"", "\"critical\""],

@@ -1,8 +1,11 @@
 //! Tests of the encoder: every line is read back by another implementation.
 
+mod any_options;
 #[cfg(all(feature = "serde", feature = "sval", feature = "valuable"))]
 mod any_value;
 mod clashes;
+#[cfg(feature = "serde")]
+mod depth;
 mod every_schema;
 mod expected;
 mod flat;
@@ -14,6 +17,7 @@ mod logxpy;
 #[cfg(feature = "serde")]
 mod nested;
 mod options;
+mod order;
 mod properties;
 mod reader;
 mod redaction;

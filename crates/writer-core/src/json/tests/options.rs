@@ -71,12 +71,26 @@ fn the_number_of_the_thread_is_that_of_std() {
 }
 
 #[test]
-fn a_key_used_twice_is_an_error_that_names_the_option() {
+fn a_key_used_twice_or_too_long_is_an_error_that_names_the_option() {
+    let long = "k".repeat(10_000);
+    let small = || Format::builder().max_record_bytes(4096);
     for (builder, expected) in [
         (Format::builder().rename(Part::Level, "target"), "rename"),
         (Format::builder().static_field("level", |v| v.null()), "static_field"),
         (Format::builder().nest_fields("spans"), "nest_fields"),
         (Format::builder().max_record_bytes(100), "max_record_bytes"),
+        // Keys that alone are longer than the line may be.
+        (small().nest_fields(&long), "max_record_bytes"),
+        (small().show(Part::TraceId).rename(Part::TraceId, &long), "max_record_bytes"),
+        (small().show(Part::TaskId).rename(Part::TaskId, &long), "max_record_bytes"),
+        (small().schema(Schema::Gcp).trace_prefix(&long), "max_record_bytes"),
+        (small().schema(Schema::Otel).rename(Part::Timestamp, &long), "max_record_bytes"),
+        // What the level brings along in some schemas.
+        (
+            Format::builder().schema(Schema::Logxpy).static_field("log_level", |v| v.null()),
+            "static_field",
+        ),
+        (Format::builder().schema(Schema::Otel).rename(Part::TraceId, "severityText"), "rename"),
     ] {
         match builder.build() {
             Err(BuildError::InvalidOption { option, .. }) => assert_eq!(option, expected),

@@ -258,6 +258,46 @@ fn gcp_has_the_special_fields_of_cloud_logging() {
 }
 
 #[test]
+fn gcp_names_the_trace_with_its_project() {
+    // https://cloud.google.com/trace/docs/trace-log-integration: "the trace field must be set to a
+    // string with the following format: projects/PROJECT_ID/traces/TRACE_ID", and the span's id is
+    // "the 16-character hexadecimal encoding".
+    const PREFIX: &str = "projects/shop-4711/traces/";
+    let key = "logging.googleapis.com/trace";
+    let format = schema(Schema::Gcp).trace_prefix(PREFIX).build().unwrap();
+    let json = busy(&format, &[key]);
+    assert_eq!(json[key], format!("{PREFIX}{TRACE}"));
+    assert_eq!(json["logging.googleapis.com/spanId"], SPAN);
+    assert_eq!(json["spans"][0]["trace_id"], TRACE);
+    let mut list = SpanList::new();
+    list.push(&format.span("s"));
+    list.set_trace([0xAB; 16], [1; 8]);
+    let json = read(&format, |record| record.span_list(&list));
+    assert_eq!(json[key], format!("{PREFIX}{}", "ab".repeat(16)));
+    // What is no id of W3C is written as it is: a name that is whole already, or another system's id.
+    for other in ["projects/other/traces/4bf92f3577b34da6a3ce929d0e0e4736", "12345", "\u{1b}"] {
+        let mut span = format.span("s");
+        span.record(0, "trace_id").str(other);
+        assert_eq!(read(&format, |record| record.spans([&span]))[key], other);
+    }
+    // The same option in every schema but that of OTLP, whose ids are digits and nothing else.
+    let json = busy(&schema(Schema::Ecs).trace_prefix("a\"/").build().unwrap(), &[]);
+    assert_eq!(json["trace.id"], format!("a\"/{TRACE}"));
+    let json = busy(&schema(Schema::Otel).trace_prefix("a/").build().unwrap(), &[]);
+    assert_eq!(record_of(&json).0["traceId"], TRACE);
+}
+
+#[test]
+fn a_record_outside_spans_can_carry_the_trace_where_the_part_is_hidden() {
+    let keys = ["logging.googleapis.com/trace", "logging.googleapis.com/spanId"];
+    let builder = schema(Schema::Gcp).hide(Part::TraceId).hide(Part::SpanId);
+    let json = read(&builder.build().unwrap(), |record| {
+        keys.iter().for_each(|key| record.field(key).str("projects/p/traces/1"));
+    });
+    assert!(keys.iter().all(|key| json[key] == "projects/p/traces/1"), "{json}");
+}
+
+#[test]
 fn bunyan_has_the_core_fields() {
     // https://github.com/trentm/node-bunyan#core-fields: v, level, name, hostname, pid, time, msg
     let format = schema(Schema::Bunyan).static_field("name", |v| v.str("shop")).build().unwrap();
