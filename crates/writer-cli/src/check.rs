@@ -58,8 +58,11 @@ fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
         more(out, found.broken, SHOWN)?;
     }
+    if let Some((file, line)) = &found.first_nuls {
+        let (nuls, file) = (found.nuls, safe(file));
+        writeln!(out, "{nuls} NUL bytes in the middle, the first at {file}:{line}")?;
+    }
     for (count, what) in [
-        (found.nuls, "NUL bytes between lines"),
         (
             found.nul_tail,
             "NUL bytes at the end, as a file has that is mapped or was when it was left",
@@ -134,13 +137,15 @@ fn as_json(report: &Report, fine: bool) -> Value {
                 "missing": sequence.missing(), "twice": sequence.twice, "gaps": gaps})
         })
         .collect();
+    let first_nuls = found.first_nuls.as_ref();
+    let first_nuls = first_nuls.map(|(file, line)| json!({"file": file, "line": line}));
     let dropped = Level::ALL.iter().zip(report.dropped_by_level);
     let dropped: serde_json::Map<String, Value> =
         dropped.map(|(level, lines)| (level.to_string(), lines.into())).collect();
     json!({
         "ok": fine, "files": found.files.len(), "lines": found.lines, "bytes": found.bytes,
         "broken": found.broken, "torn": found.torn, "first_broken": broken,
-        "nul_bytes": found.nuls, "nul_tail": found.nul_tail, "torn_tail": found.torn_tail,
+        "nul_bytes": found.nuls, "first_nul_bytes": first_nuls, "nul_tail": found.nul_tail, "torn_tail": found.torn_tail,
         "markers": report.markers, "dropped": report.dropped, "dropped_by_level": dropped,
         "numbered": report.numbered(), "missing": report.missing(), "runs": runs,
     })

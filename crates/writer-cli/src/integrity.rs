@@ -54,6 +54,8 @@ pub struct Integrity {
     pub first_broken: Vec<Broken>,
     /// NUL bytes anywhere but behind the last line of the last file.
     pub nuls: u64,
+    /// The file, and the line in it, in or behind which the first of them stand.
+    pub first_nuls: Option<(String, u64)>,
     /// NUL bytes behind the last line of the last file: what a mapped file has in reserve.
     pub nul_tail: u64,
     /// The last file ends in a line without a newline.
@@ -75,7 +77,8 @@ impl Integrity {
         mut each: impl FnMut(u64, Members<'_, '_>),
     ) -> io::Result<()> {
         // What was behind the last line of the file before is in the middle now.
-        self.nuls += std::mem::take(&mut self.nul_tail);
+        let between = std::mem::take(&mut self.nul_tail);
+        self.note_nuls(between);
         if std::mem::take(&mut self.torn_tail) {
             self.torn += 1;
             self.note_broken(&Fault::Torn, b"");
@@ -122,19 +125,19 @@ impl Integrity {
             Some(_) => line.bytes.iter().filter(|&&byte| byte == 0).count() as u64,
         };
         let mut bytes = line.bytes;
+        let mut inside = nuls;
         if nuls > 0 {
             let text = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
             let tail = (bytes.len() - text) as u64;
             if !line.ended {
                 // The reserve of a mapping, perhaps behind the beginning of a line.
                 self.nul_tail = tail + line.len - line.bytes.len() as u64;
-                self.nuls += nuls - tail;
+                inside -= tail;
                 bytes = &bytes[..text];
                 if bytes.is_empty() {
                     return None;
                 }
             } else {
-                self.nuls += nuls;
                 let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len());
                 bytes = &bytes[start..text.max(start)];
             }
@@ -143,6 +146,7 @@ impl Integrity {
         if let Some(file) = self.files.last_mut() {
             file.lines += 1;
         }
+        self.note_nuls(inside);
         if !line.ended {
             self.torn_tail = true;
             return None;
@@ -152,6 +156,16 @@ impl Integrity {
             return None;
         }
         Some(bytes)
+    }
+
+    fn note_nuls(&mut self, nuls: u64) {
+        self.nuls += nuls;
+        if nuls > 0
+            && self.first_nuls.is_none()
+            && let Some(file) = self.files.last()
+        {
+            self.first_nuls = Some((file.name.clone(), file.lines));
+        }
     }
 
     #[cold]
@@ -228,9 +242,26 @@ mod tests {
         assert_eq!((torn.nul_tail, torn.torn_tail), (2, true));
         let between = integrity(&[b"{\"a\":1}\n\0\0\0\0", b"{}\n"]);
         assert_eq!((between.nuls, between.nul_tail), (4, 0));
+        let at = |found: &Integrity| found.first_nuls.clone().map(|(_, line)| line);
+        assert_eq!([&inside, &behind, &torn, &between].map(at), [Some(2), None, None, Some(1)]);
         for damaged in [inside, behind, torn, between] {
             assert!(damaged.is_damaged(), "{damaged:?}");
         }
+    }
+
+    #[test]
+    fn a_hole_of_nuls_in_a_line_breaks_that_line_alone() {
+        let hole = [0; 4096];
+        let middle = [&b"{\"a\":1}\n{\"b\":"[..], &hole, b"3}\n{\"c\":4}\n"].concat();
+        let found = integrity(&[b"{}\n", &middle]);
+        assert_eq!((found.lines, found.broken, found.nuls, found.nul_tail), (4, 1, 4096, 0));
+        assert_eq!(found.first_broken[0].line, 2);
+        assert_eq!(found.first_nuls, Some(("file1".into(), 2)));
+        let both = integrity(&[&[&middle[..], &hole].concat()]);
+        assert_eq!((both.broken, both.nuls, both.nul_tail, both.torn_tail), (1, 4096, 4096, false));
+        let torn = integrity(&[&[&middle[..], b"{\"d", &hole, b"\":", &hole].concat()]);
+        assert_eq!((torn.broken, torn.nuls, torn.nul_tail, torn.torn_tail), (1, 8192, 4096, true));
+        assert_eq!(torn.lines, 4);
     }
 
     #[test]

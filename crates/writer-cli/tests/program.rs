@@ -166,6 +166,27 @@ fn hostile_files_are_read_to_their_end() {
 }
 
 #[test]
+fn verify_says_where_nuls_stand_in_the_middle_and_that_some_stand_behind() {
+    let folder = Folder::new();
+    let bytes = [&b"{\"a\":1}\n{\"b"[..], &[0; 4096], b"2}\n{\"c\":3}\n", &[0; 100]].concat();
+    let file = folder.file("crashed", bytes);
+    let (code, text) = run(&["verify", &file]);
+    assert_eq!(code, 1);
+    for part in [
+        "broken: 1 lines",
+        &format!("4096 NUL bytes in the middle, the first at {file}:2\n"),
+        "100 NUL bytes at the end",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let (_, text) = run(&["verify", "--json", &file]);
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&json["nul_bytes"], &json["nul_tail"]), (&4096.into(), &100.into()));
+    assert_eq!(json["first_nul_bytes"]["line"], 2);
+    assert_eq!(run(&["verify", "--live", &file]).0, 1, "no writer at work leaves such a hole");
+}
+
+#[test]
 fn tail_shows_lines_of_every_schema_alike() {
     for schema in SCHEMAS {
         let folder = Folder::new();

@@ -103,7 +103,11 @@ pub fn judge(
     });
     expect(found.disorder.count == 0, &|| format!("out of order: {:#?}", found.disorder));
     let nuls = lines.nuls + if allowed.nul_tail { 0 } else { lines.nul_tail };
-    expect(nuls == 0, &|| format!("{nuls} NUL bytes"));
+    expect(nuls == 0, &|| {
+        let first =
+            lines.first_nuls.as_ref().map(|(file, line)| format!(", first at {file}:{line}"));
+        format!("{nuls} NUL bytes{}", first.unwrap_or_default())
+    });
     expect(allowed.torn_tail || !lines.torn_tail, &|| "the last line is torn".into());
     expect(found.others <= allowed.others, &|| {
         format!("{} lines without a number, {} allowed", found.others, allowed.others)
@@ -214,6 +218,7 @@ mod tests {
         let all = Allowed { fragments: 2, torn_tail: true, nul_tail: true, others: 1 };
         assert!(judge(&found, &[], None, &all).is_empty());
         found.integrity.nuls = 1;
-        assert_eq!(judge(&found, &[], None, &all).len(), 1, "NULs inside");
+        found.integrity.first_nuls = Some(("log".into(), 7));
+        assert_eq!(judge(&found, &[], None, &all), ["1 NUL bytes, first at log:7"]);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Barrier;
 use std::thread;
 
 use super::*;
+use crate::io::ReopenReason;
 use Strategy::{BlockBuffered, LineBuffered, MemoryMapped};
 
 #[test]
@@ -39,6 +40,37 @@ fn a_mapping_writer_is_refused_beside_anything_and_nothing_beside_it() {
             assert_eq!(read(&file(&dir)), "kept\n");
         }
     }
+}
+
+/// A lock belongs to the file, and so does the answer to the question whether it is still in its place.
+#[test]
+fn several_names_of_a_file_are_one_file() {
+    let dir = directory();
+    fs::write(file(&dir), "").unwrap();
+    let (hard, soft) = (dir.path().join("hard"), dir.path().join("soft"));
+    fs::hard_link(file(&dir), &hard).unwrap();
+    std::os::unix::fs::symlink(file(&dir), &soft).unwrap();
+    let roundabout = dir.path().join("..").join(dir.path().file_name().unwrap()).join("app.jsonl");
+    assert_eq!(fs::canonicalize(&roundabout).unwrap(), fs::canonicalize(file(&dir)).unwrap());
+    let mut expected = String::new();
+    for other in [hard, soft, roundabout] {
+        for (holder, newcomer) in [(MemoryMapped, BlockBuffered), (LineBuffered, MemoryMapped)] {
+            let mut held = sink(&file(&dir), holder);
+            let error = refusal(&config(&other, newcomer));
+            assert!(matches!(error, BuildError::Locked { .. }), "{other:?}: {error}");
+            held.close().unwrap();
+        }
+        let (mut first, mut second) =
+            (sink(&file(&dir), LineBuffered), sink(&other, BlockBuffered));
+        for sink in [&mut first, &mut second] {
+            write_all(&mut **sink, b"line\n");
+            expected += "line\n";
+            assert_eq!(sink.reopen(ReopenReason::Check).unwrap(), None, "{other:?}");
+        }
+        first.close().unwrap();
+        second.close().unwrap();
+    }
+    assert_eq!(read(&file(&dir)), expected);
 }
 
 #[test]

@@ -59,6 +59,23 @@ fn nuls_in_front_of_a_line_are_kept() {
     assert_eq!(reopened(content), (b"one\n\0\0\0two\n".to_vec(), 2, 0));
 }
 
+/// As a crash of the system leaves a mapping of which some pages reached the disk.
+#[test]
+fn holes_of_nuls_in_the_middle_are_kept_and_only_the_tail_is_cut() {
+    for hole in [1, 4096, 128 << 10, 300 << 10] {
+        let nuls = vec![0; hole];
+        let front = [&b"one\ntw"[..], &nuls, b"ee\n", &nuls, b"four\n"].concat();
+        assert_eq!(reopened(&front), (front.clone(), 0, 0), "{hole}");
+        let tail = [&front[..], &nuls].concat();
+        assert_eq!(reopened(&tail), (front.clone(), hole as u64, 0), "{hole}");
+        let torn = [&front[..], b"fi", &nuls].concat();
+        let closed = [&front[..], b"fi\n"].concat();
+        assert_eq!(reopened(&torn), (closed, hole as u64, 1), "{hole}");
+    }
+    let begins = [&[0; 4096][..], b"one\n"].concat();
+    assert_eq!(reopened(&begins), (begins.clone(), 0, 0));
+}
+
 #[test]
 fn a_tail_as_long_as_a_chunk_is_read_once_in_large_blocks() {
     let dir = directory();
