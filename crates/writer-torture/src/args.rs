@@ -19,7 +19,7 @@ the load
 the writer
   --strategy line|block|mmap  --mode trigger|loop[:TICK]|manual  --policy block|drop-oldest|...
   --cap LINES (8192)  --cap-bytes N  --chunk BYTES  --fail-after DURATION  --block-timeout DURATION
-  --synchronous  --no-hook  --no-follow  --trigger-every K (1000; manual only)
+  --synchronous  --no-hook  --no-follow  --loss-marker  --trigger-every K (1000; manual only)
   --slow DURATION for each write  --stuck N:DURATION for the Nth write (both: through a sink)
   --on-write exit|abort|panic|log|flush|shutdown
 what it acknowledges, on the descriptor --ack-fd N (1)
@@ -35,6 +35,7 @@ the end
   --metrics FILE: counters, as a JSON object, before the end
 
 torture verify: --ack FILE  --metrics FILE  --fragments N  --torn-tail 0|1  --nul-tail 0|1  --others N
+  --loss-marker: what is missing, what loss markers tell of and what was counted must be the same
 ";
 
 pub(crate) enum Task {
@@ -96,6 +97,7 @@ pub(crate) struct Args {
     pub(crate) synchronous: bool,
     pub(crate) hook: bool,
     pub(crate) follow: bool,
+    pub(crate) loss_marker: bool,
     pub(crate) trigger_every: u64,
     pub(crate) slow: Duration,
     pub(crate) stuck: Option<(u64, Duration)>,
@@ -133,6 +135,7 @@ impl Default for Args {
             synchronous: false,
             hook: true,
             follow: true,
+            loss_marker: false,
             trigger_every: 1000,
             slow: Duration::ZERO,
             stuck: None,
@@ -190,6 +193,7 @@ fn option(args: &mut Args, name: &str, parser: &mut lexopt::Parser) -> Result<()
         "synchronous" => args.synchronous = true,
         "no-follow" => args.follow = false,
         "no-hook" => args.hook = false,
+        "loss-marker" => args.loss_marker = true,
         "ballast" => args.ballast = true,
         "path" => args.path = parser.value()?.into(),
         "metrics" => args.metrics = Some(parser.value()?.into()),
@@ -237,6 +241,7 @@ fn parse_check(mut parser: lexopt::Parser) -> Result<Task, lexopt::Error> {
             Long("metrics") => check.metrics = Some(parser.value()?.into()),
             Long("fragments") => check.allowed.fragments = parser.value()?.parse()?,
             Long("others") => check.allowed.others = parser.value()?.parse()?,
+            Long("loss-marker") => check.allowed.loss_markers = true,
             Long("torn-tail") => check.allowed.torn_tail = flag(parser.value()?)?,
             Long("nul-tail") => check.allowed.nul_tail = flag(parser.value()?)?,
             other => return Err(other.unexpected()),
@@ -274,7 +279,10 @@ impl Check {
             None => Vec::new(),
         };
         let counts = self.metrics.as_deref().map(Counts::read).transpose()?;
-        println!("{} records, {} other lines", found.records, found.others);
+        println!(
+            "{} records, {} other lines, {} loss markers that tell of {} lines",
+            found.records, found.others, found.markers, found.told
+        );
         Ok(judge(&found, &acks, counts.as_ref(), &self.allowed))
     }
 }

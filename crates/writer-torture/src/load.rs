@@ -108,6 +108,12 @@ fn build(
         .synchronous(args.synchronous)
         .exit_hook(args.hook)
         .follow_path(args.follow);
+    if args.loss_marker {
+        let format = writer_core::json::Format::default();
+        builder = builder.loss_marker(move |losses, line| {
+            format.encode_losses(losses, |_, encoded| line.extend_from_slice(encoded));
+        });
+    }
     if let Some(tick) = args.tick {
         builder = builder.tick(tick);
     }

@@ -9,7 +9,7 @@ mod torture;
 pub use cgroup::MemoryLimit;
 pub use disk::{Ext4, Tmpfs};
 pub use row::{Seen, Skip, figure, is_full, row};
-pub use tools::{Preload, Strace, run_tool};
+pub use tools::{FakeClock, Preload, Strace, run_tool};
 pub use torture::{Ended, Running, Torture};
 
 /// Waits a little before another look at something that cannot announce itself.

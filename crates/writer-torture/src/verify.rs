@@ -14,6 +14,7 @@ use std::path::Path;
 
 use writer_cli::integrity::Integrity;
 use writer_cli::json::Members;
+use writer_cli::record::Record;
 use writer_cli::sequence::Sequence;
 
 pub use judge::{Ack, Allowed, Counts, judge};
@@ -33,8 +34,12 @@ pub struct Found {
     pub integrity: Integrity,
     /// Lines with a number.
     pub records: u64,
-    /// Whole lines without one: the writer's own.
+    /// Whole lines without one, which are no loss markers.
     pub others: u64,
+    /// Loss markers, and how many lines they say were dropped.
+    pub markers: u64,
+    /// See there.
+    pub told: u64,
     /// Numbers that do not grow, or are none.
     pub disorder: Findings,
     /// The numbers of each source, counted from 1 on.
@@ -89,7 +94,7 @@ impl Found {
 
     fn note(&mut self, line: u64, members: Members<'_, '_>, place: impl Fn() -> String) {
         let (mut source, mut number) = (Ok(0), None);
-        for member in members {
+        for member in members.clone() {
             match member.key {
                 SOURCE => source = member.value.parse(),
                 NUMBER => number = Some(member.value.parse()),
@@ -97,7 +102,13 @@ impl Found {
             }
         }
         match (source, number) {
-            (Ok(_), None) => self.others += 1,
+            (Ok(_), None) => match Record::of(members).losses() {
+                Some(losses) => {
+                    self.markers += 1;
+                    self.told += losses.lines;
+                }
+                None => self.others += 1,
+            },
             (Ok(source), Some(Ok(number))) => {
                 self.records += 1;
                 self.note_number(source, number, line, place);
@@ -139,6 +150,21 @@ mod tests {
         assert_eq!((one.holes()[0].first, one.holes()[0].last), (2, 3));
         assert_eq!((two.came, two.highest(), two.missing()), (1, 2, 1));
         assert_eq!((one.missing_up_to(2), one.missing_up_to(6)), (1, 4));
+    }
+
+    #[test]
+    fn loss_markers_are_told_from_other_lines_and_added_up() {
+        let marker = |lines: u64| {
+            format!(
+                "{{\"level\":\"WARN\",\"target\":\"writer\",\"message\":\"lines were dropped\",\
+                 \"dropped\":{lines},\"dropped_info\":{lines}}}\n"
+            )
+        };
+        let other = "{\"message\":\"lines were dropped\",\"dropped\":9}\n";
+        let lines = ["{\"s\":0}\n", &marker(3), other, "{\"s\":4}\n", &marker(2)].concat();
+        let found = found(lines.as_bytes());
+        assert_eq!((found.records, found.others, found.markers, found.told), (2, 1, 2, 5));
+        assert_eq!(found.sources[&0].missing(), 3);
     }
 
     #[test]

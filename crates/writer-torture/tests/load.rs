@@ -55,7 +55,8 @@ fn g02_a_storm_on_a_small_queue_is_counted_exactly() {
     row(
         "G2",
         &format!("16 threads x {each} records, a queue of 64, each write takes 1 ms more"),
-        "identity exact; memory flat; DropOldest, DropNewest: no send takes 50 ms",
+        "identity exact; what is missing, counted, and told by loss markers is the same; memory flat; \
+         DropOldest, DropNewest: no send takes 50 ms",
         || {
             let mut seen = Vec::new();
             for policy in QueuePolicy::ALL {
@@ -63,10 +64,12 @@ fn g02_a_storm_on_a_small_queue_is_counted_exactly() {
                 let path = folder.path().join("log");
                 let ended = torture(&path)
                     .args(format!("--threads 16 --per-thread {each} --policy {policy}"))
-                    .args("--cap 64 --slow 1ms")
+                    .args("--cap 64 --slow 1ms --loss-marker")
                     .run()
                     .expect_code(0);
-                ended.verify(&path, &Allowed::default());
+                let allowed = Allowed { loss_markers: true, ..Allowed::default() };
+                let found = ended.verify(&path, &allowed);
+                assert_eq!(found.markers > 0, ended.count("dropped") > 0, "{policy}");
                 assert!(ended.count("high_water") <= 64);
                 let grown = ended.count("rss_peak_kb") - ended.count("rss_after_build_kb");
                 assert!(grown < 16 << 10, "{policy}: {grown} KiB more");

@@ -63,6 +63,61 @@ impl Strace {
     }
 }
 
+/// A clock of the wall that says what a file says; the time that deadlines are measured in goes on. It
+/// stands between a program and the C library: what asks the kernel itself, as the encoder does for its
+/// timestamps, sees the right time.
+#[derive(Debug)]
+pub struct FakeClock {
+    folder: TempDir,
+    library: OsString,
+}
+
+impl FakeClock {
+    /// A clock that is right so far.
+    ///
+    /// # Errors
+    ///
+    /// The program `faketime` is missing.
+    pub fn new() -> Result<FakeClock, Skip> {
+        let output = Command::new("faketime").args(["-f", "+0", "env"]).output();
+        let output = output.map_err(|error| Skip(format!("faketime: {error}")))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let library = text.lines().find_map(|line| line.strip_prefix("LD_PRELOAD="));
+        let library = library.ok_or_else(|| Skip("faketime names no library".into()))?.into();
+        let folder = tempfile::tempdir().map_err(|error| Skip(error.to_string()))?;
+        let clock = FakeClock { folder, library };
+        clock.set("+0")?;
+        Ok(clock)
+    }
+
+    /// Sets it: `+3600` or `-3600` seconds from the right time, or `@1970-01-01 00:00:01`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be written.
+    pub fn set(&self, time: &str) -> Result<(), Skip> {
+        // Never half a time: each call of the program reads the file.
+        let (new, file) = (self.folder.path().join("new"), self.file());
+        let written = std::fs::write(&new, time).and_then(|()| std::fs::rename(&new, file));
+        written.map_err(|error| Skip(error.to_string()))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("time")
+    }
+
+    /// The variables of a program that goes by it.
+    pub fn variables(&self) -> [(&'static str, OsString); 5] {
+        [
+            ("LD_PRELOAD", self.library.clone()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file().into()),
+            ("FAKETIME_NO_CACHE", "1".into()),
+            ("DONT_FAKE_MONOTONIC", "1".into()),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".into()),
+        ]
+    }
+}
+
 /// A small library that stands between a program and the C library.
 #[derive(Debug)]
 pub struct Preload {

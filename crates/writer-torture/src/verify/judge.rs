@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 use std::str::FromStr;
 
+use writer_cli::sequence::Sequence;
+
 use super::{Found, KEPT};
 
 /// A flush has returned Ok: everything of this source up to the number is written, or was dropped
@@ -76,8 +78,10 @@ pub struct Allowed {
     pub torn_tail: bool,
     /// The file may end in the reserve of a mapping.
     pub nul_tail: bool,
-    /// Lines without a number: those that the writer makes itself.
+    /// Lines without a number, loss markers apart: those that callbacks sent.
     pub others: u64,
+    /// There may be loss markers; then there must be some for all that is missing.
+    pub loss_markers: bool,
 }
 
 /// Everything that is wrong, in words; nothing if all is well.
@@ -112,7 +116,13 @@ pub fn judge(
     expect(found.others <= allowed.others, &|| {
         format!("{} lines without a number, {} allowed", found.others, allowed.others)
     });
+    expect(allowed.loss_markers || found.markers == 0, &|| {
+        format!("{} loss markers", found.markers)
+    });
     wrong.extend(acknowledged(found, acks));
+    if allowed.loss_markers {
+        wrong.extend(told(found, counts));
+    }
     wrong.extend(counts.map(|counts| accounts(found, counts)).unwrap_or_default());
     wrong
 }
@@ -135,6 +145,37 @@ fn acknowledged(found: &Found, acks: &[Ack]) -> Option<String> {
     })
 }
 
+/// What is missing, what markers tell of and what was counted, where they are not the same.
+fn told(found: &Found, counts: Option<&Counts>) -> Vec<String> {
+    let of = |name: &str| counts.and_then(|counts| counts.find(name)).unwrap_or(0);
+    let mut wrong = Vec::new();
+    // Of what a source sent last nobody knows here; the counters do.
+    let missing: u64 = found.sources.values().map(Sequence::missing).sum();
+    let (told, lost) = (found.told, of("lost"));
+    if missing > told + lost {
+        wrong.push(format!(
+            "{missing} numbers are missing, markers tell of {told}, {lost} were lost"
+        ));
+    }
+    if counts.is_some() {
+        let kept = found.records + found.others;
+        for (what, left, right) in [
+            ("markers", of("markers"), found.markers),
+            ("dropped, as markers tell", of("dropped"), told),
+            (
+                "sent, less what was rejected, lost or told of",
+                { of("sent").saturating_sub(of("rejected") + lost + told) },
+                kept,
+            ),
+        ] {
+            if left != right {
+                wrong.push(format!("{what}: {left} is not {right}"));
+            }
+        }
+    }
+    wrong
+}
+
 fn accounts(found: &Found, counts: &Counts) -> Vec<String> {
     let of = |name: &str| counts.find(name).unwrap_or(0);
     let mut wrong = Vec::new();
@@ -147,7 +188,7 @@ fn accounts(found: &Found, counts: &Counts) -> Vec<String> {
     equal("sent", of("sent"), sum(&["enqueued", "refused", "rejected"]));
     equal("enqueued", of("enqueued"), sum(&["written", "evicted", "lost", "pending"]));
     equal("dropped", of("dropped"), sum(&["refused", "evicted"]));
-    equal("lines in the file", found.records + found.others, {
+    equal("lines in the file", found.records + found.others + found.markers, {
         sum(&["written", "pending", "markers"])
     });
     // What others counted of the same things, where they did.
@@ -168,8 +209,6 @@ fn accounts(found: &Found, counts: &Counts) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use writer_cli::sequence::Sequence;
-
     use super::*;
 
     fn found(records: u64) -> Found {
@@ -209,13 +248,51 @@ mod tests {
     }
 
     #[test]
+    fn loss_markers_must_tell_of_all_that_is_missing_and_of_no_more() {
+        let mut found = found(10);
+        (found.records, found.markers, found.told) = (9, 2, 3);
+        let mut sequence = Sequence::default();
+        (1..=11).filter(|n| !(4..6).contains(n)).for_each(|number| sequence.note(number, number));
+        found.sources = [(0, sequence)].into();
+        let sound = [
+            ("sent", 12),
+            ("calls", 12),
+            ("enqueued", 9),
+            ("written", 9),
+            ("refused", 3),
+            ("dropped", 3),
+            ("markers", 2),
+        ];
+        let allowed = Allowed { loss_markers: true, ..Allowed::default() };
+        let wrong = |found: &Found, pairs: &[(&str, u64)]| {
+            judge(found, &[], Some(&counts(pairs)), &allowed)
+        };
+        assert_eq!(wrong(&found, &sound), [""; 0]);
+        assert_eq!(judge(&found, &[], None, &Allowed::default()), ["2 loss markers"]);
+        found.told = 2;
+        assert_eq!(wrong(&found, &sound).len(), 2, "one line is not told of");
+        found.told = 1;
+        assert_eq!(judge(&found, &[], None, &allowed).len(), 1, "fewer than the holes");
+        found.told = 4;
+        assert_eq!(wrong(&found, &sound).len(), 2, "one too many");
+        (found.told, found.markers) = (3, 1);
+        assert_eq!(wrong(&found, &sound).len(), 2, "a marker was counted and is not there");
+    }
+
+    #[test]
     fn each_fault_of_a_file_is_named_unless_it_is_allowed() {
         let mut found = found(10);
         let lines = &mut found.integrity;
         (lines.torn_tail, lines.nul_tail, lines.broken) = (true, 5, 2);
         found.others = 1;
         assert_eq!(judge(&found, &[], None, &Allowed::default()).len(), 4);
-        let all = Allowed { fragments: 2, torn_tail: true, nul_tail: true, others: 1 };
+        let all = Allowed {
+            fragments: 2,
+            torn_tail: true,
+            nul_tail: true,
+            others: 1,
+            ..Allowed::default()
+        };
         assert!(judge(&found, &[], None, &all).is_empty());
         found.integrity.nuls = 1;
         found.integrity.first_nuls = Some(("log".into(), 7));
