@@ -249,6 +249,18 @@ impl JsonLayer {
         span.extensions().get::<Nodes>()?.get(self.id).cloned()
     }
 
+    /// Keeps what a span begins with. It takes the place of what was made of its name alone where a
+    /// layer below has logged in the span before this one has heard of it.
+    fn begin<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>, node: Node) -> Arc<Node> {
+        let node = Arc::new(node);
+        let mut extensions = span.extensions_mut();
+        match extensions.get_mut::<Nodes>() {
+            None => extensions.insert(Nodes::new(Arc::clone(&node))),
+            Some(nodes) => nodes.set(Arc::clone(&node)),
+        }
+        node
+    }
+
     /// Keeps what is new, or returns what another thread has put there meanwhile.
     fn attach<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>, node: Node) -> Arc<Node> {
         let node = Arc::new(node);
@@ -283,11 +295,11 @@ where
             self.writer.note_record(u64::from(encoded.take_format_errors()), false);
             let mut node = Node::new(self.id, encoded, parent);
             if self.span_events.is_none() {
-                self.attach(&span, node);
+                self.begin(&span, node);
                 return;
             }
             node.measure();
-            let node = self.attach(&span, node);
+            let node = self.begin(&span, node);
             if let Some((SpanEvents::NewAndClose, lines)) = &self.span_events {
                 self.span_line(lines, span.metadata(), &node, SpanMoment::New);
             }

@@ -171,6 +171,19 @@ impl Nodes {
     pub(crate) fn add(&mut self, node: Arc<Node>) {
         self.others.push(node);
     }
+
+    /// Adds a node, in the place of the one that its layer has here.
+    pub(crate) fn set(&mut self, node: Arc<Node>) {
+        let mut nodes = std::iter::once(&mut self.first).chain(&mut self.others);
+        match nodes.find(|known| known.layer == node.layer) {
+            Some(known) => {
+                // Threads that remember the old one are to ask again.
+                known.closed.store(true, Ordering::Relaxed);
+                *known = node;
+            }
+            None => self.add(node),
+        }
+    }
 }
 
 /// The registry empties the extensions of a span before it uses the place again.
