@@ -1,11 +1,12 @@
-//! The three axes: what strategies and modes cost, and what a flood does under each policy.
+//! The three axes: what strategies and modes cost, what the sizes of blocks and mappings make of it, and
+//! what a flood does under each policy.
 //!
 //! `cargo bench --bench grid [-- --quick --rounds 5 --count 2000000 WORD...]`
 //!
 //! `--count` lines of 100 bytes from two threads. The grid of strategies and modes runs with the
 //! policy Block: nothing is lost, and the time ends with the last line in the file. In Manual the
 //! queue has no bound in lines and the end writes what is there, as a program would that logs first
-//! and writes later. The flood sends without a pause into a queue of 10 000 lines over a sink that
+//! and writes later. The sizes are those of `block_size` and `mmap_chunk`. The flood sends without a pause into a queue of 10 000 lines over a sink that
 //! takes 20 us for each write, under each policy; what was written and what was dropped are both
 //! shown and add up.
 
@@ -37,6 +38,24 @@ fn flood(builder: WriterBuilder, lines: usize) -> (Duration, Duration, WriterGua
     (sent, start.elapsed(), guard)
 }
 
+/// Floods a fresh file. Returns the nanoseconds per line until all of them were in it.
+fn fill(builder: WriterBuilder, path: &Path, lines: usize) -> f64 {
+    let (_, time, guard) = flood(builder, lines);
+    let written = guard.writer().metrics().written;
+    assert_eq!(written, lines as u64);
+    let length = path.metadata().expect("a file").len();
+    assert_eq!(length, written * LINE_BYTES as u64);
+    std::fs::remove_file(path).expect("a file of our own");
+    time.as_nanos() as f64 / lines as f64
+}
+
+fn print(head: &str, times: &Rounds) {
+    println!("{head:<30} {:>28}", "ns per line (min..max)");
+    for (name, time) in times.spreads() {
+        println!("{name:<30} {time:>28.1}");
+    }
+}
+
 fn grid(options: &Options, path: &Path, lines: usize) {
     let mut times = Rounds::default();
     for _ in 0..options.rounds {
@@ -47,23 +66,33 @@ fn grid(options: &Options, path: &Path, lines: usize) {
             if !options.wants(&name) {
                 continue;
             }
-            drop(std::fs::remove_file(path));
             let mut builder = Writer::builder(path).strategy(strategy).mode(mode);
             if mode == Mode::Manual {
                 builder = builder.max_queue_size(0).max_queue_bytes(0);
             }
-            let (_, time, guard) = flood(builder, lines);
-            let written = guard.writer().metrics().written;
-            assert_eq!(written, lines as u64);
-            let length = path.metadata().expect("a file").len();
-            assert_eq!(length, written * LINE_BYTES as u64);
-            times.add(&name, time.as_nanos() as f64 / lines as f64);
+            times.add(&name, fill(builder, path, lines));
         }
     }
-    println!("{:<30} {:>28}", "strategy, mode", "ns per line (min..max)");
-    for (name, time) in times.spreads() {
-        println!("{name:<30} {time:>28.1}");
+    print("strategy, mode", &times);
+}
+
+fn sizes(options: &Options, path: &Path, lines: usize) {
+    type Set = fn(WriterBuilder, usize) -> WriterBuilder;
+    let block: Set = |builder, kib| builder.block_size(kib << 10);
+    let mapping: Set =
+        |builder, mib| builder.strategy(Strategy::MemoryMapped).mmap_chunk(mib << 20);
+    let blocks = [4, 16, 64, 256, 1024].map(|kib| (format!("block_size, {kib} KiB"), block, kib));
+    let chunks = [1, 8, 32, 128].map(|mib| (format!("mmap_chunk, {mib} MiB"), mapping, mib));
+    let cases: Vec<_> =
+        blocks.into_iter().chain(chunks).filter(|(name, ..)| options.wants(name)).collect();
+    let mut times = Rounds::default();
+    for _ in 0..options.rounds {
+        for (name, set, size) in &cases {
+            times.add(name, fill(set(Writer::builder(path), *size), path, lines));
+        }
     }
+    println!();
+    print("size", &times);
 }
 
 /// A target that is slower than its senders.
@@ -117,6 +146,8 @@ fn main() {
     let lines = options.count.next_multiple_of(PRODUCERS);
     let folder = tempfile::tempdir_in(&options.dir).expect("a folder");
     println!("{lines} lines, {} rounds, in {}", options.rounds, options.dir.display());
-    grid(&options, &folder.path().join("lines"), lines);
+    let path = folder.path().join("lines");
+    grid(&options, &path, lines);
+    sizes(&options, &path, lines);
     policies(&options, lines);
 }
