@@ -14,7 +14,8 @@ need() {
     done
     ((${#missing[@]})) || return 0
     if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-        { apt-get update -qq && apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+        { apt-get update -qq &&
+            apt-get install -y -qq -o DPkg::Lock::Timeout=300 --no-install-recommends "${missing[@]}"; } \
             >/dev/null 2>&1 || true
     fi
     for pair in "$@"; do
