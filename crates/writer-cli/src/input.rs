@@ -48,7 +48,7 @@ fn start(from: &mut impl Read) -> io::Result<Vec<u8>> {
     for (magic, name, program) in COMPRESSED {
         if start.starts_with(magic) {
             let advice =
-                format!("it is compressed ({name}); give what {program} says to writer .. -");
+                format!("it is compressed ({name}): pipe what {program} says, with - as the file");
             return Err(io::Error::new(io::ErrorKind::InvalidData, advice));
         }
     }
