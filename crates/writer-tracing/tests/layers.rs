@@ -1,4 +1,4 @@
-//! The layer among others: filters, reload, several at once, `fmt`, `tracing-log`.
+//! The layer among others: filters, several at once, `fmt`, `tracing-log`.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -10,9 +10,9 @@ use tracing::level_filters::LevelFilter;
 use tracing::{Level, debug, info, info_span, subscriber::with_default};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
-use tracing_subscriber::{Layer, Registry, fmt, reload};
+use tracing_subscriber::{Layer, Registry, fmt};
+use writer_tracing::Writer;
 use writer_tracing::json::Part;
-use writer_tracing::{JsonLayer, Writer};
 
 #[test]
 fn two_layers_write_the_same_events_in_formats_of_their_own() {
@@ -88,29 +88,6 @@ fn a_filter_of_the_layer_hides_events_and_spans() {
     let lines = read(&log.other());
     assert_eq!(lines.len(), 5);
     assert_eq!(spans(&lines[2]), r#"[{"id":1,"name":"outer"},{"name":"hidden"},{"name":"inner"}]"#);
-}
-
-#[test]
-fn the_layer_works_in_option_box_vec_and_reload() {
-    type Wrap = fn(JsonLayer) -> Box<dyn Layer<Registry> + Send + Sync>;
-    let wraps: [Wrap; 5] = [
-        |layer| Some(layer).boxed(),
-        |layer| layer.boxed(),
-        |layer| vec![layer].boxed(),
-        |layer| reload::Layer::new(layer).0.boxed(),
-        |layer| layer.with_filter(LevelFilter::INFO).and_then(None::<JsonLayer>).boxed(),
-    ];
-    for wrap in wraps {
-        let log = Log::new();
-        let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
-        with_default(Registry::default().with(wrap(layer)), || {
-            info_span!("s", id = 1).in_scope(|| info!("x"));
-        });
-        drop(guard);
-        let lines = read(&log.path());
-        assert_eq!(lines.len(), 1);
-        assert_eq!(spans(&lines[0]), r#"[{"id":1,"name":"s"}]"#);
-    }
 }
 
 #[test]

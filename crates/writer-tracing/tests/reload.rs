@@ -15,6 +15,7 @@ use serde_json::json;
 use support::{Log, read, spans};
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, debug_span, info, info_span, subscriber::with_default};
+use tracing_subscriber::layer::Identity;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
@@ -28,6 +29,32 @@ fn alone() -> MutexGuard<'static, ()> {
 /// A layer beside ours that has spans made while ours is not there.
 fn other<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {
     fmt::layer().with_writer(std::io::sink)
+}
+
+#[test]
+fn the_layer_works_in_option_box_vec_and_reload() {
+    let _alone = alone();
+    type Wrap = fn(JsonLayer) -> Box<dyn Layer<Registry> + Send + Sync>;
+    let wraps: [Wrap; 5] = [
+        |layer| Some(layer).boxed(),
+        |layer| layer.boxed(),
+        |layer| vec![layer].boxed(),
+        |layer| reload::Layer::new(layer).0.boxed(),
+        // Not `None` behind it: with any layer in its place, `tracing-subscriber` 0.3 then has the most
+        // verbose level of all be OFF, and nothing is seen unless another subscriber raises it.
+        |layer| layer.with_filter(LevelFilter::INFO).and_then(Identity::new()).boxed(),
+    ];
+    for (number, wrap) in wraps.into_iter().enumerate() {
+        let log = Log::new();
+        let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+        with_default(Registry::default().with(wrap(layer)), || {
+            info_span!("s", id = 1).in_scope(|| info!("x"));
+        });
+        drop(guard);
+        let lines = read(&log.path());
+        assert_eq!(lines.len(), 1, "{number}");
+        assert_eq!(spans(&lines[0]), r#"[{"id":1,"name":"s"}]"#);
+    }
 }
 
 #[test]

@@ -9,8 +9,10 @@ mod tails;
 mod writing;
 
 use std::fs;
+#[cfg(unix)]
 use std::io::Write;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -21,6 +23,7 @@ use crate::config::Config;
 use crate::error::BuildError;
 
 /// How long anything that must happen may take on the slowest machine.
+#[cfg(unix)]
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Settings for a file, with a mapping step small enough to be left often.
@@ -40,6 +43,7 @@ fn build(path: &Path, strategy: Strategy) -> Result<Opened, BuildError> {
 
 /// Opens a file whose writer was dropped without a close. Another test that starts a program at
 /// this moment may hold a copy of the descriptor, and so the lock, until the program runs.
+#[cfg(unix)]
 fn build_after_drop(path: &Path, strategy: Strategy) -> Opened {
     let deadline = Instant::now() + LIMIT;
     loop {
