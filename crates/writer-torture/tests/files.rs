@@ -228,7 +228,9 @@ fn g29_a_mapping_shares_its_file_with_nobody() {
                 assert!(why.contains("another writer holds"), "{pair:?}: {why}");
                 holder.close_input();
                 let ended = holder.finish().expect_code(0);
-                assert_eq!(ended.verify(&path, &Allowed::default()).records, 1000);
+                // Its input may end before it has sent its thousand.
+                let accepted = ended.count("enqueued");
+                assert_eq!(ended.verify(&path, &Allowed::default()).records, accepted, "{pair:?}");
             }
             Ok("4 pairs refused; the holder lost nothing".into())
         },
