@@ -41,8 +41,9 @@ impl Shared {
     ) -> MutexGuard<'a, Inner> {
         inner.flush_upto = inner.flush_upto.max(target);
         self.work.notify_one();
+        let errors = inner.count.errors;
         self.watch(inner, until, |inner| {
-            inner.ended || inner.flushed >= target || inner.in_vain.is_some()
+            inner.ended || inner.flushed >= target || inner.failed_after(errors)
         })
     }
 
@@ -60,8 +61,9 @@ impl Shared {
             inner.flush_upto = inner.flush_upto.max(target);
             self.work.notify_one();
             let until = clock::deadline(self.clock.now(), timeout);
+            let errors = inner.count.errors;
             inner = self.watch(inner, until, |inner| {
-                inner.ended || inner.syncs.served >= ticket || inner.in_vain.is_some()
+                inner.ended || inner.syncs.served >= ticket || inner.failed_after(errors)
             });
             if !inner.ended && inner.syncs.served < ticket {
                 return Err(self.not_in_time(&inner));
@@ -153,6 +155,12 @@ impl Shared {
 }
 
 impl Inner {
+    /// Whether an attempt has failed after so many, and nobody need wait for the next one. An older
+    /// answer may be a second old: meanwhile somebody may have made room on the disk.
+    fn failed_after(&self, errors: u64) -> bool {
+        self.in_vain.is_some() && self.count.errors > errors
+    }
+
     /// What the last attempt to reopen has come to.
     pub(crate) fn reopen_result(&self) -> Result<(), ReopenError> {
         match &self.reopens.error {

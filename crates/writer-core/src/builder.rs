@@ -126,7 +126,8 @@ impl WriterBuilder {
         self
     }
 
-    /// How long writes may fail before nobody waits for room any more. Default: 30 s.
+    /// How long writes may fail before nobody waits any more: neither for room nor, beyond the next
+    /// try, in a flush or sync. Default: 30 s; with zero, from the first failed write on.
     pub fn fail_after(mut self, time: Duration) -> Self {
         self.config.fail_after = time;
         self
@@ -166,7 +167,8 @@ impl WriterBuilder {
     /// As [`fallback`](Self::fallback), with a sink that `open` makes: here, when the writer is built,
     /// and again in each forked child that calls
     /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork). Of both methods the one called
-    /// last counts. Its error is [`BuildError::Fallback`], from either.
+    /// last counts. Its error is [`BuildError::Fallback`], from either. It runs before the target is
+    /// opened: what it makes is there even where that then fails.
     ///
     /// ```
     /// use writer_core::{WriteSink, Writer};

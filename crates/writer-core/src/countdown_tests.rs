@@ -254,13 +254,13 @@ fn fails_when_built(strategy: Strategy, of_start: usize) -> (Writer, WriterGuard
 }
 
 #[test]
-fn whoever_flushes_or_syncs_hears_at_once_that_the_target_has_failed() {
+fn whoever_flushes_or_syncs_hears_that_the_target_has_failed() {
     for &strategy in Strategy::ALL {
         let (.., of_start) = fails_when_built(strategy, usize::MAX);
         let (writer, guard, scene, _) = fails_when_built(strategy, of_start);
         assert_eq!(writer.send(line(1)), Ok(true));
         for wait in [Writer::flush, Writer::sync] {
-            // The first may come before the failure, and then waits for it.
+            // Each waits for the next try.
             match wait(&writer, LIMIT) {
                 Err(FlushError::Failed { pending: 1, source }) => {
                     assert_eq!(source.path.as_ref(), Some(&scene.path), "{strategy}");

@@ -139,8 +139,9 @@ pub enum FlushError {
         /// Lines accepted and not yet written.
         pending: u64,
     },
-    /// The state is [`Failed`](State::Failed): the lines stay queued and are tried again once a
-    /// second. Nobody waits for that.
+    /// The state is [`Failed`](State::Failed), and a try after the call began has failed, too. The
+    /// lines stay queued; the next try is the worker's, a second later, or without a worker that of
+    /// the next line, flush or sync.
     Failed {
         /// Lines accepted and not yet written.
         pending: u64,
@@ -169,7 +170,7 @@ impl fmt::Display for FlushError {
                 write!(f, "the time is over with {pending} lines pending")
             }
             FlushError::Failed { pending, source } => {
-                write!(f, "{pending} lines are pending: {source}")
+                write!(f, "the target has failed with {pending} lines pending: {source}")
             }
             FlushError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
             FlushError::Unsupported => f.write_str("the target cannot be synced"),

@@ -139,7 +139,7 @@ pub(crate) fn pause() {
 impl Shared {
     /// Waits until what is accepted is written, where this thread can wait at all: a worker cannot
     /// wait for itself, and without one each line is written when its sender goes on.
-    fn flush_before(&self, until: Instant) {
+    pub(crate) fn flush_before(&self, until: Instant) {
         if self.config.synchronous || ThreadMark::is_on(self) {
             return;
         }

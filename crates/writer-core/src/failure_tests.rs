@@ -117,7 +117,7 @@ fn a_failed_sink_releases_blocked_senders_and_lets_nobody_wait() {
 }
 
 #[test]
-fn flush_and_sync_end_when_the_sink_has_failed_and_say_what_failed() {
+fn flush_and_sync_end_with_the_next_try_when_the_sink_has_failed_and_say_what_failed() {
     for wait in [Shared::flush, Shared::sync] {
         let rig = failing(|c| c.fail_after = 2 * SEC);
         let waiting = rig.spawn(move |shared| wait(shared, Duration::MAX));
@@ -130,9 +130,9 @@ fn flush_and_sync_end_when_the_sink_has_failed_and_say_what_failed() {
             }
             wait(shared, Duration::MAX)
         });
-        rig.advance(SEC);
-        rig.advance(SEC);
-        rig.until(|_| waiting.is_finished() && later.is_finished());
+        while !(waiting.is_finished() && later.is_finished()) {
+            rig.advance(SEC);
+        }
         for waiting in [waiting, later] {
             let Err(FlushError::Failed { pending: 1, source }) = waiting.join().unwrap() else {
                 panic!("not at once");
@@ -140,10 +140,29 @@ fn flush_and_sync_end_when_the_sink_has_failed_and_say_what_failed() {
             assert_eq!((source.operation, source.state), (Operation::Write, State::Failed));
             assert_eq!(source.source.kind(), std::io::ErrorKind::StorageFull);
         }
+        // Room that was made since the last try counts.
         rig.probe.script(|script| script.room = None);
+        assert_eq!(rig.metrics().state, State::Failed);
+        let waiting = rig.spawn(move |shared| wait(shared, Duration::MAX));
+        rig.until(|inner| inner.watchers == 1);
         rig.advance(SEC);
-        wait(&rig.shared, Duration::MAX).unwrap();
+        waiting.join().unwrap().unwrap();
     }
+}
+
+#[test]
+fn a_panic_waits_for_the_next_try_of_a_sink_that_has_failed() {
+    let rig = failing(|c| c.fail_after = Duration::ZERO);
+    rig.until(|inner| inner.state == State::Failed);
+    rig.probe.script(|script| script.room = None);
+    let panicking = rig.spawn(|shared| {
+        let until = shared.clock.now() + 2 * SEC;
+        shared.flush_before(until);
+    });
+    rig.until(|inner| inner.watchers == 1);
+    rig.advance(SEC);
+    panicking.join().unwrap();
+    assert_eq!(rig.metrics().pending, 0);
 }
 
 #[test]

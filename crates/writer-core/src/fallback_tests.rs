@@ -137,7 +137,9 @@ fn a_flush_waits_for_a_fallback_that_works_and_not_for_one_that_fails_too() {
     fallback.script(|script| script.room = Some(0));
     rig.send("b").unwrap();
     let waiting = rig.spawn(|shared| shared.flush(SEC * 3600));
-    rig.until(|_| waiting.is_finished());
+    while !waiting.is_finished() {
+        rig.advance(SEC);
+    }
     let Err(FlushError::Failed { pending: 1, source }) = waiting.join().unwrap() else {
         panic!("both have failed");
     };

@@ -92,16 +92,16 @@ pub(crate) fn start(
     if at_once {
         config.flush_interval = Some(Duration::ZERO);
     }
-    // First, so that an error leaves the file as it is.
+    if sink.is_none() && config.path.is_none() {
+        return Err(BuildError::InvalidOption {
+            option: "sink",
+            reason: "a writer over a sink cannot be opened a second time",
+        });
+    }
+    // Before the target, so that an error leaves the file as it is.
     let fallback = fallback.open()?;
     let (sink, found) = match sink {
         Some(sink) => (sink, Reopened::default()),
-        None if config.path.is_none() => {
-            return Err(BuildError::InvalidOption {
-                option: "sink",
-                reason: "a writer over a sink cannot be opened a second time",
-            });
-        }
         None => {
             let opened = io::open(&config)?;
             (opened.sink, opened.found)

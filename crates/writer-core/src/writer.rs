@@ -163,9 +163,10 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`FlushError::Timeout`] when the time is over; [`FlushError::Failed`] as soon as the target has
-    /// [`failed`](crate::State::Failed) and no fallback takes the lines, which stay queued;
-    /// [`FlushError::Lost`] if lines were given up; [`FlushError::WouldDeadlock`] in a callback or sink of this writer.
+    /// [`FlushError::Timeout`] when the time is over; [`FlushError::Failed`] where the target has
+    /// [`failed`](crate::State::Failed) and no fallback takes the lines, at the first try that fails
+    /// after the call, which is within a second; [`FlushError::Lost`] if lines were given up;
+    /// [`FlushError::WouldDeadlock`] in a callback or sink of this writer.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let shared = self.shared().ok_or(FlushError::Closed)?;
         if shared.config.synchronous {

@@ -143,7 +143,10 @@ fn a_write_error_says_what_the_worker_tried() {
         assert_eq!(writer.send("x"), Ok(true));
         let pending = u64::from(operation == Operation::Write);
         let flush = writer.flush(common::LIMIT).unwrap_err();
-        assert_eq!(said(&flush), (format!("{pending} lines are pending: {text}"), true));
+        assert_eq!(
+            said(&flush),
+            (format!("the target has failed with {pending} lines pending: {text}"), true)
+        );
         // Both give up; only the line of the first is lost by it.
         match common::give_up(&guard, Duration::from_millis(50)) {
             Ok(()) => assert_eq!(operation, Operation::Flush),

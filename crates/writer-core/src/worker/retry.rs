@@ -2,9 +2,9 @@
 //!
 //! | state | after a success | after a failure | next try | until then |
 //! |---|---|---|---|---|
-//! | Healthy | Healthy | Retrying | after [`FIRST_PAUSE`] | lines wait |
+//! | Healthy | Healthy | Retrying; Failed if `fail_after` is zero | after [`FIRST_PAUSE`] | lines wait |
 //! | Retrying | Healthy | Retrying, or Failed when `fail_after` is over | the pause doubles, up to [`LONGEST_PAUSE`]; after something went out it is the first again | lines wait |
-//! | Failed | Healthy | Failed, or Retrying after something went out | after [`LONGEST_PAUSE`] | lines go to the fallback; without one nobody waits for them |
+//! | Failed | Healthy | Failed, or Retrying after something went out | after [`LONGEST_PAUSE`] | lines go to the fallback; without one nobody waits for more than the next try |
 
 use std::time::{Duration, Instant};
 
