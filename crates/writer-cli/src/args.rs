@@ -22,7 +22,7 @@ verify: does every line parse, is one missing? Files are read one after the othe
   --json            the report as one JSON object
   ends with 0 if all is there, 1 if something is missing or damaged, 2 if a file cannot be read
 
-tail: shows the last lines; of standard input, -, and of a pipe all.
+tail: shows the last lines; of standard input, -, and of a pipe all, as they come.
   -f, --follow      goes on with what is written later, also to a new file of the same name
   -n, --lines N     so many lines that match; default 10
       --all         all of them

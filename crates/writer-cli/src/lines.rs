@@ -76,6 +76,11 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    /// Whether the next line can be had without reading.
+    pub fn has_line(&self) -> bool {
+        memchr::memchr(b'\n', &self.buffer[self.start..self.end]).is_some()
+    }
+
     fn line(&self, start: usize, end: usize, passed: u64, ended: bool) -> Line<'_> {
         let len = (end - start) as u64 + passed + u64::from(ended);
         let bytes = &self.buffer[start..end.min(start + LONGEST)];

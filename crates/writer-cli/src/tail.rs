@@ -100,6 +100,10 @@ impl View<'_> {
         let mut lines = Lines::new(from);
         while let Some(line) = lines.next_line().map_err(&failure)? {
             self.show(line.bytes)?;
+            // The next line may be long in coming.
+            if !lines.has_line() {
+                self.out.flush()?;
+            }
         }
         Ok(self.out.flush()?)
     }

@@ -372,6 +372,19 @@ fn standard_input_is_read_to_its_end() {
 }
 
 #[test]
+fn tail_shows_the_lines_of_a_pipe_as_they_come() {
+    let mut command = program(&["tail", "--color=never", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut tail = Following(child, output);
+    for message in ["one", "two"] {
+        writeln!(pipe, "{{\"message\":\"{message}\"}}").unwrap();
+        assert_eq!(tail.next(), message);
+    }
+}
+
+#[test]
 fn compressed_files_are_refused_and_short_ones_are_not_taken_for_some() {
     let folder = Folder::new();
     for (bytes, reader) in [
