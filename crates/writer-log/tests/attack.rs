@@ -10,7 +10,7 @@ use log::kv::{self, Key, Source, VisitSource};
 use log::{Level, LevelFilter, Log, Record};
 use serde_json::Value;
 use writer_core::WriterGuard;
-use writer_core::json::Schema;
+use writer_core::json::{Part, Schema};
 use writer_log::{LogBuilder, Logger};
 
 struct Program {
@@ -211,7 +211,8 @@ fn repeated_keys(line: &str) -> Vec<String> {
 #[test]
 fn a_source_that_repeats_keys_and_fails_loses_nothing_in_any_schema() {
     for schema in SCHEMAS {
-        let program = Program::new(|builder| builder.schema(schema));
+        // The digits of a time could be those of a value.
+        let program = Program::new(|builder| builder.schema(schema).hide(Part::Timestamp));
         for _ in 0..3 {
             let mut record = Record::builder();
             record.key_values(&Repeating).level(Level::Error).file_static(Some("f")).line(Some(1));

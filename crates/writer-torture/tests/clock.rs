@@ -59,9 +59,12 @@ fn g33_a_clock_that_is_set_stops_nothing_and_disorders_nothing() {
             let ended = under_a_moving_clock(&path, args)?;
             let found = ended.verify(&path, &Allowed { loss_markers: true, ..Allowed::default() });
             let text = fs::read_to_string(&path).unwrap();
-            for line in text.lines().filter(|line| line.contains("\"since\"")) {
+            let markers: Vec<_> = text.lines().filter(|line| line.contains("\"since\"")).collect();
+            assert!(!markers.is_empty() && markers.len() as u64 == found.markers);
+            for line in markers {
                 let marker: serde_json::Value = serde_json::from_str(line).unwrap();
-                assert!(marker["since"].as_str() <= marker["until"].as_str(), "{line}");
+                let time = |key: &str| marker[key].as_str().expect("a time").to_owned();
+                assert!(time("since") <= time("until"), "{line}");
             }
             seen.push(format!("{} markers tell of {} lines", found.markers, found.told));
             Ok(seen.join("; "))

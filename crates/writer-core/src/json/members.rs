@@ -73,6 +73,8 @@ impl Members {
         self.errors = 0;
         self.cut = false;
         self.message_at = 0;
+        self.head_end = 0;
+        self.task = 0..0;
         self.message_done = false;
         self.type_done = false;
         self.nested = Nested::Before;

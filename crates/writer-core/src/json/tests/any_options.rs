@@ -1,6 +1,6 @@
 //! Whatever the options, and whatever their keys are called, the line is right.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::collection::vec;
 use proptest::option;
@@ -176,7 +176,10 @@ fn number(field: usize) -> u64 {
 
 /// The line, which must be one, by each way into the encoder.
 fn lines(format: &Format, content: &Content) -> [(String, bool); 3] {
+    // The digits of another time could be those of a value.
+    let time = UNIX_EPOCH + Duration::from_millis(123);
     let meta = Meta::new(content.severity, "shop::\u{9b}")
+        .time(time)
         .module(Some("shop"))
         .file(Some("src/\"shop\".rs"))
         .line(Some(7));
@@ -188,7 +191,7 @@ fn lines(format: &Format, content: &Content) -> [(String, bool); 3] {
     };
     let names = || content.fields.iter().copied();
     let through = |site: &CallSite, fill: &dyn Fn(&mut Record<'_>)| {
-        let encoded = site.encode(None, fill, take).unwrap();
+        let encoded = site.encode(Some(time), fill, take).unwrap();
         (encoded.result, encoded.truncated)
     };
     let plain = format.encode(

@@ -100,5 +100,5 @@ fn the_coarse_clock_stands_still_between_ticks() {
     // All have 19 digits: the order of texts is that of times.
     assert!(coarse.is_sorted() && coarse[999] <= exact[0], "{coarse:?} {exact:?}");
     let second = |stamp: &str| stamp[..10].parse::<u64>().unwrap();
-    assert!(second(&before[0]).abs_diff(second(&coarse[0])) <= 1, "{before:?} {coarse:?}");
+    assert!(second(&coarse[0]) + 1 >= second(&before[0]), "{before:?} {coarse:?}");
 }
