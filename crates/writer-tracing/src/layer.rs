@@ -250,7 +250,8 @@ impl JsonLayer {
     }
 
     /// Keeps what a span begins with. It takes the place of what was made of its name alone where a
-    /// layer below has logged in the span before this one has heard of it.
+    /// layer below has logged in the span before this one has heard of it. Fields that such a layer
+    /// has recorded by then are lost to this one, as they are to every layer that comes later.
     fn begin<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>, node: Node) -> Arc<Node> {
         let node = Arc::new(node);
         let mut extensions = span.extensions_mut();
