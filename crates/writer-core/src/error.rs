@@ -139,9 +139,9 @@ pub enum FlushError {
         /// Lines accepted and not yet written.
         pending: u64,
     },
-    /// The state is [`Failed`](State::Failed), and a try after the call began has failed, too. The
-    /// lines stay queued; the next try is the worker's, a second later, or without a worker that of
-    /// the next line, flush or sync.
+    /// The state is [`Failed`](State::Failed), and a try after the call began has failed, too, or the
+    /// time was over before there was one. The lines stay queued; the next try is the worker's, a
+    /// second later, or without a worker that of the next line, flush or sync.
     Failed {
         /// Lines accepted and not yet written.
         pending: u64,

@@ -165,7 +165,8 @@ impl Writer {
     ///
     /// [`FlushError::Timeout`] when the time is over; [`FlushError::Failed`] where the target has
     /// [`failed`](crate::State::Failed) and no fallback takes the lines, at the first try that fails
-    /// after the call, which is within a second; [`FlushError::Lost`] if lines were given up;
+    /// after the call, which is within a second, or when the time is over before it;
+    /// [`FlushError::Lost`] if lines were given up;
     /// [`FlushError::WouldDeadlock`] in a callback or sink of this writer.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let shared = self.shared().ok_or(FlushError::Closed)?;

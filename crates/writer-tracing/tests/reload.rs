@@ -9,10 +9,8 @@
 
 mod support;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use serde_json::json;
-use support::{Log, read, spans};
+use support::{Log, alone, read, spans};
 use tracing::level_filters::LevelFilter;
 use tracing::{debug, debug_span, info, info_span, subscriber::with_default};
 use tracing_subscriber::layer::Identity;
@@ -20,11 +18,6 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 use writer_tracing::{JsonLayer, SpanEvents};
-
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A layer beside ours that has spans made while ours is not there.
 fn other<S: tracing::Subscriber + for<'a> LookupSpan<'a>>() -> impl Layer<S> {

@@ -6,10 +6,10 @@
 
 mod support;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
-use support::{Log, read, spans};
+use support::{Log, alone, read, spans};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::with_default;
@@ -20,11 +20,6 @@ use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry, reload};
 use writer_tracing::{JsonLayer, SpanEvents};
-
-fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 type Boxed = Box<dyn Layer<Registry> + Send + Sync>;
 

@@ -3,12 +3,19 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 use writer_tracing::LayerBuilder;
+
+/// Held by a test that changes what the whole process shares.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A folder with the file of one test.
 pub(crate) struct Log {
