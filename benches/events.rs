@@ -3,8 +3,8 @@
 //! `cargo bench --bench events [-- --quick --rounds 5 --count 1000000 WORD...]`
 //!
 //! One event with four fields and a message, about 180 bytes as a line, through `log` and through
-//! `tracing`, from one thread and from four, outside spans and inside one and four, and with the coarse
-//! clock. A case ends when the last line is in the file and the count is checked. Cases are interleaved;
+//! `tracing`, from one thread and from four, outside spans and inside one and four, and with the
+//! other sources of time. A case ends when the last line is in the file and the count is checked. Cases are interleaved;
 //! printed are medians and the spread, and what spans and the clock make of an event as a ratio.
 
 use std::path::Path;
@@ -13,12 +13,13 @@ use std::time::{Duration, Instant};
 use tracing_subscriber::prelude::*;
 use writer_benches::{Event, Options, Rounds};
 use writer_core::WriterGuard;
+use writer_core::json::TimeSource;
 
 #[derive(Clone, Copy)]
 enum Case {
     Log,
     Tracing { spans: usize },
-    CoarseClock,
+    Time(TimeSource),
 }
 
 impl Case {
@@ -26,7 +27,7 @@ impl Case {
         match self {
             Case::Log => format!("log, {threads} threads"),
             Case::Tracing { spans } => format!("tracing, {spans} spans, {threads} threads"),
-            Case::CoarseClock => format!("tracing, coarse clock, {threads} threads"),
+            Case::Time(source) => format!("tracing, {source:?} time, {threads} threads"),
         }
     }
 }
@@ -54,9 +55,9 @@ fn tracing_events(
     events: usize,
     threads: usize,
     spans: usize,
-    coarse_clock: bool,
+    time_source: TimeSource,
 ) -> (Duration, WriterGuard) {
-    let builder = writer_tracing::builder(path).truncate(true).coarse_clock(coarse_clock);
+    let builder = writer_tracing::builder(path).truncate(true).time_source(time_source);
     let (layer, guard) = builder.build().expect("a layer");
     let dispatch = tracing::Dispatch::new(tracing_subscriber::registry().with(layer));
     let start = Instant::now();
@@ -92,7 +93,8 @@ fn main() {
         Case::Tracing { spans: 0 },
         Case::Tracing { spans: 1 },
         Case::Tracing { spans: 4 },
-        Case::CoarseClock,
+        Case::Time(TimeSource::System),
+        Case::Time(TimeSource::Coarse),
     ];
     let cases = kinds.iter().flat_map(|&kind| [(kind, 1), (kind, 4)]);
     let cases: Vec<_> =
@@ -102,8 +104,10 @@ fn main() {
         for &(case, threads) in &cases {
             let (elapsed, guard) = match case {
                 Case::Log => log_events(&path, events, threads),
-                Case::Tracing { spans } => tracing_events(&path, events, threads, spans, false),
-                Case::CoarseClock => tracing_events(&path, events, threads, 0, true),
+                Case::Tracing { spans } => {
+                    tracing_events(&path, events, threads, spans, TimeSource::default())
+                }
+                Case::Time(source) => tracing_events(&path, events, threads, 0, source),
             };
             assert_eq!(guard.writer().metrics().written, events as u64);
             times.add(&case.name(threads), elapsed.as_nanos() as f64 / events as f64);
@@ -112,7 +116,7 @@ fn main() {
     println!("{events} events, {} rounds, in {}", options.rounds, options.dir.display());
     println!("{:<30} {:>28} {:>20}", "", "ns per event (min..max)", "of no spans");
     for (name, time) in times.spreads() {
-        let bare = ["1 spans", "4 spans", "coarse clock"]
+        let bare = ["1 spans", "4 spans", "System time", "Coarse time"]
             .iter()
             .fold(name.to_owned(), |bare, other| bare.replace(other, "0 spans"));
         let part = times.ratio(name, &bare).filter(|_| bare != name);

@@ -138,7 +138,7 @@ impl FormatBuilder {
         let stamps = Stamps {
             style: self.time.unwrap_or(table.time),
             precision: self.precision,
-            coarse: self.coarse_clock,
+            source: self.time_source.available(),
         };
         let time_key = self.piece(Part::Timestamp, "").unwrap_or_default();
         let ids = [self.piece(Part::TraceId, ""), self.piece(Part::SpanId, "")];

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::clock::TimeSource;
 use super::format::Format;
 use super::members::Members;
 use super::name::Name;
@@ -62,7 +63,7 @@ pub struct FormatBuilder {
     pub(super) shown: [Option<bool>; Part::COUNT],
     pub(super) time: Option<TimeStyle>,
     pub(super) precision: Precision,
-    pub(super) coarse_clock: bool,
+    pub(super) time_source: TimeSource,
     pub(super) nest: Option<Box<str>>,
     pub(super) flat_spans: bool,
     pub(super) fixed: Vec<(Box<str>, Box<str>)>,
@@ -87,7 +88,7 @@ impl Default for FormatBuilder {
             shown: Default::default(),
             time: None,
             precision: Precision::default(),
-            coarse_clock: false,
+            time_source: TimeSource::default(),
             nest: None,
             flat_spans: false,
             fixed: Vec::new(),
@@ -143,15 +144,10 @@ impl FormatBuilder {
         self
     }
 
-    /// Takes timestamps from a clock that stands still between two ticks of the system, 1 to 10 ms
-    /// (`CLOCK_REALTIME_COARSE` of
-    /// [`clock_gettime(2)`](https://man7.org/linux/man-pages/man2/clock_gettime.2.html)), and costs a
-    /// quarter of the exact one. Default: off. Of no effect elsewhere than on Linux.
-    ///
-    /// Lines of one tick have one timestamp; their order in the file is still that of acceptance.
-    /// Against clocks that are exact, this one is late by up to a tick.
-    pub fn coarse_clock(mut self, coarse: bool) -> Self {
-        self.coarse_clock = coarse;
+    /// Sets which clock gives records their time, where the caller gives none. Default:
+    /// [`TimeSource::Counted`].
+    pub fn time_source(mut self, source: TimeSource) -> Self {
+        self.time_source = source;
         self
     }
 

@@ -44,6 +44,7 @@
 mod assemble;
 mod buf;
 mod build;
+mod clock;
 mod digits;
 mod escape;
 mod format;
@@ -84,6 +85,7 @@ mod value;
 mod tests;
 
 pub use build::{FormatBuilder, NonFinite, WideIntegers};
+pub use clock::TimeSource;
 pub use format::{Encoded, Format, Meta};
 pub use loss::{LOSS_MESSAGE, LOSS_TARGET};
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]

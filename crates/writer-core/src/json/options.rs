@@ -13,7 +13,7 @@ macro_rules! __format_options {
             rename(part: $crate::json::Part, key: &str),
             time_style(style: $crate::json::TimeStyle),
             precision(precision: $crate::json::Precision),
-            coarse_clock(coarse: bool),
+            time_source(source: $crate::json::TimeSource),
             nest_fields(key: &str),
             flatten_spans(),
             static_field(key: &str, value: impl FnOnce($crate::json::Value<'_>)),

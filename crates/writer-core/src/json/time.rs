@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::buf::Buf;
+use super::clock::TimeSource;
 use super::digits;
 
 /// How many decimals of a second a timestamp shows. The default is [`Precision::Micros`].
@@ -60,8 +61,8 @@ pub enum TimeStyle {
 pub(super) struct Stamps {
     pub(super) style: TimeStyle,
     pub(super) precision: Precision,
-    /// By the clock that moves once per tick of the system.
-    pub(super) coarse: bool,
+    /// Where the time comes from if none is given.
+    pub(super) source: TimeSource,
 }
 
 /// The longest text that [`Stamps::write`] makes, in bytes: sign, 12 digits of year, 15 bytes from month to
@@ -101,30 +102,11 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
     }
 }
 
-/// The system's time as [`since_epoch`] has it, without the way through [`SystemTime`].
-#[cfg(unix)]
-#[inline]
-fn now(coarse: bool) -> (i64, u32) {
-    use rustix::time::ClockId;
-
-    #[cfg(target_os = "linux")]
-    let clock = if coarse { ClockId::RealtimeCoarse } else { ClockId::Realtime };
-    #[cfg(not(target_os = "linux"))]
-    let (clock, _) = (ClockId::Realtime, coarse);
-    let now = rustix::time::clock_gettime(clock);
-    (now.tv_sec as i64, now.tv_nsec as u32)
-}
-
-#[cfg(not(unix))]
-fn now(_coarse: bool) -> (i64, u32) {
-    since_epoch(SystemTime::now())
-}
-
 impl Stamps {
     /// Appends a timestamp, the system's time where none is given.
     #[inline]
     pub(super) fn write(&self, buf: &mut Buf, time: Option<SystemTime>) {
-        let (second, nanos) = time.map_or_else(|| now(self.coarse), since_epoch);
+        let (second, nanos) = time.map_or_else(|| self.source.now(), since_epoch);
         let precision = self.precision;
         match self.style {
             TimeStyle::Rfc3339 => rfc3339(buf, second, nanos, precision),

@@ -8,7 +8,7 @@ use jiff::tz::{Offset, TimeZone};
 use crate::json::buf::Buf;
 use crate::json::local::write_in;
 use crate::json::time::Stamps;
-use crate::json::{Precision, TimeStyle};
+use crate::json::{Precision, TimeSource, TimeStyle};
 
 fn text(second: i64, nanos: u32, precision: Precision, zone: Option<&TimeZone>) -> String {
     let mut buf = Buf::default();
@@ -89,7 +89,7 @@ fn the_zone_of_the_system_gives_the_same_instant() {
         let mut buf = Buf::default();
         let time = UNIX_EPOCH + Duration::from_secs(second);
         let (style, precision) = (TimeStyle::Rfc3339Local, Precision::Millis);
-        Stamps { style, precision, coarse: false }.write(&mut buf, Some(time));
+        Stamps { style, precision, source: TimeSource::System }.write(&mut buf, Some(time));
         let text = String::from_utf8(buf.to_vec()).unwrap();
         let instant: Timestamp = text.trim_matches('"').parse().unwrap();
         assert_eq!(instant.as_second(), second as i64);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::json::time::Stamps;
-use crate::json::{Precision, TimeStyle};
+use crate::json::{Precision, TimeSource, TimeStyle};
 
 fn at(second: i64, nanos: u32) -> SystemTime {
     checked_at(second).unwrap() + Duration::from_nanos(nanos.into())
@@ -17,7 +17,7 @@ fn checked_at(second: i64) -> Option<SystemTime> {
 
 fn text(time: SystemTime, style: TimeStyle, precision: Precision) -> String {
     let mut buf = crate::json::buf::Buf::default();
-    Stamps { style, precision, coarse: false }.write(&mut buf, Some(time));
+    Stamps { style, precision, source: TimeSource::System }.write(&mut buf, Some(time));
     String::from_utf8(buf.to_vec()).unwrap()
 }
 
@@ -85,8 +85,8 @@ fn the_furthest_times_are_written() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_coarse_clock_stands_still_between_ticks() {
-    let stamps = |coarse| {
-        let stamps = Stamps { style: TimeStyle::UnixNanos, coarse, ..Stamps::default() };
+    let stamps = |source| {
+        let stamps = Stamps { style: TimeStyle::UnixNanos, source, ..Stamps::default() };
         let mut buf = crate::json::buf::Buf::default();
         for _ in 0..1000 {
             stamps.write(&mut buf, None);
@@ -94,7 +94,8 @@ fn the_coarse_clock_stands_still_between_ticks() {
         let text = String::from_utf8(buf.to_vec()).unwrap();
         text.split("\"\"").map(|stamp| stamp.trim_matches('"').to_owned()).collect::<Vec<_>>()
     };
-    let (before, coarse, exact) = (stamps(false), stamps(true), stamps(false));
+    let [before, coarse, exact] =
+        [TimeSource::System, TimeSource::Coarse, TimeSource::System].map(stamps);
     let repeats = |stamps: &[String]| stamps.windows(2).filter(|pair| pair[0] == pair[1]).count();
     assert!(repeats(&coarse) > repeats(&exact), "{coarse:?} {exact:?}");
     // All have 19 digits: the order of texts is that of times.
