@@ -38,7 +38,7 @@ fn fill(record: &mut Record<'_>, number: u64, fields: usize) {
     let Event { user_id, latency_ms, path, ok } = Event::new(number);
     record.message().str("request handled");
     for (position, name) in NAMES.into_iter().enumerate().take(fields) {
-        let value = record.site_field(position, name);
+        let value = record.site_field(position, || name);
         match position % 4 {
             0 => value.u64(user_id),
             1 => value.f64(latency_ms),
@@ -50,7 +50,7 @@ fn fill(record: &mut Record<'_>, number: u64, fields: usize) {
 
 fn escaped(record: &mut Record<'_>) {
     record.message().str("failed to parse \"config.toml\":\n\tunexpected '\\' in line 7");
-    record.site_field(0, NAMES[0]).str("C:\\Users\\r\u{e9}mi\\\"quoted\"\u{1}");
+    record.site_field(0, || NAMES[0]).str("C:\\Users\\r\u{e9}mi\\\"quoted\"\u{1}");
 }
 
 /// Prepares the call site of a record with the first so many names.

@@ -138,7 +138,7 @@ fn fill(record: &mut Record<'_>, fields: &[(Name<'_>, Field<'_>)]) {
     for (position, (key, field)) in fields.iter().enumerate() {
         match key {
             Name::Message => write(record.message(), field),
-            key => write(record.site_field(position, name(key)), field),
+            key => write(record.site_field(position, || name(key)), field),
         }
     }
 }

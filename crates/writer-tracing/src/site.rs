@@ -17,8 +17,6 @@ pub(crate) struct Site {
     pub(crate) prepared: CallSite,
     /// Which field is the message.
     pub(crate) message: Option<usize>,
-    /// The names of the other fields.
-    pub(crate) names: Box<[&'static str]>,
     /// Its events are records of the `log` crate, passed on by `tracing-log`.
     pub(crate) from_log: bool,
 }
@@ -27,19 +25,17 @@ impl Site {
     fn new(format: &Format, metadata: &'static Metadata<'static>) -> Self {
         let fields = metadata.fields();
         let message = fields.iter().position(|field| field.name() == "message");
-        let names: Box<[_]> = fields
+        let names = fields
             .iter()
             .filter(|field| Some(field.index()) != message)
-            .map(|field| plain_name(field.name()))
-            .collect();
+            .map(|field| plain_name(field.name()));
         let meta = Meta::new(severity(*metadata.level()), metadata.target())
             .module(metadata.module_path())
             .file(metadata.file())
             .line(metadata.line());
         Site {
-            prepared: format.call_site(&meta, names.iter().copied()),
+            prepared: format.call_site(&meta, names),
             message,
-            names,
             from_log: metadata.target() == "log"
                 && metadata.name() == "log event"
                 && fields.field("log.target").is_some(),

@@ -75,8 +75,7 @@ impl EventFields<'_, '_> {
             }
             position -= usize::from(position > message);
         }
-        let name = self.site.names.get(position).copied();
-        self.record.site_field(position, name.unwrap_or_else(|| field.name()))
+        self.record.site_field(position, || plain_name(field.name()))
     }
 }
 

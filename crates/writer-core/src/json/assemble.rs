@@ -3,7 +3,7 @@
 use std::process;
 use std::sync::Arc;
 
-use super::buf::Buf;
+use super::buf::{Block, Buf};
 use super::build::{FormatBuilder, NonFinite, WideIntegers};
 use super::escape;
 use super::format::Inner;
@@ -97,12 +97,14 @@ impl FormatBuilder {
         let redact = (!self.redact.is_empty()).then(|| Arc::new(Redact::new(self.redact.clone())));
         let secret = redact.as_ref().is_some_and(|redact| redact.matches(self.key(Part::Level)));
         let types = !table.message_types.is_empty() && self.shows(Part::Level) && !secret;
+        let complex = nest.is_some() || options.typed || redact.is_some() || types;
+        let message = piece(self.key(Part::Message), "");
         let rules = Rules {
             reserved: if nest.is_some() { inside } else { top.clone() },
             top,
             nest: nest.map(|key| piece(key, if options.typed { "[" } else { "{" })),
             spans_inside: options.typed || self.is_flat(),
-            complex: nest.is_some() || options.typed || redact.is_some() || types,
+            complex,
             redact: redact.clone(),
             message_type: types.then(|| MessageType {
                 name: self.key(Part::Level).into(),
@@ -111,7 +113,8 @@ impl FormatBuilder {
             }),
             message: MessageKey {
                 name: self.key(Part::Message).into(),
-                key: piece(self.key(Part::Message), ""),
+                block: if complex { None } else { Block::new(&message) },
+                key: message,
                 nested: message_nested,
             },
             options,
@@ -168,7 +171,10 @@ impl FormatBuilder {
             + trace_prefix.len()
             + ids.iter().flatten().map(|key| key.len() + shape::LONGEST_ID + 1).sum::<usize>()
             + if task.is_some() { task::RESERVE } else { 0 };
+        let special = typed || task.is_some() || message_first.is_some();
+        let common = self.shows(Part::Timestamp) && !special && stamps.is_common();
         Inner {
+            common_open: if common { Block::new(&open) } else { None },
             open: open.into(),
             time: self.shows(Part::Timestamp).then_some(stamps),
             time_key: if typed { time_key } else { Box::default() },
@@ -202,7 +208,7 @@ impl FormatBuilder {
             hex_ids: table.hex_ids,
             trace_prefix: if typed { Box::default() } else { trace_prefix },
             reads_spans: self.is_flat() || task.is_some() || ids.iter().any(Option::is_some),
-            special: typed || task.is_some() || message_first.is_some(),
+            special,
             ids,
             task,
             rules,

@@ -48,6 +48,21 @@ impl Buf {
         }
     }
 
+    /// The next `N` bytes, of which those count that [`Buf::advance`] is told of.
+    #[inline(always)]
+    pub(super) fn ahead<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        if self.store.len() < self.len + N {
+            self.grow(N);
+        }
+        self.store.get_mut(self.len..self.len + N)?.first_chunk_mut()
+    }
+
+    /// Makes the next bytes part of the buffer.
+    #[inline(always)]
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.len = (self.len + bytes).min(self.store.len());
+    }
+
     /// The next bytes, to be filled by the caller.
     #[inline(always)]
     fn space(&mut self, len: usize) -> &mut [u8] {

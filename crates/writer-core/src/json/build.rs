@@ -241,7 +241,7 @@ impl FormatBuilder {
     /// of a constant that the schema has under the same key.
     pub fn static_field(mut self, key: &str, value: impl FnOnce(Value<'_>)) -> Self {
         let mut members = Members::default();
-        members.out.limit = LARGEST_RECORD;
+        members.out.set_limit(LARGEST_RECORD);
         // Typed at the end, where the schema asks for it: it may still change.
         let mut rules = Rules::default();
         rules.options.error_chain = true;

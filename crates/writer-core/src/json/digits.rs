@@ -69,6 +69,35 @@ fn put(space: &mut [u8; 32], at: usize, text: u64) {
     space[at..at + 8].copy_from_slice(&text.to_le_bytes());
 }
 
+/// Writes a number below 100 000 with at most three decimals, as durations and prices often are, and
+/// returns how many bytes that takes; 0, with anything written to the space, if it is another.
+///
+/// These are the shortest digits that read back as the same number, as `zmij` finds them for any: a
+/// decimal number of at most 15 digits is the only one of that length that reads back as its `f64`
+/// (`f64::DIGITS`), so if one with three decimals does, its digits without the last zeros are they.
+#[inline]
+pub(super) fn thousandths(space: &mut [u8; 32], number: f64) -> usize {
+    let size = number.abs();
+    // What is not a number is equal to none.
+    let thousandths = (size * 1000.0 + 0.5) as u64;
+    if thousandths >= EIGHT_DIGITS || thousandths as f64 / 1000.0 != size {
+        return 0;
+    }
+    let digits = eight(thousandths);
+    // The mark keeps the last digit before the point.
+    let zeros = (digits | (1 << 32)).trailing_zeros() & !7;
+    let point = 5 - (zeros / 8) as usize;
+    let decimals = (digits >> 40) as u32;
+    let kept = 4 - (decimals | 1).leading_zeros() as usize / 8;
+    let minus = usize::from(number.is_sign_negative());
+    space[0] = b'-';
+    put(space, minus, (digits | ZEROS) >> zeros);
+    let fraction = (decimals | (ZEROS >> 40) as u32) << 8 | u32::from(b'.');
+    let at = minus + point;
+    space[at..at + 4].copy_from_slice(&fraction.to_le_bytes());
+    at + 1 + kept
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +121,28 @@ mod tests {
             }
         }
         assert_eq!(text(|space| signed(space, i64::MIN)), i64::MIN.to_string());
+    }
+
+    #[test]
+    fn few_decimals_are_those_that_are_shortest() {
+        let edges =
+            [0.0, 0.001, 0.0005, 0.1 + 0.2, 99_999.999, 99_999.9995, 100_000.0, 1e-9, 1e300];
+        let odd = [f64::MIN_POSITIVE, f64::NAN, f64::INFINITY, 5e-324, 0.125, 1.0005, 2.675];
+        let grid = (0..200_000u32).map(|n| f64::from(n.wrapping_mul(2_654_435_761) % 100_000_000));
+        let grid = grid.flat_map(|n| [n / 1000.0, n / 10_000.0, (n / 1000.0).next_up(), n]);
+        let mut short = 0;
+        for number in grid.chain(edges).chain(odd).flat_map(|number| [number, -number]) {
+            let mut space = [b'x'; 32];
+            match thousandths(&mut space, number) {
+                0 => {}
+                len => {
+                    short += 1;
+                    let text = std::str::from_utf8(&space[..len]).unwrap();
+                    assert_eq!(text, zmij::Buffer::new().format(number));
+                }
+            }
+        }
+        assert!(short > 400_000, "{short}");
     }
 
     #[test]

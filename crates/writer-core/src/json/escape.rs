@@ -63,6 +63,47 @@ pub(super) fn is_plain(bytes: &[u8]) -> bool {
     }
 }
 
+/// Copies a text of at most 32 bytes that needs no escaping to the beginning of the space; false,
+/// with anything written there, if it is another.
+///
+/// Against [`is_plain`] and a copy this reads the text once, in pieces that overlap.
+#[inline(always)]
+pub(super) fn copy_plain(space: &mut [u8; 32], bytes: &[u8]) -> bool {
+    let len = bytes.len();
+    if let (8..=16, Some(first), Some(last)) =
+        (len, bytes.first_chunk::<8>(), bytes.last_chunk::<8>())
+    {
+        space[..8].copy_from_slice(first);
+        space[len - 8..len].copy_from_slice(last);
+        hit(u64::from_le_bytes(*first)) | hit(u64::from_le_bytes(*last)) == 0
+    } else if let (17..=32, Some(first), Some(last)) =
+        (len, bytes.first_chunk::<16>(), bytes.last_chunk::<16>())
+    {
+        space[..16].copy_from_slice(first);
+        space[len - 16..len].copy_from_slice(last);
+        sixteen_plain(first) & sixteen_plain(last)
+    } else if let (4..8, Some(first), Some(last)) =
+        (len, bytes.first_chunk::<4>(), bytes.last_chunk::<4>())
+    {
+        space[..4].copy_from_slice(first);
+        space[len - 4..len].copy_from_slice(last);
+        let first = u64::from(u32::from_le_bytes(*first));
+        hit(first << 32 | u64::from(u32::from_le_bytes(*last))) == 0
+    } else if len < 4 {
+        space.iter_mut().zip(bytes).for_each(|(to, &byte)| *to = byte);
+        bytes.iter().all(|&byte| byte < 0x80 && !ATTENTION[byte as usize])
+    } else {
+        false
+    }
+}
+
+/// As [`is_plain`]; the compiler makes a few instructions of it that look at all bytes at once.
+#[inline(always)]
+fn sixteen_plain(bytes: &[u8; 16]) -> bool {
+    let special = |byte: u8| byte.wrapping_sub(0x20) > 0x5E || byte == b'"' || byte == b'\\';
+    !bytes.iter().fold(false, |found, &byte| found | special(byte))
+}
+
 /// What stands at a byte of [`ATTENTION`]: the code point to escape and its length in the input,
 /// or `None` for a harmless character.
 fn escape_at(bytes: &[u8], at: usize) -> Option<(u16, usize)> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::SystemTime;
 
+use super::buf::Block;
 use super::build::FormatBuilder;
 use super::members::Members;
 use super::out::Out;
@@ -15,7 +16,7 @@ use super::scratch;
 use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
 use super::site::Site;
-use super::time::Stamps;
+use super::time::{self, Stamps};
 use super::value::discard_payload;
 use crate::Severity;
 
@@ -84,6 +85,8 @@ pub struct Format {
 pub(super) struct Inner {
     /// `{`, or `{"timestamp":`.
     pub(super) open: Box<[u8]>,
+    /// The same if a timestamp in its common form follows, and nothing else is to be decided.
+    pub(super) common_open: Option<Block>,
     pub(super) time: Option<Stamps>,
     /// `"level":"INFO",` for each severity; empty where hidden. What is `fixed` elsewhere follows
     /// where the message comes first.
@@ -194,11 +197,14 @@ impl Inner {
     ) -> Option<Encoded<R>> {
         scratch::with(|members| {
             members.reset(self.limit);
-            members.out.buf.extend_from_slice(&self.open);
             if self.special {
+                members.out.buf.extend_from_slice(&self.open);
                 self.special_head(members, severity, time, &head);
             } else {
-                self.time(members, time);
+                if !self.begin_short(members, time) {
+                    members.out.buf.extend_from_slice(&self.open);
+                    self.time(members, time);
+                }
                 head(members, Place::Line);
                 self.thread(members);
                 members.begin_fields();
@@ -216,7 +222,23 @@ impl Inner {
         })
     }
 
+    /// Begins a line in few steps; false, with nothing written, where that is not enough.
     #[inline(always)]
+    fn begin_short(&self, members: &mut Members, time: Option<SystemTime>) -> bool {
+        let (Some(open), Some(stamps), None) = (&self.common_open, &self.time, time) else {
+            return false;
+        };
+        // The smallest cap leaves room for this.
+        let Some(space) = members.out.buf.ahead::<96>() else { return false };
+        let at = space.first_chunk_mut().map_or(0, |space| open.copy_to(space));
+        if !space[at..].first_chunk_mut().is_some_and(|space| stamps.write_common(space)) {
+            return false;
+        }
+        space[at + time::COMMON] = b',';
+        members.out.buf.advance(at + time::COMMON + 1);
+        true
+    }
+
     pub(super) fn time(&self, members: &mut Members, time: Option<SystemTime>) {
         if let Some(stamps) = &self.time {
             let buf = &mut members.out.buf;
@@ -285,11 +307,13 @@ impl Inner {
     /// room for the others and for the message. Returns whether it was cut.
     pub(super) fn text(&self, out: &mut Out, key: &[u8], text: &str) -> bool {
         out.raw(key);
-        let limit = out.limit;
-        out.limit = out.buf.len() + limit / 8;
+        let limit = out.limit();
+        out.set_limit(out.buf.len() + limit / 8);
         out.string(text);
-        out.limit = limit;
-        std::mem::replace(&mut out.full, false)
+        out.set_limit(limit);
+        let cut = out.full();
+        out.set_full(false);
+        cut
     }
 
     #[inline]
@@ -334,17 +358,29 @@ impl Inner {
     }
 
     /// Ends the line. Returns whether anything of it was cut.
+    #[inline(always)]
     fn finish(&self, members: &mut Members) -> bool {
+        let out = &members.out;
+        if self.rules.complex || members.cut || out.full() || out.skipped > 0 {
+            return self.finish_rarely(members);
+        }
+        members.end_object(b'}');
+        members.out.buf.push(b'\n');
+        false
+    }
+
+    #[inline(never)]
+    fn finish_rarely(&self, members: &mut Members) -> bool {
         if self.rules.options.typed {
             return self.finish_typed(members);
         }
         members.end_fields(&self.rules);
         let out = &mut members.out;
-        let truncated = out.full || members.cut || out.skipped > 0;
+        let truncated = out.full() || members.cut || out.skipped > 0;
         if truncated {
             // The last comma becomes the brace, the line end is one more.
             let original = out.buf.len() as u64 + out.skipped + 1;
-            out.full = false;
+            out.set_full(false);
             out.raw(b"\"truncated\":true,\"original_bytes\":");
             out.raw(itoa::Buffer::new().format(original).as_bytes());
             out.raw(b",");

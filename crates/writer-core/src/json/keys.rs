@@ -1,7 +1,5 @@
 //! Which keys stand at one level of an object, so that none stands twice.
 
-use super::site::ReadyKey;
-
 /// Up to this many keys a scan over their hashes is cheaper than a table.
 const SCANNED: usize = 32;
 
@@ -80,21 +78,6 @@ impl Keys {
             at = (at + 1) & mask;
         }
         false
-    }
-
-    /// Adds a key of a call site that comes as expected; returns whether it is one.
-    #[inline(always)]
-    pub(super) fn insert_expected(&mut self, key: &ReadyKey, start: usize) -> bool {
-        if let Some((_, hash)) = &key.expected {
-            self.insert_apart(*hash, key.range(start));
-        }
-        key.expected.is_some()
-    }
-
-    /// Apart, because it would burden the members of call sites that expect nothing.
-    #[inline(never)]
-    fn insert_apart(&mut self, hash: u32, range: std::ops::Range<usize>) {
-        self.insert(hash, range, 0);
     }
 
     /// Adds the key that [`Keys::contains`] did not find.

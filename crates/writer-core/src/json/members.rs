@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::escape;
-use super::keys::{self, Keys, Reserved};
+use super::keys::{self, Keys};
 use super::name::Name;
 use super::out::{Mark, Out};
 use super::schema::{Options, Rules};
-use super::site::ReadyKey;
+use super::site::{ReadyKey, Site};
 
 /// What stands around a key: quotes and colon, in bytes.
 pub(super) const KEY_MARKS: usize = 3;
@@ -33,9 +33,10 @@ pub(super) struct Members {
     spans_done: bool,
     /// Where the members of the task stand, if the schema has them.
     pub(super) task: Range<usize>,
-    /// Bit per prepared key of the call site: it has been written. Where keys are only expected, the
-    /// number of those that came.
-    pub(super) used: u64,
+    /// Bit per prepared key of the call site: it has been written.
+    pub(super) written: u64,
+    /// Where keys are only expected: the position of the one that should come next.
+    pub(super) next: usize,
 }
 
 /// Where the writing stands with respect to the object for the user's fields.
@@ -55,6 +56,14 @@ pub(super) struct Open {
     /// The member is an object of key and value, as OTLP has attributes.
     attribute: bool,
     target: Target,
+}
+
+impl Open {
+    /// The message in its place, or a plain key and value.
+    pub(super) fn simple(name: Name<'_>, mark: Mark) -> Self {
+        let target = if let Name::Message = name { Target::Message } else { Target::End };
+        Open { mark, added: false, attribute: false, target }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +88,8 @@ impl Members {
         self.type_done = false;
         self.nested = Nested::Before;
         self.spans_done = false;
-        self.used = 0;
+        self.written = 0;
+        self.next = 0;
     }
 
     /// Ends the metadata: what follows are message and fields.
@@ -95,17 +105,17 @@ impl Members {
         &mut self,
         name: Name<'_>,
         rules: &Rules,
-        site: Option<&Reserved>,
+        site: Option<&Site>,
         write: &impl Fn(&mut Out, Options),
     ) -> bool {
-        if self.out.full || (rules.complex && !self.plain_here(name, rules)) {
+        if self.out.full() || (rules.complex && !self.plain_here(name, rules)) {
             return false;
         }
         let mark = self.out.mark();
         let mut added = false;
         match name {
             Name::Ready(key) if key.whole.len() <= self.out.room() => {
-                added = self.keys.insert_expected(key, mark.len());
+                self.written |= key.bit;
                 self.out.buf.extend_from_slice(&key.whole);
             }
             Name::User(name, id) => {
@@ -115,14 +125,14 @@ impl Members {
                     return false;
                 }
             }
-            Name::Message if !self.message_done && mark.len() == self.message_at => {
+            Name::Message if self.message_comes_here() => {
                 self.message_done = true;
                 self.out.buf.extend_from_slice(&rules.message.key);
             }
             _ => return false,
         }
         write(&mut self.out, rules.options);
-        if self.out.full || self.out.over() {
+        if self.out.full() || self.out.over() {
             self.undo(name, mark, added);
             return false;
         }
@@ -130,30 +140,41 @@ impl Members {
         true
     }
 
+    /// Whether a message would be the first one and stand where messages belong.
+    #[inline(always)]
+    pub(super) fn message_comes_here(&self) -> bool {
+        !self.message_done && self.out.buf.len() == self.message_at
+    }
+
+    /// Notes that what was written with this name was the message, if it was.
+    #[inline(always)]
+    pub(super) fn message_is_done(&mut self, name: Name<'_>) {
+        if let Name::Message = name {
+            self.message_done = true;
+        }
+    }
+
     /// As [`Members::open`], where nothing stands in the way of a message or a key of a call site.
     #[inline(always)]
     pub(super) fn open_simple(&mut self, name: Name<'_>, rules: &Rules) -> Option<Open> {
         let mark = self.out.mark();
-        if self.out.full || rules.complex {
+        if self.out.full() || rules.complex {
             return None;
         }
-        let mut added = false;
-        let target = match name {
-            Name::Message if !self.message_done && mark.len() == self.message_at => {
+        match name {
+            Name::Message if self.message_comes_here() => {
                 self.message_done = true;
                 self.out.buf.extend_from_slice(&rules.message.key);
-                Target::Message
             }
             Name::Ready(ready @ ReadyKey { block: Some(key), .. })
                 if ready.whole.len() <= self.out.room() =>
             {
-                added = self.keys.insert_expected(ready, mark.len());
+                self.written |= ready.bit;
                 self.out.buf.fill(|space| key.copy_to(space));
-                Target::End
             }
             _ => return None,
-        };
-        Some(Open { mark, added, attribute: false, target })
+        }
+        Some(Open::simple(name, mark))
     }
 
     /// Whether a member is plain key and value and comes right here.
@@ -182,7 +203,7 @@ impl Members {
         &mut self,
         mut name: Name<'n>,
         rules: &'n Rules,
-        site: Option<&Reserved>,
+        site: Option<&Site>,
     ) -> Open {
         if rules.nest.is_some() && self.nested == Nested::Before {
             self.nest_for(name, rules);
@@ -198,8 +219,10 @@ impl Members {
         match name {
             Name::User(name, id) => added = self.key(name, id, rules, site),
             Name::Ready(key) => {
-                self.out.full |= key.needs() > self.out.room();
-                added = !self.out.full && self.keys.insert_expected(key, mark.len());
+                if key.needs() > self.out.room() {
+                    self.out.set_full(true);
+                }
+                self.written |= key.bit;
                 self.out.raw(&key.whole);
             }
             Name::Message if self.message_done => {
@@ -214,7 +237,7 @@ impl Members {
             Name::Again(position, _) => target = Target::Key(position),
             Name::Bare | Name::Hidden => attribute = false,
         }
-        if self.out.full {
+        if self.out.full() {
             mark = self.out.mark();
         }
         Open { mark, added, attribute, target }
@@ -248,7 +271,7 @@ impl Members {
     }
 
     /// Writes a user's key in the form that the schema has.
-    fn key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
+    fn key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Site>) -> bool {
         if !rules.options.typed {
             return self.user_key(name, id, rules, site);
         }
@@ -266,20 +289,21 @@ impl Members {
     }
 
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
-    fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Reserved>) -> bool {
+    fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Site>) -> bool {
         let room = self.out.room();
-        if self.out.full || name.len() + KEY_MARKS > room / escape::WORST {
+        if self.out.full() || name.len() + KEY_MARKS > room / escape::WORST {
             let len = escape::len(name) + KEY_MARKS;
-            if self.out.full || len > room {
-                self.out.full = true;
+            if self.out.full() || len > room {
+                self.out.set_full(true);
                 self.out.skipped += len as u64;
                 return false;
             }
         }
         let reserved = if self.nested == Nested::After { &rules.top } else { &rules.reserved };
+        let written = self.written;
         let taken = |keys: &Keys, hash, before: &[u8], key: &[u8]| {
             reserved.contains(hash, key)
-                || site.is_some_and(|site| site.contains(hash, key))
+                || site.is_some_and(|site| site.has(written, hash, key))
                 || keys.contains(hash, before, key)
         };
         let buf = &mut self.out.buf;
@@ -315,7 +339,7 @@ impl Members {
         if !open.mark.stored() {
             return;
         }
-        if self.out.over() && !self.out.full {
+        if self.out.over() && !self.out.full() {
             self.out.discard(open.mark);
             if open.added {
                 self.keys.pop();
@@ -391,7 +415,7 @@ impl Members {
             self.end_object(if rules.options.typed { b']' } else { b'}' });
             self.out.buf.push(b',');
             // The keys of a call site are free of clashes inside; what still comes stands beside it.
-            self.used = u64::MAX;
+            self.written = u64::MAX;
         }
         self.nested = Nested::After;
         true

@@ -1,6 +1,7 @@
 //! The message, whose place is before the fields, and its type: the level as a word, which a field
 //! may set to one that is no level.
 
+use super::buf::Block;
 use super::members::Members;
 use super::name::Name;
 use super::out::Mark;
@@ -13,6 +14,8 @@ pub(super) struct MessageKey {
     pub(super) name: Box<str>,
     /// `"message":`
     pub(super) key: Box<[u8]>,
+    /// The same where it is short and members are always written as they come.
+    pub(super) block: Option<Block>,
     /// It stands among the nested fields.
     pub(super) nested: bool,
 }

@@ -210,7 +210,7 @@ impl Nest<'_> {
 
     /// Ends a part of an element: if it is too long for the line, the element is left out.
     fn end(&mut self, element: &mut Element) {
-        if self.out.over() && !self.out.full {
+        if self.out.over() && !self.out.full() {
             self.out.discard(element.mark);
             element.mark = self.out.mark();
         }
@@ -233,10 +233,10 @@ impl Nest<'_> {
     /// until the end of the element is not written.
     pub(super) fn end_key(&mut self, level: &Level, element: &mut Element) {
         self.options.typed = level.typed;
-        if !self.out.full && self.out.buf.get(element.start) != Some(&b'"') {
+        if !self.out.full() && self.out.buf.get(element.start) != Some(&b'"') {
             self.quote(element.start);
         }
-        if self.out.full {
+        if self.out.full() {
             // A key that was cut could not be told from another.
             if element.mark.stored() {
                 self.out.discard(element.mark);
@@ -258,12 +258,12 @@ impl Nest<'_> {
         keys.insert(hash, start..buf.len(), 0);
         buf.extend_from_slice(if element.pair { b"\",\"value\":" } else { b"\":" });
         self.end(element);
-        if secret && !self.out.full {
+        if secret && !self.out.full() {
             self.string(REDACTED);
             element.secret = Some(self.out.mark());
             self.secret = true;
             // As in a line that is full, until the element ends.
-            self.out.full = true;
+            self.out.set_full(true);
         }
     }
 
@@ -422,7 +422,7 @@ impl Nest<'_> {
         // At most fifteen digits beside a point or an exponent survive the way through an f64.
         let short = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
         let float = text.parse::<f64>().ok().filter(|float| short && float.is_finite());
-        if self.out.full || (whole.is_none() && float.is_none()) {
+        if self.out.full() || (whole.is_none() && float.is_none()) {
             return;
         }
         self.out.roll_back(mark);

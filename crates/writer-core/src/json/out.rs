@@ -15,11 +15,14 @@ pub(super) struct Out {
     /// What is kept.
     pub(super) buf: Buf,
     /// The length at which `buf` is full.
-    pub(super) limit: usize,
+    limit: usize,
     /// How many bytes were counted and not kept.
     pub(super) skipped: u64,
     /// Once true, nothing but the closing marks of what is open is kept.
-    pub(super) full: bool,
+    full: bool,
+    /// Nothing is kept beyond this length: the limit, or 0 once full. One comparison with it answers
+    /// both questions.
+    kept: usize,
 }
 
 /// A state of an [`Out`] to roll back to.
@@ -43,14 +46,42 @@ impl Mark {
 
 impl Out {
     pub(super) fn with_limit(limit: usize) -> Self {
-        Out { limit, ..Out::default() }
+        Out { limit, kept: limit, ..Out::default() }
     }
 
     pub(super) fn reset(&mut self, limit: usize) {
         self.buf.truncate(0);
         self.limit = limit;
         self.skipped = 0;
-        self.full = false;
+        self.set_full(false);
+    }
+
+    #[inline]
+    pub(super) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    pub(super) fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
+        self.set_full(self.full);
+    }
+
+    /// Whether nothing more is kept.
+    #[inline]
+    pub(super) fn full(&self) -> bool {
+        self.full
+    }
+
+    #[inline]
+    pub(super) fn set_full(&mut self, full: bool) {
+        self.full = full;
+        self.kept = if full { 0 } else { self.limit };
+    }
+
+    /// Whether so many more bytes are kept.
+    #[inline(always)]
+    pub(super) fn keeps(&self, more: usize) -> bool {
+        self.buf.len() + more <= self.kept
     }
 
     #[inline]
@@ -61,7 +92,7 @@ impl Out {
     pub(super) fn roll_back(&mut self, mark: Mark) {
         self.buf.truncate(mark.len);
         self.skipped = mark.skipped;
-        self.full = mark.full;
+        self.set_full(mark.full);
     }
 
     /// Whether the buffer holds more than it may; only bounded pieces can lead here.
@@ -75,7 +106,13 @@ impl Out {
     pub(super) fn discard(&mut self, mark: Mark) {
         self.skipped += (self.buf.len() - mark.len) as u64;
         self.buf.truncate(mark.len);
-        self.full = true;
+        self.set_full(true);
+    }
+
+    /// The next `N` bytes, if all of them would be kept.
+    #[inline(always)]
+    pub(super) fn space_ahead<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
+        if self.keeps(N) { self.buf.ahead() } else { None }
     }
 
     /// Appends a piece of bounded length that needs no escaping.
@@ -115,7 +152,7 @@ impl Out {
         let kept = bytes.len().min(room / unit * unit);
         self.buf.extend_from_slice(&bytes[..kept]);
         if kept < bytes.len() {
-            self.full = true;
+            self.set_full(true);
             self.skipped += (bytes.len() - kept) as u64;
         }
     }
@@ -140,7 +177,7 @@ impl Out {
                 let first = text.chars().next().map_or(0, char::len_utf8);
                 (part, rest) = text.split_at(first);
                 if escape::len(part) > room {
-                    self.full = true;
+                    self.set_full(true);
                     break;
                 }
             }
@@ -153,7 +190,7 @@ impl Out {
     /// How many bytes are still kept.
     #[inline]
     pub(super) fn room(&self) -> usize {
-        if self.full { 0 } else { self.limit.saturating_sub(self.buf.len()) }
+        self.kept.saturating_sub(self.buf.len())
     }
 
     /// Appends a JSON string.
@@ -188,8 +225,10 @@ impl Out {
 impl fmt::Write for Out {
     #[inline]
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        if text.len() <= self.room() && escape::is_plain(text.as_bytes()) {
-            self.buf.extend_from_slice(text.as_bytes());
+        let short =
+            self.space_ahead().is_some_and(|space| escape::copy_plain(space, text.as_bytes()));
+        if short {
+            self.buf.advance(text.len());
         } else {
             self.escaped(text);
         }

@@ -33,18 +33,17 @@ impl Record<'_> {
     }
 
     /// Begins a field of the [`CallSite`](super::CallSite) by its position in the list that the call
-    /// site was made with: cheaper than [`Record::field`], because its key is ready. `name` is used
+    /// site was made with: cheaper than [`Record::field`], because its key is ready. `name` is called
     /// where it is not: in a record without call site, the second time, and from position 64 on.
     #[inline]
-    pub fn site_field<'r>(&'r mut self, position: usize, name: &'r str) -> Value<'r> {
-        let Some(site) = self.site else { return self.field(name) };
-        let bit = 1u64.checked_shl(position as u32).unwrap_or(0);
-        match site.keys.get(position) {
-            Some(key) if bit & !self.members.used != 0 => {
-                self.members.used |= bit;
-                self.value(Name::Ready(key))
-            }
-            _ => self.field(name),
+    pub fn site_field<'r>(
+        &'r mut self,
+        position: usize,
+        name: impl FnOnce() -> &'r str,
+    ) -> Value<'r> {
+        match self.site.and_then(|site| site.keys.get(position)) {
+            Some(key) if key.bit & self.members.written == 0 => self.value(Name::Ready(key)),
+            _ => self.field(name()),
         }
     }
 
@@ -53,16 +52,15 @@ impl Record<'_> {
     /// line as, [`Record::field`]: cheaper while the names come as expected.
     #[inline]
     pub fn next_field<'r>(&'r mut self, name: &'r str) -> Value<'r> {
-        let position = self.members.used as usize;
         if let Some(site) = self.site
-            && let Some(key) = site.keys.get(position)
-            && key.expected.as_ref().is_some_and(|(expected, _)| **expected == *name)
+            && let Some(key) = site.keys.get(self.members.next)
+            && key.expected.as_ref().is_some_and(|(expected, _)| short_eq(expected, name))
         {
-            self.members.used += 1;
+            self.members.next += 1;
             return self.value(Name::Ready(key));
         }
         // From here on nothing is expected: a key may be taken by one that came too early.
-        self.members.used = u64::MAX;
+        self.members.next = usize::MAX;
         self.field(name)
     }
 
@@ -122,9 +120,9 @@ impl Record<'_> {
         self.inner.write_ids(self.members, spans);
         if self.site.is_some_and(Site::is_expected) && !spans.fields.is_empty() {
             // What is expected may be taken now.
-            self.members.used = u64::MAX;
+            self.members.next = usize::MAX;
         }
-        let site = self.site.map(|site| &site.reserved);
+        let site = self.site;
         // The innermost first: it takes the plain name, the others what the clash rule leaves.
         for fields in spans.fields.chunk_by(|a, b| a.span == b.span).rev() {
             for field in fields {
@@ -142,12 +140,27 @@ impl Record<'_> {
 
     #[inline]
     fn value<'r>(&'r mut self, name: Name<'r>) -> Value<'r> {
-        Value {
-            members: self.members,
-            rules: &self.inner.rules,
-            site: self.site.map(|site| &site.reserved),
-            name,
+        Value { members: self.members, rules: &self.inner.rules, site: self.site, name }
+    }
+}
+
+/// Whether two texts are equal, in few steps for short ones: names are.
+#[inline(always)]
+fn short_eq(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        4..8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
         }
+        8..=16 => {
+            one.first_chunk::<8>() == other.first_chunk()
+                && one.last_chunk::<8>() == other.last_chunk()
+        }
+        _ => one == other,
     }
 }
 
@@ -165,7 +178,7 @@ fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<It
     for span in spans {
         last = span;
         if inner.spans.is_some() {
-            if !members.out.full && members.out.buf.len() + span.len() > members.out.limit {
+            if !members.out.full() && members.out.buf.len() + span.len() > members.out.limit() {
                 members.out.discard(mark);
             }
             members.out.raw(&span[..span.len() - 1]);
@@ -173,7 +186,7 @@ fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<It
         }
     }
     if inner.spans.is_some() {
-        if members.out.full {
+        if members.out.full() {
             members.out.skipped += 1;
         } else {
             members.out.buf.pop();
@@ -190,8 +203,8 @@ fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<It
 fn write_piece(members: &mut Members, key: &[u8], piece: &[u8], close: &[u8]) {
     let out = &mut members.out;
     let len = key.len() + piece.len() + close.len() - 1;
-    if !out.full && out.buf.len() + len > out.limit {
-        out.full = true;
+    if !out.full() && out.buf.len() + len > out.limit() {
+        out.set_full(true);
     }
     out.raw(key);
     out.raw(&piece[..piece.len() - 1]);

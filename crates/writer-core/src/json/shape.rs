@@ -5,10 +5,11 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use super::format::{Inner, Meta};
-use super::keys::{self, Reserved};
+use super::keys;
 use super::members::Members;
 use super::out::Out;
 use super::schema::Rules;
+use super::site::Site;
 use super::span::SpanList;
 use super::task::{self, Task, TaskIds};
 use crate::Severity;
@@ -126,14 +127,14 @@ impl Inner {
     #[cold]
     #[inline(never)]
     pub(super) fn finish_typed(&self, members: &mut Members) -> bool {
-        let truncated = members.out.full || members.cut || members.out.skipped > 0;
+        let truncated = members.out.full() || members.cut || members.out.skipped > 0;
         // Opens the attributes where nothing has.
         members.begin_spans(&self.rules);
         if truncated {
             let out = &mut members.out;
             // The brackets that close the line, less the comma that the first replaces.
             let original = out.buf.len() as u64 + out.skipped + 9;
-            out.full = false;
+            out.set_full(false);
             out.raw(b"{\"key\":\"truncated\",\"value\":{\"boolValue\":true}},");
             out.raw(b"{\"key\":\"original_bytes\",\"value\":{\"intValue\":\"");
             out.raw(itoa::Buffer::new().format(original).as_bytes());
@@ -243,7 +244,7 @@ impl Members {
         key: &[u8],
         value: &[u8],
         rules: &Rules,
-        site: Option<&Reserved>,
+        site: Option<&Site>,
     ) {
         let (open, colon, close): (&[u8], &[u8], &[u8]) = match rules.options.typed {
             true => (b"{\"key\":\"", b"\",\"value\":", b"},"),
@@ -251,8 +252,8 @@ impl Members {
         };
         let mark = self.out.mark();
         let len = [open, key, colon, value, close].map(<[u8]>::len).iter().sum::<usize>();
-        if self.out.full || len > self.out.room() {
-            self.out.full = true;
+        if self.out.full() || len > self.out.room() {
+            self.out.set_full(true);
             self.out.skipped += len as u64;
             return;
         }
@@ -262,7 +263,7 @@ impl Members {
         buf.extend_from_slice(key);
         let mut hash = keys::hash(key);
         while rules.reserved.contains(hash, &buf[start..])
-            || site.is_some_and(|site| site.contains(hash, &buf[start..]))
+            || site.is_some_and(|site| site.has(self.written, hash, &buf[start..]))
             || self.keys.has(hash, &buf[..start], &buf[start..])
         {
             buf.push(b'_');

@@ -1,6 +1,5 @@
 //! What can be prepared once per call site.
 
-use std::ops::Range;
 use std::time::SystemTime;
 
 use super::buf::{Block, Buf};
@@ -55,14 +54,17 @@ pub(super) struct ReadyKey {
     /// come: then few steps are needed.
     pub(super) block: Option<Block>,
     /// Only of a field that is expected and may not come: its name as a user writes it, and the
-    /// hash of its key, which becomes one of the keys written.
+    /// hash of its key.
     pub(super) expected: Option<(Box<str>, u32)>,
+    /// Stands for it in [`Members::written`](super::members::Members).
+    pub(super) bit: u64,
 }
 
 impl ReadyKey {
-    fn new(whole: Box<[u8]>, rules: &Rules) -> Self {
+    fn new(whole: Box<[u8]>, position: usize, rules: &Rules) -> Self {
         let plain = !rules.complex && whole.last() == Some(&b':');
-        ReadyKey { block: if plain { Block::new(&whole) } else { None }, whole, expected: None }
+        let block = if plain { Block::new(&whole) } else { None };
+        ReadyKey { block, whole, expected: None, bit: 1 << position }
     }
 
     /// How much room the key must have, in bytes: as much as one that does not come as expected,
@@ -74,9 +76,9 @@ impl ReadyKey {
         }
     }
 
-    /// Where the key stands, between its quotes, if all of it begins at `start`.
-    pub(super) fn range(&self, start: usize) -> Range<usize> {
-        start + 1..start + self.whole.len() - 2
+    /// The key between its quotes, where it is nothing but the key.
+    fn escaped(&self) -> &[u8] {
+        &self.whole[1..self.whole.len() - 2]
     }
 }
 
@@ -84,6 +86,17 @@ impl Site {
     /// Whether its fields may come with other names: then its keys are not reserved.
     pub(super) fn is_expected(&self) -> bool {
         self.keys.first().is_some_and(|key| key.expected.is_some())
+    }
+
+    /// Whether a key is one of the call site's: of all that are reserved, or of the expected ones
+    /// that were written.
+    pub(super) fn has(&self, written: u64, hash: u32, key: &[u8]) -> bool {
+        self.reserved.contains(hash, key)
+            || self.keys.iter().any(|ready| {
+                ready.bit & written != 0
+                    && ready.expected.as_ref().is_some_and(|&(_, known)| known == hash)
+                    && ready.escaped() == key
+            })
     }
 }
 
@@ -108,10 +121,10 @@ impl Format {
         let mut site = Site { keys: Vec::new(), reserved: Reserved::default() };
         let marker = format!("\"{REDACTED}\"");
         let typed_marker = Kind::of_json(&marker);
-        for name in names.into_iter().take(PREPARED) {
+        for (position, name) in names.into_iter().take(PREPARED).enumerate() {
             if let Some(types) = inner.rules.type_set_by(Name::User(name, 0)) {
                 // Its key depends on its value.
-                site.keys.push(ReadyKey::new(types.key.clone(), &inner.rules));
+                site.keys.push(ReadyKey::new(types.key.clone(), position, &inner.rules));
                 continue;
             }
             let mut key = Buf::default();
@@ -129,7 +142,7 @@ impl Format {
                 (true, true) => typed_marker.as_bytes(),
             };
             let whole = [before, &key, after, secret].concat().into();
-            site.keys.push(ReadyKey::new(whole, &inner.rules));
+            site.keys.push(ReadyKey::new(whole, position, &inner.rules));
         }
         CallSite {
             format: self.clone(),
@@ -157,7 +170,7 @@ impl Format {
         let names: Vec<&str> = names.into_iter().take(usable).collect();
         let mut prepared = self.call_site(meta, names.iter().copied());
         for (key, name) in prepared.site.keys.iter_mut().zip(names) {
-            let hash = keys::hash(&key.whole[key.range(0)]);
+            let hash = keys::hash(key.escaped());
             key.expected = Some((name.into(), hash));
         }
         // What has not come is not taken.

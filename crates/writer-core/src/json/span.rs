@@ -60,7 +60,7 @@ impl Format {
     fn new_span(&self, name: &str, task: Option<Arc<Task>>) -> EncodedSpan {
         let mut members = Members::default();
         let options = self.inner.span_rules.options;
-        members.out.limit = self.inner.limit / 4;
+        members.out.set_limit(self.inner.limit / 4);
         let (open, close) = self.inner.shape.name;
         members.out.raw(open);
         Kind::String.write(&mut members.out, options, |out| out.string(name));
@@ -101,7 +101,9 @@ impl EncodedSpan {
                 self.record(id, name).plain(Kind::Bare, |out, _| out.raw(json));
             }
         }
-        self.members.out.full |= newer.truncated();
+        if newer.truncated() {
+            self.members.out.set_full(true);
+        }
     }
 
     /// The whole object.
@@ -120,7 +122,7 @@ impl EncodedSpan {
 
     /// Whether something was cut or left out because of the cap on the size.
     pub fn truncated(&self) -> bool {
-        self.members.out.full
+        self.members.out.full()
     }
 
     /// The object with a comma instead of its closing brace.

@@ -72,19 +72,27 @@ const LONGEST: usize = 48;
 /// The text `"2026-11-23T08:15:42.` of a second: a quote, `len` bytes, a point.
 #[derive(Clone, Copy)]
 pub(super) struct Prefix {
-    pub(super) second: i64,
     text: [u8; 32],
     /// Zero while nothing is cached.
     pub(super) len: u8,
 }
 
 impl Prefix {
-    pub(super) const EMPTY: Prefix = Prefix { second: 0, text: [0; 32], len: 0 };
+    #[cfg(feature = "local-time")]
+    pub(super) const EMPTY: Prefix = Prefix { text: [0; 32], len: 0 };
+}
+
+/// What a thread remembers: a [`Prefix`] whose parts can be looked at one by one.
+struct Recent {
+    second: Cell<i64>,
+    text: Cell<[u8; 32]>,
+    len: Cell<u8>,
 }
 
 thread_local! {
     // Without a destructor the cache also works while the thread's other values are torn down.
-    static PREFIX: Cell<Prefix> = const { Cell::new(Prefix::EMPTY) };
+    static RECENT: Recent =
+        const { Recent { second: Cell::new(0), text: Cell::new([0; 32]), len: Cell::new(0) } };
 }
 
 /// Seconds since 1970, rounded down, and the nanoseconds since that second.
@@ -102,7 +110,31 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
     }
 }
 
+/// The length of a timestamp in its common form, in bytes.
+pub(super) const COMMON: usize = 29;
+
 impl Stamps {
+    /// Whether timestamps have their common form, in four digits of year: RFC 3339 in UTC with six
+    /// decimals.
+    pub(super) fn is_common(&self) -> bool {
+        self.style == TimeStyle::Rfc3339 && self.precision == Precision::Micros
+    }
+
+    /// Writes the time of now in the common form, in moves of constant length; false where the
+    /// thread has not written one of this second before.
+    #[inline(always)]
+    pub(super) fn write_common(&self, space: &mut [u8; 32]) -> bool {
+        let (second, nanos) = self.source.now();
+        RECENT.with(|recent| {
+            let known = recent.second.get() == second && recent.len.get() == 19;
+            if known {
+                *space = recent.text.get();
+                space[21..29].copy_from_slice(&digits::six_and(nanos / 1000, *b"Z\""));
+            }
+            known
+        })
+    }
+
     /// Appends a timestamp, the system's time where none is given.
     #[inline]
     pub(super) fn write(&self, buf: &mut Buf, time: Option<SystemTime>) {
@@ -118,22 +150,16 @@ impl Stamps {
     }
 }
 
-#[inline]
 fn rfc3339(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
-    let mut prefix = PREFIX.get();
-    if prefix.second != second || prefix.len == 0 {
-        prefix = prefix_of(second);
-        PREFIX.set(prefix);
-    }
-    if prefix.len == 19 && precision == Precision::Micros {
-        // The common case in moves of constant length.
-        buf.fill(|space: &mut [u8; 32]| {
-            *space = prefix.text;
-            space[21..29].copy_from_slice(&digits::six_and(nanos / 1000, *b"Z\""));
-            29
-        });
-        return;
-    }
+    let prefix = RECENT.with(|recent| {
+        if recent.second.get() != second || recent.len.get() == 0 {
+            let prefix = prefix_of(second);
+            recent.second.set(second);
+            recent.text.set(prefix.text);
+            recent.len.set(prefix.len);
+        }
+        Prefix { text: recent.text.get(), len: recent.len.get() }
+    });
     with_zone(buf, &prefix, nanos, precision, b"Z");
 }
 
@@ -231,7 +257,7 @@ pub(super) fn prefix_of(second: i64) -> Prefix {
         len += 3;
     }
     text[len] = b'.';
-    Prefix { second, text, len: len as u8 - 1 }
+    Prefix { text, len: len as u8 - 1 }
 }
 
 /// Year, month and day of a number of days since 1970 in the proleptic Gregorian calendar.

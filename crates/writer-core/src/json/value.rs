@@ -4,17 +4,18 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use super::buf::copy_short;
 use super::digits;
 use super::escape;
-use super::keys::Reserved;
 use super::kind::Kind;
 use super::members::{Members, Open};
 use super::name::Name;
-use super::out::Out;
+use super::out::{Mark, Out};
 use super::redact::REDACTED;
 use super::schema::{Options, Rules};
+use super::site::Site;
 
 /// Stands in the place of a value whose `Display` or `Debug` returned an error.
 pub const FORMAT_ERROR: &str = "<format_error>";
@@ -36,7 +37,7 @@ const CHAIN: usize = 16;
 pub struct Value<'a> {
     pub(super) members: &'a mut Members,
     pub(super) rules: &'a Rules,
-    pub(super) site: Option<&'a Reserved>,
+    pub(super) site: Option<&'a Site>,
     pub(super) name: Name<'a>,
 }
 
@@ -104,7 +105,10 @@ impl Value<'_> {
     pub fn f64(self, value: f64) {
         if !value.is_finite()
             || !self.members.write_short(self.name, |space| {
-                copy_short(space, zmij::Buffer::new().format_finite(value).as_bytes())
+                match digits::thousandths(space, value) {
+                    0 => copy_short(space, zmij::Buffer::new().format_finite(value).as_bytes()),
+                    len => len,
+                }
             })
         {
             self.plain(Kind::Double, move |out, options| {
@@ -132,7 +136,7 @@ impl Value<'_> {
     /// Writes a string.
     #[inline]
     pub fn str(self, value: &str) {
-        if !self.members.write_short_str(self.name, value) {
+        if !self.members.write_short_str(self.name, self.rules, value) {
             self.plain(Kind::String, move |out, _| out.string(value));
         }
     }
@@ -149,12 +153,12 @@ impl Value<'_> {
 
     /// Writes a string of what `Display` prints.
     pub fn display(self, value: &dyn fmt::Display) {
-        self.user(Kind::String, |out, _| out.format(format_args!("{value}")));
+        self.text(format_args!("{value}"));
     }
 
     /// Writes a string of what `Debug` prints.
     pub fn debug(self, value: &dyn fmt::Debug) {
-        self.user(Kind::String, |out, _| out.format(format_args!("{value:?}")));
+        self.text(format_args!("{value:?}"));
     }
 
     /// Writes a string of what the arguments print; a literal without arguments is copied.
@@ -162,7 +166,7 @@ impl Value<'_> {
     pub fn args(self, value: fmt::Arguments<'_>) {
         match value.as_str() {
             Some(text) => self.str(text),
-            None => self.user(Kind::String, |out, _| out.format(value)),
+            None => self.text(value),
         }
     }
 
@@ -219,6 +223,29 @@ impl Value<'_> {
         Some((self, open, options))
     }
 
+    /// Writes a string of what user code prints, which may fail or panic.
+    fn text(self, args: fmt::Arguments<'_>) {
+        let Some((open, inside)) = self.members.open_string(self.name, self.rules) else {
+            return self.user(Kind::String, |out, _| out.format(args));
+        };
+        let out = &mut self.members.out;
+        // Unwind safety: all that a panic can leave half done is taken back.
+        let printed = catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(out, args)));
+        if !matches!(printed, Ok(Ok(()))) || !self.members.close_string() {
+            self.end_text(open, inside, printed);
+        }
+    }
+
+    /// Ends a string that is not as short as expected, or puts a marker in its place.
+    #[cold]
+    fn end_text(self, open: Open, inside: Mark, printed: thread::Result<fmt::Result>) {
+        match failure(printed.map(|printed| printed.map_err(|fmt::Error| FORMAT_ERROR))) {
+            None => self.members.out.close(inside, b'"'),
+            Some(marker) => self.members.replace_failed(inside, marker, self.rules.options),
+        }
+        self.members.close(open, self.rules);
+    }
+
     /// Writes a value by user code, which may fail or panic.
     fn user(self, kind: Kind, write: impl FnOnce(&mut Out, Options) -> fmt::Result) {
         self.guarded(kind, |out, options| write(out, options).map_err(|fmt::Error| FORMAT_ERROR));
@@ -235,21 +262,32 @@ impl Value<'_> {
         let mark = out.mark();
         // Unwind safety: all that a panic can leave half done is taken back below.
         let call = || kind.write(out, options, |out| write(out, options));
-        let marker = match catch_unwind(AssertUnwindSafe(call)) {
-            Ok(Ok(())) => None,
-            Ok(Err(marker)) => Some(marker),
-            Err(payload) => {
-                discard_payload(payload);
-                Some(FORMAT_PANIC)
-            }
-        };
-        if let Some(marker) = marker {
-            let out = &mut value.members.out;
-            out.roll_back(mark);
-            Kind::String.write(out, options, |out| out.string(marker));
-            value.members.errors += 1;
+        if let Some(marker) = failure(catch_unwind(AssertUnwindSafe(call))) {
+            value.members.replace_failed(mark, marker, options);
         }
         value.members.close(open, value.rules);
+    }
+}
+
+/// The marker for the place of a value, if user code failed or panicked.
+fn failure(result: thread::Result<Result<(), &'static str>>) -> Option<&'static str> {
+    match result {
+        Ok(Ok(())) => None,
+        Ok(Err(marker)) => Some(marker),
+        Err(payload) => {
+            discard_payload(payload);
+            Some(FORMAT_PANIC)
+        }
+    }
+}
+
+impl Members {
+    /// Puts a marker in the place of what was written from `mark` on.
+    #[cold]
+    fn replace_failed(&mut self, mark: Mark, marker: &str, options: Options) {
+        self.out.roll_back(mark);
+        Kind::String.write(&mut self.out, options, |out| out.string(marker));
+        self.errors += 1;
     }
 }
 

@@ -201,7 +201,7 @@ fn lines(format: &Format, content: &Content) -> [(String, bool); 3] {
     );
     let plain = plain.map(|encoded| (encoded.result, encoded.truncated)).unwrap();
     let site = through(&format.call_site(&meta, names()), &|record| {
-        content.fill(record, &spans, |r, at, name| r.site_field(at, name).u64(number(at)));
+        content.fill(record, &spans, |r, at, name| r.site_field(at, || name).u64(number(at)));
     });
     let expected = through(&format.expected_call_site(&meta, names()), &|record| {
         content.fill(record, &spans, |r, at, name| r.next_field(name).u64(number(at)));

@@ -131,9 +131,9 @@ fn a_call_site_writes_what_the_format_writes() {
         None,
         |record| {
             for (position, name) in names.iter().enumerate() {
-                record.site_field(position, name).u64(position as u64);
+                record.site_field(position, || name).u64(position as u64);
             }
-            record.site_field(1, "a").str("again");
+            record.site_field(1, || "a").str("again");
             record.field("a_").str("dynamic");
             record.message().str("m");
         },

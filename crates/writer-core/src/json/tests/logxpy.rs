@@ -238,7 +238,7 @@ fn a_call_site_may_name_the_field_of_the_message_type() {
             None,
             |record| {
                 for (position, (name, value)) in names.iter().zip(values).enumerate() {
-                    record.site_field(position, name).str(value);
+                    record.site_field(position, || name).str(value);
                 }
                 record.message().str("m");
             },

@@ -23,6 +23,7 @@ mod reader;
 mod redaction;
 mod schemas;
 mod sequence;
+mod short;
 #[cfg(all(feature = "sval", feature = "valuable"))]
 mod streams;
 mod times;

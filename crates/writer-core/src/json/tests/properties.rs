@@ -49,7 +49,7 @@ impl Field {
             return record.message().str(text);
         }
         let member = match position {
-            Some(position) => record.site_field(position, name),
+            Some(position) => record.site_field(position, || name),
             None => record.field(name),
         };
         match self {

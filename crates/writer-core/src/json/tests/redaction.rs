@@ -80,8 +80,8 @@ fn a_call_site_redacts_what_the_format_redacts() {
             record.message().str("m");
             for (position, name) in names.iter().enumerate() {
                 match *name {
-                    "user" => record.site_field(position, name).u64(1),
-                    _ => record.site_field(position, name).display(&Untouchable),
+                    "user" => record.site_field(position, || name).u64(1),
+                    _ => record.site_field(position, || name).display(&Untouchable),
                 }
             }
         },
