@@ -4,31 +4,30 @@ use std::error::Error;
 
 use log::kv::{self, Key, Value, VisitSource, VisitValue};
 use log::{Level, Record};
-use writer_core::json::{self, Format, Meta};
+use writer_core::json::{self, Encoded, Format, Meta};
 use writer_core::{Severity, Writer};
 
 use crate::site::{Names, Sites, plain_name};
 
 /// Encodes a record and sends it. Nothing of it panics, fails or is lost uncounted.
 pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Record<'_>) {
-    let meta = Meta::new(severity(record.level()), record.target())
-        .module(record.module_path())
-        .file(record.file())
-        .line(record.line());
     let mut whole = true;
-    let mut fill = |line: &mut json::Record<'_>, names: Option<&mut Names>| {
-        match record.args().as_str() {
-            Some(message) => line.message().str(message),
-            None => line.message().args(*record.args()),
-        }
-        // A source that fails midway has said what it could; the rest of the record is kept.
-        whole = record.key_values().visit(&mut Fields { line, names }).is_ok();
-    };
     let send = |severity, line: &[u8]| writer.send_record(severity, line);
-    let encoded = sites.with(record, format, &meta, |site, names| match site {
-        Some(site) => site.encode(None, |line| fill(line, None), send),
-        None => format.encode(&meta, |line| fill(line, names), send),
-    });
+    let encoded = match sites.take(record) {
+        Some(site) => {
+            let encoded = site.prepared.encode(
+                None,
+                |line| {
+                    message(line, record);
+                    whole = visit(record, &mut Fields { line });
+                },
+                send,
+            );
+            sites.put_back(site);
+            encoded
+        }
+        None => unprepared(format, sites, record, &mut whole, send),
+    };
     match encoded {
         Some(encoded) => {
             let errors = u64::from(encoded.format_errors) + u64::from(!whole);
@@ -37,6 +36,55 @@ pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Re
         // One link of an endless chain of values that log while they are formatted.
         None => writer.note_record(1, false),
     }
+}
+
+/// Encodes a record of a place that is not prepared, and prepares it if it is a new one.
+#[cold]
+fn unprepared(
+    format: &Format,
+    sites: &Sites,
+    record: &Record<'_>,
+    whole: &mut bool,
+    send: impl FnOnce(Severity, &[u8]),
+) -> Option<Encoded<()>> {
+    let meta = meta(record);
+    if !sites.is_new(record) {
+        let fill = |line: &mut json::Record<'_>| {
+            message(line, record);
+            *whole = visit(record, &mut Fields { line });
+        };
+        return format.encode(&meta, fill, send);
+    }
+    let mut names = Names::new();
+    let fill = |line: &mut json::Record<'_>| {
+        message(line, record);
+        *whole = visit(record, &mut Learning { fields: Fields { line }, names: &mut names });
+    };
+    let encoded = format.encode(&meta, fill, send);
+    sites.learn(record, format.expected_call_site(&meta, names.iter().map(|name| &**name)));
+    encoded
+}
+
+fn meta<'r>(record: &Record<'r>) -> Meta<'r> {
+    Meta::new(severity(record.level()), record.target())
+        .module(record.module_path())
+        .file(record.file())
+        .line(record.line())
+}
+
+#[inline]
+fn message(line: &mut json::Record<'_>, record: &Record<'_>) {
+    match record.args().as_str() {
+        Some(message) => line.message().str(message),
+        None => line.message().args(*record.args()),
+    }
+}
+
+/// Visits the key-values; false for a source that fails midway. It has said what it could, and the
+/// rest of the record is kept.
+#[inline]
+fn visit<'r>(record: &'r Record<'_>, visitor: &mut dyn VisitSource<'r>) -> bool {
+    record.key_values().visit(visitor).is_ok()
 }
 
 fn severity(level: Level) -> Severity {
@@ -51,17 +99,24 @@ fn severity(level: Level) -> Severity {
 
 struct Fields<'l, 'r> {
     line: &'l mut json::Record<'r>,
-    /// Takes the names.
-    names: Option<&'l mut Names>,
 }
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_, '_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        let key = plain_name(key.as_str());
-        if let Some(names) = &mut self.names {
-            names.push(key.into());
-        }
-        value.visit(Field { line: self.line, key })
+        value.visit(Field { line: self.line, key: plain_name(key.as_str()) })
+    }
+}
+
+/// Takes the names besides.
+struct Learning<'l, 'r, 'n> {
+    fields: Fields<'l, 'r>,
+    names: &'n mut Names,
+}
+
+impl<'kvs> VisitSource<'kvs> for Learning<'_, '_, '_> {
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        self.names.push(plain_name(key.as_str()).into());
+        self.fields.visit_pair(key, value)
     }
 }
 

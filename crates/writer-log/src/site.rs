@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use log::{Level, Record};
 use writer_core::Slots;
-use writer_core::json::{CallSite, Format, Meta};
+use writer_core::json::CallSite;
 
 /// At most so many places are prepared: programs have fewer, and a record that names an invented
 /// place must not fill the memory.
@@ -31,11 +31,13 @@ pub(crate) type Names = Vec<Box<str>>;
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) prepared: CallSite,
+    key: u64,
     level: Level,
     line: Option<u32>,
     file: &'static str,
     module: &'static str,
-    target: Box<str>,
+    /// `None` if that is the text of the module, as the macros have it.
+    target: Option<Box<str>>,
 }
 
 impl Site {
@@ -46,7 +48,10 @@ impl Site {
             && std::ptr::eq(self.module, module)
             && self.line == record.line()
             && self.level == record.level()
-            && *self.target == *record.target()
+            && match &self.target {
+                None => std::ptr::eq(record.target(), module),
+                Some(target) => **target == *record.target(),
+            }
     }
 }
 
@@ -70,52 +75,60 @@ impl Sites {
         Sites { logger, known: RwLock::default() }
     }
 
-    /// Calls with what is prepared for a record, or with nothing, and then perhaps with a list that
-    /// takes the names of its fields, so that the next record finds the place prepared.
+    /// Takes what is prepared for records like this one, to be [put back](Sites::put_back).
     #[inline]
-    pub(crate) fn with<R>(
-        &self,
-        record: &Record<'_>,
-        format: &Format,
-        meta: &Meta<'_>,
-        call: impl FnOnce(Option<&CallSite>, Option<&mut Names>) -> R,
-    ) -> R {
-        let (Some(file), Some(module)) = (record.file_static(), record.module_path_static()) else {
-            return call(None, None);
-        };
+    pub(crate) fn take(&self, record: &Record<'_>) -> Option<Arc<Site>> {
+        let (file, module) = (record.file_static()?, record.module_path_static()?);
         let key = key(record, file);
         let recent = RECENT.try_with(|recent| recent.take(self.logger, key)).ok().flatten();
-        let Some(site) = recent.or_else(|| self.find(key)) else {
-            let mut names = Names::new();
-            let result = call(None, Some(&mut names));
-            let prepared = format.expected_call_site(meta, names.iter().map(|name| &**name));
-            let (level, line, target) = (record.level(), record.line(), record.target().into());
-            self.learn(key, Site { prepared, level, line, file, module, target });
-            return result;
-        };
-        let fitting = site.fits(record, file, module).then_some(&site.prepared);
-        let result = call(fitting, None);
+        let site = recent.or_else(|| self.find(key))?;
+        if site.fits(record, file, module) {
+            return Some(site);
+        }
+        self.put_back(site);
+        None
+    }
+
+    #[inline]
+    pub(crate) fn put_back(&self, site: Arc<Site>) {
         // Where the thread's values are gone, the place is found in the map each time.
-        let _ = RECENT.try_with(|recent| recent.put(self.logger, key, site));
-        result
+        let _ = RECENT.try_with(|recent| recent.put(self.logger, site.key, site));
+    }
+
+    /// Whether nothing is prepared for the record's place, and can be.
+    pub(crate) fn is_new(&self, record: &Record<'_>) -> bool {
+        let (Some(file), Some(_)) = (record.file_static(), record.module_path_static()) else {
+            return false;
+        };
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.len() < MOST && !known.contains_key(&key(record, file))
+    }
+
+    /// Keeps what is prepared for the record's place.
+    pub(crate) fn learn(&self, record: &Record<'_>, prepared: CallSite) {
+        let (Some(file), Some(module)) = (record.file_static(), record.module_path_static()) else {
+            return;
+        };
+        let key = key(record, file);
+        let target = (!std::ptr::eq(record.target(), module)).then(|| record.target().into());
+        let (level, line) = (record.level(), record.line());
+        let site = Site { prepared, key, level, line, file, module, target };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key).or_insert_with(|| Arc::new(site));
     }
 
     #[cold]
     fn find(&self, key: u64) -> Option<Arc<Site>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
-
-    #[cold]
-    fn learn(&self, key: u64, site: Site) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < MOST {
-            known.entry(key).or_insert_with(|| Arc::new(site));
-        }
-    }
 }
 
 /// The name of a key as its author means it: the macros make the key of `r#type = 1` from the text
 /// of the identifier.
 pub(crate) fn plain_name(key: &str) -> &str {
-    key.strip_prefix("r#").unwrap_or(key)
+    // Its first two bytes at once, where `strip_prefix` would call a function to compare them.
+    match key.as_bytes().first_chunk() {
+        Some(b"r#") => &key[2..],
+        _ => key,
+    }
 }
