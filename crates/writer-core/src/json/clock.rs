@@ -24,12 +24,14 @@ pub enum TimeSource {
     /// processor's counter of time is added to it. The default.
     ///
     /// It is within two microseconds of the system's clock, mostly within 50 ns, and so are lines of
-    /// several threads among each other. Where somebody sets the clock, a thread that is just logging
-    /// notices up to a millisecond later. It costs half of what the system's clock does.
+    /// several threads among each other. Where somebody sets the clock, or makes it faster or slower by
+    /// more than the kernel does by itself, a thread that is just logging notices up to a millisecond
+    /// later. A thread that logs more often than that pays less than half of what the system's clock
+    /// costs, one that logs less often up to twice as much.
     ///
-    /// The counter is used on Linux on x86-64, where the kernel itself takes its time from it
-    /// (`tsc` in `/sys/devices/system/clocksource/clocksource0/current_clocksource`); elsewhere this
-    /// is [`TimeSource::System`].
+    /// The counter is used on Linux on x86-64, if the kernel itself takes its time from it (`tsc` in
+    /// `/sys/devices/system/clocksource/clocksource0/current_clocksource`) when the first format is
+    /// built; elsewhere this is [`TimeSource::System`].
     #[default]
     Counted,
     /// The system's clock, read for each record.

@@ -2,9 +2,10 @@
 //!
 //! Each thread keeps an [`Anchor`]: a reading of the clock, and the count at that moment. What is
 //! counted since is added. After [`SPAN`] the clock is read anew, so an error of the counter's rate
-//! does not add up. That rate is measured against the clock that nobody sets, once per process and
-//! then about once a second, since the system's clock is itself made a little faster or slower to stay
-//! right (by at most 500 millionths, `adjtimex(2)`; half a microsecond in [`SPAN`]).
+//! does not add up. That rate is measured against the clock that nobody sets, and again about once a
+//! second, since the system's clock is itself made a little faster or slower to stay right: by at most
+//! 500 millionths where the kernel does it (`adjtimex(2)`), half a microsecond in [`SPAN`]. Where it is
+//! more than that, or the clock was set, the next reading shows it, and the rate is forgotten.
 //!
 //! A count and a reading of the clock belong together only if the thread was not stopped between
 //! them: so the counter is read before and after, and what took too long is not used.
@@ -21,10 +22,18 @@ use super::read;
 /// How long a reading of the clock serves, in nanoseconds.
 const SPAN: u64 = 1_000_000;
 
-/// The rate is measured over at least, is valid for, and is measured over at most so long, in
-/// nanoseconds.
+/// How far the clock may be from what was expected of it at the end of a [`SPAN`], in nanoseconds.
+const OFF: u64 = 1500;
+
+/// The shortest time over which a rate is measured, in nanoseconds: what two readings of the clock can
+/// be wrong by is a ten thousandth of it.
 const SHORTEST: u64 = 10_000_000;
+
+/// How long a rate serves before it is measured again, in nanoseconds.
 const VALID: u64 = 1_000_000_000;
+
+/// The longest time over which a rate is measured, in nanoseconds: in a longer one the machine may have
+/// slept.
 const LONGEST: u64 = 10_000_000_000;
 
 /// The most counts that may pass while the clock is read: with counters of 1 to 4 GHz, 0.25 to 1 us. It
@@ -104,21 +113,38 @@ impl Anchor {
     #[cold]
     #[inline(never)]
     fn renew(&self) -> (i64, u32) {
-        self.serves.set(0);
         let (time, count) = read_with_count(ClockId::Realtime);
+        let off = count.is_some_and(|count| self.is_off(count, time));
+        self.serves.set(0);
         // Another thread that holds the lock is measuring the rate, or was while this process was
         // forked off.
         if let Some(count) = count
             && let Ok(mut rate) = RATE.try_lock()
-            && let Some(rate) = rate.at(count, || read_with_count(ClockId::Monotonic))
         {
-            self.count.set(count);
-            self.serves.set((SPAN << PLACES) / rate);
-            self.rate.set(rate);
-            self.second.set(time.0);
-            self.nanos.set(u64::from(time.1));
+            if off {
+                *rate = Rate::UNKNOWN;
+            }
+            if let Some(rate) = rate.at(count, || read_with_count(ClockId::Monotonic)) {
+                self.count.set(count);
+                self.serves.set((SPAN << PLACES) / rate);
+                self.rate.set(rate);
+                self.second.set(time.0);
+                self.nanos.set(u64::from(time.1));
+            }
         }
         time
+    }
+
+    /// Whether the clock shows another time than what this anchor would, if it has just run out.
+    fn is_off(&self, count: u64, (second, nanos): (i64, u32)) -> bool {
+        let since = count.wrapping_sub(self.count.get());
+        if since >= 2 * self.serves.get() {
+            return false;
+        }
+        let expected = self.plus(since);
+        let seconds = second.saturating_sub(expected.0).saturating_mul(SECOND as i64);
+        let apart = seconds.saturating_add(i64::from(nanos) - i64::from(expected.1));
+        apart.unsigned_abs() > OFF
     }
 }
 
@@ -130,28 +156,40 @@ fn read_with_count(clock: ClockId) -> ((i64, u32), Option<u64>) {
     (time, Some(after).filter(|_| after.wrapping_sub(before) < CLOSE))
 }
 
-static RATE: Mutex<Rate> = Mutex::new(Rate { since: None, rate: None });
+static RATE: Mutex<Rate> = Mutex::new(Rate::UNKNOWN);
 
 /// What is known of the counter's rate.
 struct Rate {
     /// The count and the nanoseconds of the monotonic clock from where on it is measured.
     since: Option<(u64, u64)>,
-    rate: Option<u64>,
+    /// What the last measurement said, and whether the one before it had said the same.
+    last: Option<u64>,
+    confirmed: bool,
 }
 
 impl Rate {
+    const UNKNOWN: Rate = Rate { since: None, last: None, confirmed: false };
+
     /// The rate, measured anew if it is time to.
     fn at(&mut self, count: u64, read: impl FnOnce() -> ((i64, u32), Option<u64>)) -> Option<u64> {
-        if let (Some((since, _)), Some(rate)) = (self.since, self.rate)
-            && u128::from(count.wrapping_sub(since)) * u128::from(rate)
-                < u128::from(VALID) << PLACES
+        let valid = |&rate: &u64| {
+            self.since.is_some_and(|(since, _)| {
+                let counts = u128::from(count.wrapping_sub(since));
+                counts * u128::from(rate) < u128::from(VALID) << PLACES
+            })
+        };
+        if !self.known().as_ref().is_some_and(valid)
+            && let ((second, nanos), Some(count)) = read()
         {
-            return self.rate;
-        }
-        if let ((second, nanos), Some(count)) = read() {
             self.measure(count, second as u64 * SECOND + u64::from(nanos));
         }
-        self.rate
+        self.known()
+    }
+
+    /// One measurement alone may have been spoiled by a sleep of the machine, which the counter went
+    /// through and the clock did not.
+    fn known(&self) -> Option<u64> {
+        self.last.filter(|_| self.confirmed)
     }
 
     fn measure(&mut self, count: u64, now: u64) {
@@ -170,11 +208,9 @@ impl Rate {
         let counts = count.wrapping_sub(first).max(1);
         let measured = u64::try_from((u128::from(elapsed) << PLACES) / u128::from(counts));
         let measured = measured.ok().filter(|rate| PLAUSIBLE.contains(rate));
-        self.rate = match (self.rate, measured) {
-            // The machine slept meanwhile, or is another one.
-            (Some(known), Some(rate)) if rate.abs_diff(known) > known / 1000 => None,
-            (_, measured) => measured,
-        };
+        let same = |(last, rate): (u64, u64)| rate.abs_diff(last) <= last / 1000;
+        self.confirmed = self.last.zip(measured).is_some_and(same);
+        self.last = measured;
     }
 }
 
@@ -190,59 +226,88 @@ mod tests {
     const EXPECTED: u64 = (2 << PLACES) / 5;
 
     fn measured(at: impl IntoIterator<Item = (u64, u64)>) -> Option<u64> {
-        let mut rate = Rate { since: None, rate: None };
+        let mut rate = Rate::UNKNOWN;
         at.into_iter().for_each(|(count, now)| rate.measure(count, now));
-        rate.rate
+        rate.known()
+    }
+
+    fn even(nanos: u64) -> (u64, u64) {
+        (count_at(nanos), nanos)
     }
 
     #[test]
-    fn the_rate_needs_ten_milliseconds_and_a_plausible_counter() {
-        let even = |nanos| (count_at(nanos), nanos);
+    fn the_rate_needs_two_measurements_that_agree() {
+        let twice = [even(0), even(SHORTEST), even(2 * SHORTEST)];
+        assert_eq!(measured(twice), Some(EXPECTED));
         assert_eq!(measured([even(7)]), None);
-        assert_eq!(measured([even(7), even(SHORTEST - 7)]), None);
-        assert_eq!(measured([even(0), even(1000), even(SHORTEST)]), Some(EXPECTED));
-        assert_eq!(measured([even(0), even(LONGEST + 1)]), None);
-        assert_eq!(measured([(0, 0), (1, SHORTEST)]), None);
-        assert_eq!(measured([(0, 0), (u64::MAX, SHORTEST)]), None);
-        assert_eq!(measured([(9, 9), (9, SHORTEST * 2)]), None);
+        assert_eq!(measured([even(7), even(SHORTEST + 7)]), None);
+        assert_eq!(measured([even(0), even(1000), even(SHORTEST), even(SHORTEST + 1000)]), None);
+        assert_eq!(measured([even(0), even(LONGEST + 1), even(LONGEST * 3)]), None);
+        for odd in [1, u64::MAX / 2, 9] {
+            let still = (0..5).map(|step| (odd * step.min(2), step * SHORTEST));
+            assert_eq!(measured(still), None);
+        }
     }
 
     #[test]
-    fn the_rate_is_forgotten_where_the_counter_went_on_without_the_clock() {
-        let even = |nanos| (count_at(nanos), nanos);
-        let asleep = |nanos: u64| (count_at(nanos + nanos / 500), nanos);
-        assert_eq!(measured([even(0), even(SHORTEST), asleep(VALID)]), None);
-        let after = [asleep(VALID), asleep(VALID + SHORTEST)];
-        assert!(measured([even(0), even(SHORTEST)].into_iter().chain(after)).is_some());
-        // A long pause says nothing new.
-        assert_eq!(measured([even(0), even(SHORTEST), asleep(LONGEST * 2)]), Some(EXPECTED));
+    fn a_sleep_that_the_counter_goes_through_gives_no_rate() {
+        let slept = |nanos: u64| (count_at(nanos + 3 * SECOND), nanos);
+        assert_eq!(measured([even(0), slept(5 * SECOND)]), None);
+        let once_more = [even(0), slept(5 * SECOND), slept(6 * SECOND)];
+        assert_eq!(measured(once_more), None);
+        let again = slept(7 * SECOND);
+        assert_eq!(measured(once_more.into_iter().chain([again])), Some(EXPECTED));
+        // Set back, by a sleep in which it stood still and began anew.
+        assert_eq!(measured([even(20 * SECOND), (even(24 * SECOND).0, 28 * SECOND)]), None);
+        // Later, and over so long a time that it says nothing.
+        let good = [even(0), even(SHORTEST), even(2 * SHORTEST)];
+        let long = good.into_iter().chain([slept(LONGEST * 2)]);
+        assert_eq!(measured(long), Some(EXPECTED));
+        assert_eq!(measured(good.into_iter().chain([slept(SECOND)])), None);
     }
 
     #[test]
     fn a_valid_rate_is_not_measured_again_and_an_old_one_is() {
-        let mut rate = Rate { since: Some((0, 0)), rate: Some(EXPECTED) };
+        let mut rate = Rate { since: Some((0, 0)), last: Some(EXPECTED), confirmed: true };
         assert_eq!(rate.at(count_at(VALID - 10), || unreachable!()), Some(EXPECTED));
-        let mut asked = false;
         let now = ((1, 10), Some(count_at(VALID + 10)));
-        rate.at(count_at(VALID + 10), || {
-            asked = true;
-            now
-        });
-        assert!(asked);
-        assert_eq!(rate.since, Some((count_at(VALID + 10), VALID + 10)));
+        assert_eq!(rate.at(count_at(VALID + 10), || now), Some(EXPECTED));
+        assert_eq!(rate.since, Some(even(VALID + 10)));
         // A clock that could not be read closely leaves things as they are.
         assert_eq!(rate.at(count_at(VALID * 3), || ((3, 0), None)), Some(EXPECTED));
+        assert_eq!(rate.since, Some(even(VALID + 10)));
+    }
+
+    #[test]
+    fn an_anchor_notices_a_clock_that_is_set_or_runs_otherwise() {
+        let anchor = anchor(5, 0);
+        let end = count_at(SPAN);
+        let off = |count, nanos: u64| anchor.is_off(count, (5, nanos as u32));
+        assert!(!off(end, SPAN) && !off(end, SPAN + OFF - 2) && !off(end, SPAN - OFF + 2));
+        assert!(off(end, SPAN + OFF + 2) && off(end, SPAN - OFF - 2));
+        // Slewed by a twelfth, as some programs for the network's time do.
+        assert!(off(end, SPAN - SPAN / 12));
+        assert!(anchor.is_off(end, (4, 0)) && anchor.is_off(end, (1 << 33, 0)));
+        // Long over: no longer known as well.
+        assert!(!off(count_at(SPAN * 2 + 10), 0));
+        // Without an anchor.
+        anchor.serves.set(0);
+        assert!(!off(end, 0));
+    }
+
+    fn anchor(second: i64, nanos: u64) -> Anchor {
+        Anchor {
+            count: Cell::new(0),
+            serves: Cell::new((SPAN << PLACES) / EXPECTED),
+            rate: Cell::new(EXPECTED),
+            second: Cell::new(second),
+            nanos: Cell::new(nanos),
+        }
     }
 
     #[test]
     fn what_is_counted_passes_over_the_end_of_a_second() {
-        let anchor = Anchor {
-            count: Cell::new(0),
-            serves: Cell::new(u64::MAX),
-            rate: Cell::new(EXPECTED),
-            second: Cell::new(-1),
-            nanos: Cell::new(SECOND - 100),
-        };
+        let anchor = anchor(-1, SECOND - 100);
         assert_eq!(anchor.plus(0), (-1, 999_999_900));
         assert_eq!(anchor.plus(count_at(99)).0, -1);
         assert_eq!(anchor.plus(count_at(102)), (0, 1));
@@ -252,7 +317,7 @@ mod tests {
     #[test]
     fn counted_time_is_that_of_the_system() {
         if !usable() {
-            eprintln!("skipped: the kernel does not take its time from the counter");
+            crate::report::to_stderr(format_args!("skipped: the kernel's clock is another"));
             return;
         }
         let nanos = |(second, nanos): (i64, u32)| second * SECOND as i64 + i64::from(nanos);
