@@ -7,14 +7,14 @@ use log::{Level, Record};
 use writer_core::json::{self, Encoded, Format, Meta};
 use writer_core::{Severity, Writer};
 
-use crate::site::{Names, Sites, plain_name};
+use crate::site::{Found, Names, Sites, plain_name};
 
 /// Encodes a record and sends it. Nothing of it panics, fails or is lost uncounted.
 pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Record<'_>) {
     let mut whole = true;
     let send = |severity, line: &[u8]| writer.send_record(severity, line);
     let encoded = match sites.take(record) {
-        Some(site) => {
+        Found::Site(site) => {
             let encoded = site.prepared.encode(
                 None,
                 |line| {
@@ -26,7 +26,7 @@ pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Re
             sites.put_back(site);
             encoded
         }
-        None => unprepared(format, sites, record, &mut whole, send),
+        found => unprepared(format, sites, &found, record, &mut whole, send),
     };
     match encoded {
         Some(encoded) => {
@@ -43,12 +43,13 @@ pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Re
 fn unprepared(
     format: &Format,
     sites: &Sites,
+    found: &Found,
     record: &Record<'_>,
     whole: &mut bool,
     send: impl FnOnce(Severity, &[u8]),
 ) -> Option<Encoded<()>> {
     let meta = meta(record);
-    if !sites.is_new(record) {
+    if !matches!(found, Found::NewPlace) {
         let fill = |line: &mut json::Record<'_>| {
             message(line, record);
             *whole = visit(record, &mut Fields { line });

@@ -55,6 +55,16 @@ impl Site {
     }
 }
 
+/// What there is for a record.
+pub(crate) enum Found {
+    /// A place that was prepared for records like it.
+    Site(Arc<Site>),
+    /// Nothing yet: its place can be prepared.
+    NewPlace,
+    /// Nothing, and it stays so.
+    Nothing,
+}
+
 /// The places that a logger has met.
 #[derive(Debug)]
 pub(crate) struct Sites {
@@ -77,31 +87,27 @@ impl Sites {
 
     /// Takes what is prepared for records like this one, to be [put back](Sites::put_back).
     #[inline]
-    pub(crate) fn take(&self, record: &Record<'_>) -> Option<Arc<Site>> {
-        let (file, module) = (record.file_static()?, record.module_path_static()?);
+    pub(crate) fn take(&self, record: &Record<'_>) -> Found {
+        let (Some(file), Some(module)) = (record.file_static(), record.module_path_static()) else {
+            return Found::Nothing;
+        };
         let key = key(record, file);
         let recent = RECENT.try_with(|recent| recent.take(self.logger, key)).ok().flatten();
-        let site = recent.or_else(|| self.find(key))?;
+        let site = match recent.map_or_else(|| self.find(key), Found::Site) {
+            Found::Site(site) => site,
+            other => return other,
+        };
         if site.fits(record, file, module) {
-            return Some(site);
+            return Found::Site(site);
         }
         self.put_back(site);
-        None
+        Found::Nothing
     }
 
     #[inline]
     pub(crate) fn put_back(&self, site: Arc<Site>) {
         // Where the thread's values are gone, the place is found in the map each time.
         let _ = RECENT.try_with(|recent| recent.put(self.logger, site.key, site));
-    }
-
-    /// Whether nothing is prepared for the record's place, and can be.
-    pub(crate) fn is_new(&self, record: &Record<'_>) -> bool {
-        let (Some(file), Some(_)) = (record.file_static(), record.module_path_static()) else {
-            return false;
-        };
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.len() < MOST && !known.contains_key(&key(record, file))
     }
 
     /// Keeps what is prepared for the record's place.
@@ -118,8 +124,13 @@ impl Sites {
     }
 
     #[cold]
-    fn find(&self, key: u64) -> Option<Arc<Site>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+    fn find(&self, key: u64) -> Found {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&key) {
+            Some(site) => Found::Site(Arc::clone(site)),
+            None if known.len() < MOST => Found::NewPlace,
+            None => Found::Nothing,
+        }
     }
 }
 

@@ -60,6 +60,7 @@ impl Buf {
     /// Makes the next bytes part of the buffer.
     #[inline(always)]
     pub(super) fn advance(&mut self, bytes: usize) {
+        debug_assert!(self.len + bytes <= self.store.len());
         self.len = (self.len + bytes).min(self.store.len());
     }
 

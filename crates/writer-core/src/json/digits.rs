@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn few_decimals_are_those_that_are_shortest() {
         let edges =
-            [0.0, 0.001, 0.0005, 0.1 + 0.2, 99_999.999, 99_999.9995, 100_000.0, 1e-9, 1e300];
+            [0.0, 0.001, 0.0005, 0.1 + 0.2, 99_999.999, 99_999.999_5, 100_000.0, 1e-9, 1e300];
         let odd = [f64::MIN_POSITIVE, f64::NAN, f64::INFINITY, 5e-324, 0.125, 1.0005, 2.675];
         let grid = (0..200_000u32).map(|n| f64::from(n.wrapping_mul(2_654_435_761) % 100_000_000));
         let grid = grid.flat_map(|n| [n / 1000.0, n / 10_000.0, (n / 1000.0).next_up(), n]);

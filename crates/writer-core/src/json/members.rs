@@ -35,8 +35,9 @@ pub(super) struct Members {
     pub(super) task: Range<usize>,
     /// Bit per prepared key of the call site: it has been written.
     pub(super) written: u64,
-    /// Where keys are only expected: the position of the one that should come next.
-    pub(super) next: usize,
+    /// A key has come in another way than by the call site: from here on none of its keys is
+    /// expected, for it may be taken.
+    pub(super) unexpected: bool,
 }
 
 /// Where the writing stands with respect to the object for the user's fields.
@@ -89,7 +90,7 @@ impl Members {
         self.nested = Nested::Before;
         self.spans_done = false;
         self.written = 0;
-        self.next = 0;
+        self.unexpected = false;
     }
 
     /// Ends the metadata: what follows are message and fields.
@@ -313,6 +314,7 @@ impl Members {
             let hash = keys::hash(name.as_bytes());
             if !taken(&self.keys, hash, buf, name.as_bytes()) {
                 self.keys.insert(hash, start..start + name.len(), id);
+                self.unexpected = true;
                 buf.extend_quoted(name.as_bytes(), b"\":");
                 return true;
             }
@@ -325,6 +327,7 @@ impl Members {
             hash = keys::hash(&buf[start..]);
         }
         self.keys.insert(hash, start..buf.len(), id);
+        self.unexpected = true;
         buf.extend_from_slice(b"\":");
         true
     }

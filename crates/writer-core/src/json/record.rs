@@ -52,16 +52,14 @@ impl Record<'_> {
     /// line as, [`Record::field`]: cheaper while the names come as expected.
     #[inline]
     pub fn next_field<'r>(&'r mut self, name: &'r str) -> Value<'r> {
-        if let Some(site) = self.site
-            && let Some(key) = site.keys.get(self.members.next)
-            && key.expected.as_ref().is_some_and(|(expected, _)| short_eq(expected, name))
-        {
-            self.members.next += 1;
-            return self.value(Name::Ready(key));
+        // The next one is the first that is not written.
+        let position = self.members.written.trailing_ones() as usize;
+        match self.site.and_then(|site| site.keys.get(position)) {
+            Some(key) if !self.members.unexpected && key.is_expected_as(name) => {
+                self.value(Name::Ready(key))
+            }
+            _ => self.field(name),
         }
-        // From here on nothing is expected: a key may be taken by one that came too early.
-        self.members.next = usize::MAX;
-        self.field(name)
     }
 
     /// Writes the spans, root first, the innermost last; nothing where there are none. A second
@@ -118,10 +116,6 @@ impl Record<'_> {
             self.inner.write_task(self.members, Some((task, place)));
         }
         self.inner.write_ids(self.members, spans);
-        if self.site.is_some_and(Site::is_expected) && !spans.fields.is_empty() {
-            // What is expected may be taken now.
-            self.members.next = usize::MAX;
-        }
         let site = self.site;
         // The innermost first: it takes the plain name, the others what the clash rule leaves.
         for fields in spans.fields.chunk_by(|a, b| a.span == b.span).rev() {
@@ -141,26 +135,6 @@ impl Record<'_> {
     #[inline]
     fn value<'r>(&'r mut self, name: Name<'r>) -> Value<'r> {
         Value { members: self.members, rules: &self.inner.rules, site: self.site, name }
-    }
-}
-
-/// Whether two texts are equal, in few steps for short ones: names are.
-#[inline(always)]
-fn short_eq(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
-    match one.len() {
-        4..8 => {
-            one.first_chunk::<4>() == other.first_chunk()
-                && one.last_chunk::<4>() == other.last_chunk()
-        }
-        8..=16 => {
-            one.first_chunk::<8>() == other.first_chunk()
-                && one.last_chunk::<8>() == other.last_chunk()
-        }
-        _ => one == other,
     }
 }
 

@@ -270,6 +270,7 @@ impl Members {
             hash = keys::hash(&buf[start..]);
         }
         self.keys.insert(hash, start..buf.len(), u32::MAX);
+        self.unexpected = true;
         buf.extend_from_slice(colon);
         buf.extend_from_slice(value);
         buf.extend_from_slice(close);

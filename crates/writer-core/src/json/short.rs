@@ -1,4 +1,13 @@
-//! Members of a call site with short values, written in as few steps as possible.
+//! Members whose key is a [`Block`], written in as few steps as possible.
+//!
+//! Every value first tries what is here; where more is to be decided, nothing has been written, and
+//! [`Members::write_simple`] tries (keys of the user, other lengths), then [`Members::open`] and
+//! [`Members::close`] (nested fields, OTLP, redaction, a line that becomes full). All give the same line;
+//! `tests/short.rs` and `tests/properties.rs` hold them to it.
+//!
+//! A key is at most 31 bytes long, a number 31, a text 32, and there are up to four marks: all of it fits
+//! [`MOST`], which is looked for once. The masks and the empty branches below are there for the compiler
+//! alone, which then sees that no index is out of bounds.
 
 use super::buf::Block;
 use super::escape;
@@ -8,7 +17,7 @@ use super::out::Mark;
 use super::schema::Rules;
 use super::site::ReadyKey;
 
-/// The bytes that a member takes at most here: a key, a text of 32 bytes, five marks.
+/// The bytes that a member may take here.
 const MOST: usize = 96;
 
 impl Members {
@@ -23,7 +32,9 @@ impl Members {
         let Name::Ready(ready @ ReadyKey { block: Some(key), .. }) = name else { return false };
         let Some(space) = self.out.space_ahead::<MOST>() else { return false };
         let at = space.first_chunk_mut().map_or(0, |space| key.copy_to(space));
-        let end = at + (space[at..].first_chunk_mut().map_or(0, write) & 31);
+        let len = space[at..].first_chunk_mut().map_or(0, write);
+        debug_assert!(at > 0 && (1..=31).contains(&len));
+        let end = at + (len & 31);
         space[end] = b',';
         self.written |= ready.bit;
         self.out.buf.advance(end + 1);

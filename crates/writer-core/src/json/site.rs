@@ -37,6 +37,14 @@ pub struct CallSite {
 }
 
 /// The keys of a call site.
+///
+/// No key stands twice in a line, and a key that comes later gives way to one that is there. What is there
+/// is known in three ways. Keys that users name at run time are in [`Keys`](super::keys::Keys). Those of
+/// a call site whose fields are fixed are all [`reserved`](Site::reserved), written or not, and
+/// differ from one another. Those of a call site whose fields are only expected are there if
+/// [`Members::written`](super::members::Members) says so; they are taken in their order, each the
+/// first that is not written, and only while no key has come in another way
+/// ([`Members::unexpected`](super::members::Members)).
 #[derive(Debug)]
 pub(super) struct Site {
     /// `"user_id":` by position, free of clashes; with [`REDACTED`] as value if that is a secret.
@@ -76,6 +84,12 @@ impl ReadyKey {
         }
     }
 
+    /// Whether a field of this name is expected here.
+    #[inline(always)]
+    pub(super) fn is_expected_as(&self, name: &str) -> bool {
+        self.expected.as_ref().is_some_and(|(expected, _)| short_eq(expected, name))
+    }
+
     /// The key between its quotes, where it is nothing but the key.
     fn escaped(&self) -> &[u8] {
         &self.whole[1..self.whole.len() - 2]
@@ -83,11 +97,6 @@ impl ReadyKey {
 }
 
 impl Site {
-    /// Whether its fields may come with other names: then its keys are not reserved.
-    pub(super) fn is_expected(&self) -> bool {
-        self.keys.first().is_some_and(|key| key.expected.is_some())
-    }
-
     /// Whether a key is one of the call site's: of all that are reserved, or of the expected ones
     /// that were written.
     pub(super) fn has(&self, written: u64, hash: u32, key: &[u8]) -> bool {
@@ -97,6 +106,26 @@ impl Site {
                     && ready.expected.as_ref().is_some_and(|&(_, known)| known == hash)
                     && ready.escaped() == key
             })
+    }
+}
+
+/// Whether two texts are equal, in few steps for short ones: names are.
+#[inline(always)]
+fn short_eq(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    if one.len() != other.len() {
+        return false;
+    }
+    match one.len() {
+        4..8 => {
+            one.first_chunk::<4>() == other.first_chunk()
+                && one.last_chunk::<4>() == other.last_chunk()
+        }
+        8..=16 => {
+            one.first_chunk::<8>() == other.first_chunk()
+                && one.last_chunk::<8>() == other.last_chunk()
+        }
+        _ => one == other,
     }
 }
 

@@ -223,7 +223,8 @@ impl Value<'_> {
         Some((self, open, options))
     }
 
-    /// Writes a string of what user code prints, which may fail or panic.
+    /// Writes a string of what user code prints, which may fail or panic. Does what
+    /// [`Value::user`] does, in fewer steps: messages of `tracing` come this way.
     fn text(self, args: fmt::Arguments<'_>) {
         let Some((open, inside)) = self.members.open_string(self.name, self.rules) else {
             return self.user(Kind::String, |out, _| out.format(args));
@@ -236,7 +237,8 @@ impl Value<'_> {
         }
     }
 
-    /// Ends a string that is not as short as expected, or puts a marker in its place.
+    /// Ends a string that is not as short as expected, or puts a marker in the place of all that
+    /// stands behind `inside`, the mark before its opening quote.
     #[cold]
     fn end_text(self, open: Open, inside: Mark, printed: thread::Result<fmt::Result>) {
         match failure(printed.map(|printed| printed.map_err(|fmt::Error| FORMAT_ERROR))) {

@@ -79,3 +79,53 @@ fn a_line_is_cut_the_same_whether_its_fields_come_as_expected_or_not() {
         compare(&format, &"x".repeat(len));
     }
 }
+
+#[test]
+fn an_expected_key_gives_way_to_one_that_came_in_another_way() {
+    type Fill = fn(&mut Record<'_>);
+    let format = Format::default();
+    let meta = Meta::new(Severity::Info, "shop").time(SystemTime::UNIX_EPOCH);
+    let cases: [(&[&str], Fill, &str); 4] = [
+        (
+            &["a"],
+            |record| {
+                record.field("a").str("x");
+                record.next_field("a").u64(1);
+            },
+            r#""a":"x","a_":1}"#,
+        ),
+        (
+            &["message"],
+            |record| {
+                record.message().str("x");
+                record.message().str("y");
+                record.next_field("message").u64(1);
+            },
+            r#""message":"x","message_":"y","message__":1}"#,
+        ),
+        (
+            &["a", "a"],
+            |record| {
+                drop(record.next_field("a"));
+                record.next_field("a").u64(1);
+            },
+            r#""target":"shop","a":1}"#,
+        ),
+        (
+            &["a", "b"],
+            |record| {
+                record.next_field("a").u64(1);
+                drop(record.field("c"));
+                record.next_field("b").u64(2);
+            },
+            r#""a":1,"b":2}"#,
+        ),
+    ];
+    let keep = |_, line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
+    for (names, fill, end) in cases {
+        let site = format.expected_call_site(&meta, names.iter().copied());
+        let quick = site.encode(Some(SystemTime::UNIX_EPOCH), fill, keep).unwrap().result;
+        assert_eq!(quick, format.encode(&meta, fill, keep).unwrap().result);
+        assert!(quick.trim_end().ends_with(end), "{quick}");
+    }
+}
