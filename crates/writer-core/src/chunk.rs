@@ -185,7 +185,7 @@ impl Chunk {
 
 /// Where chunks come from and return to, without a lock.
 ///
-/// A pool, not the queue: popping a chunk is one compare-and-swap per 64 KiB of lines, whereas a
+/// A pool, not the queue: popping a chunk is one compare-and-swap per 256 KiB of lines, whereas a
 /// queue of lines made of the same structure would pay an allocation and a swap per line.
 pub(crate) struct ChunkPool {
     free: ArrayQueue<Box<[u8]>>,

@@ -30,6 +30,10 @@ pub(crate) const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Smallest and largest memory of a chunk, in bytes of lines.
 const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
 
+/// What a chunk holds unless the queue is smaller: under load each is one write, and larger writes cost
+/// a system less per byte.
+const USUAL_CHUNK: usize = 256 << 10;
+
 /// One writer, as its handles and its worker see it.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -245,11 +249,12 @@ impl Shared {
     ) -> Self {
         let mut inner = Inner::new(&config);
         inner.count.found(found);
-        let chunk_bytes = config.block_size.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
         let queue_bytes = match config.max_queue_bytes {
             0 => usize::MAX,
             bytes => bytes,
         };
+        let chunk_bytes = config.block_size.max(USUAL_CHUNK.min(queue_bytes));
+        let chunk_bytes = chunk_bytes.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
         Shared {
             callbacks,
             pool: ChunkPool::new(chunk_bytes, queue_bytes),
