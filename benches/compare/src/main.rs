@@ -3,6 +3,7 @@
 //! ```sh
 //! cargo run --release -- list                                   # the cases
 //! cargo run --release -- run --rounds 1 --data results.jsonl     # one round over all cases
+//! cargo run --release --features emit -- run --rounds 1          # the cases of emit, in a program of their own
 //! cargo run --release -- run --kind latency spdlog --data ...    # one kind, cases with a word in the name
 //! cargo run --release -- report --data results.jsonl --docs ../../docs
 //! ```

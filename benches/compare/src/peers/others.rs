@@ -3,7 +3,6 @@
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use slog::Drain;
 use writer_benches::Event;
@@ -63,6 +62,12 @@ pub fn slog_lossy(folder: &Path) -> Running {
     with_slog(folder, slog_async::OverflowStrategy::DropAndReport)
 }
 
+#[cfg(not(feature = "emit"))]
+pub fn emit(_folder: &Path) -> Running {
+    panic!("built without the feature emit");
+}
+
+#[cfg(feature = "emit")]
 pub fn emit(folder: &Path) -> Running {
     let setup = emit::setup().emit_to(emit_file::set(folder.join("app.jsonl")).spawn()).init();
     let event = |number| {
@@ -70,7 +75,7 @@ pub fn emit(folder: &Path) -> Running {
         emit::info!("request handled", user_id, latency_ms, path, ok);
     };
     Running::new(event, move || {
-        setup.blocking_flush(Duration::from_secs(30));
+        setup.blocking_flush(std::time::Duration::from_secs(30));
     })
 }
 
