@@ -192,6 +192,9 @@ pub(crate) struct ChunkPool {
     chunk_bytes: usize,
 }
 
+/// The smallest page of the usual systems, in bytes.
+const PAGE: usize = 4096;
+
 /// The most memory that stays in a pool after a burst, in bytes.
 const KEPT_BYTES: usize = 16 << 20;
 
@@ -214,6 +217,17 @@ impl ChunkPool {
         let memory =
             self.free.pop().unwrap_or_else(|| vec![0; self.chunk_bytes].into_boxed_slice());
         Chunk::new(memory)
+    }
+
+    /// Lays one in if there is none, with its pages there, so that the next sender need not wait for
+    /// the system to make them.
+    pub(crate) fn stock(&self) {
+        if self.free.is_empty() {
+            let mut memory = vec![0; self.chunk_bytes].into_boxed_slice();
+            // Zeros alone would be promised by the system and not yet there.
+            memory.iter_mut().step_by(PAGE).for_each(|byte| *byte = std::hint::black_box(1));
+            drop(self.free.push(memory));
+        }
     }
 
     /// Takes a chunk back; frees it if it has an unusual size or the pool is full.
@@ -272,6 +286,16 @@ mod tests {
         assert!(pool.free.is_empty());
         pool.put(pool.get(1));
         assert_eq!(pool.free.len(), 1);
+    }
+
+    #[test]
+    fn one_chunk_is_laid_in_where_there_is_none() {
+        let pool = ChunkPool::new(64, 1 << 20);
+        pool.stock();
+        pool.stock();
+        assert_eq!(pool.free.len(), 1);
+        let chunk = pool.get(1);
+        assert!(pool.free.is_empty() && chunk.rest().is_empty() && chunk.has_room(64));
     }
 
     #[test]

@@ -203,6 +203,7 @@ impl Delivery {
     }
 
     fn take(&mut self, shared: &Shared) -> usize {
+        shared.pool.stock();
         let mut inner = shared.lock();
         inner.watch_losses(|| shared.clock.now());
         let taken = inner.queue.take_into(&mut self.hand);
