@@ -25,9 +25,9 @@ const SPAN: u64 = 1_000_000;
 /// How far the clock may be from what was expected of it at the end of a [`SPAN`], in nanoseconds.
 const OFF: u64 = 1500;
 
-/// The shortest time over which a rate is measured, in nanoseconds: what two readings of the clock can
-/// be wrong by is a ten thousandth of it.
-const SHORTEST: u64 = 10_000_000;
+/// The fewest counts over which a rate is measured: 2 to 6 ms with counters of 1 to 3 GHz. What two
+/// readings of the clock can be wrong by is some ten thousandths of it, mostly a hundred thousandth.
+const SHORTEST: u64 = 6_000_000;
 
 /// How long a rate serves before it is measured again, in nanoseconds.
 const VALID: u64 = 1_000_000_000;
@@ -172,15 +172,12 @@ impl Rate {
 
     /// The rate, measured anew if it is time to.
     fn at(&mut self, count: u64, read: impl FnOnce() -> ((i64, u32), Option<u64>)) -> Option<u64> {
-        let valid = |&rate: &u64| {
-            self.since.is_some_and(|(since, _)| {
-                let counts = u128::from(count.wrapping_sub(since));
-                counts * u128::from(rate) < u128::from(VALID) << PLACES
-            })
+        let counts = self.since.map_or(u64::MAX, |(since, _)| count.wrapping_sub(since));
+        let due = match self.known() {
+            Some(rate) => u128::from(counts) * u128::from(rate) >= u128::from(VALID) << PLACES,
+            None => counts >= SHORTEST,
         };
-        if !self.known().as_ref().is_some_and(valid)
-            && let ((second, nanos), Some(count)) = read()
-        {
+        if due && let ((second, nanos), Some(count)) = read() {
             self.measure(count, second as u64 * SECOND + u64::from(nanos));
         }
         self.known()
@@ -198,9 +195,6 @@ impl Rate {
             return;
         };
         let elapsed = now.saturating_sub(begin);
-        if elapsed < SHORTEST {
-            return;
-        }
         self.since = Some((count, now));
         if elapsed > LONGEST {
             return;
@@ -223,6 +217,8 @@ mod tests {
         nanos * 5 / 2
     }
 
+    const MS: u64 = 1_000_000;
+
     const EXPECTED: u64 = (2 << PLACES) / 5;
 
     fn measured(at: impl IntoIterator<Item = (u64, u64)>) -> Option<u64> {
@@ -237,14 +233,13 @@ mod tests {
 
     #[test]
     fn the_rate_needs_two_measurements_that_agree() {
-        let twice = [even(0), even(SHORTEST), even(2 * SHORTEST)];
+        let twice = [even(0), even(2 * MS), even(4 * MS)];
         assert_eq!(measured(twice), Some(EXPECTED));
         assert_eq!(measured([even(7)]), None);
-        assert_eq!(measured([even(7), even(SHORTEST + 7)]), None);
-        assert_eq!(measured([even(0), even(1000), even(SHORTEST), even(SHORTEST + 1000)]), None);
+        assert_eq!(measured([even(7), even(2 * MS)]), None);
         assert_eq!(measured([even(0), even(LONGEST + 1), even(LONGEST * 3)]), None);
         for odd in [1, u64::MAX / 2, 9] {
-            let still = (0..5).map(|step| (odd * step.min(2), step * SHORTEST));
+            let still = (0..5).map(|step| (odd * step.min(2), step * MS));
             assert_eq!(measured(still), None);
         }
     }
@@ -260,10 +255,25 @@ mod tests {
         // Set back, by a sleep in which it stood still and began anew.
         assert_eq!(measured([even(20 * SECOND), (even(24 * SECOND).0, 28 * SECOND)]), None);
         // Later, and over so long a time that it says nothing.
-        let good = [even(0), even(SHORTEST), even(2 * SHORTEST)];
+        let good = [even(0), even(2 * MS), even(4 * MS)];
         let long = good.into_iter().chain([slept(LONGEST * 2)]);
         assert_eq!(measured(long), Some(EXPECTED));
         assert_eq!(measured(good.into_iter().chain([slept(SECOND)])), None);
+    }
+
+    #[test]
+    fn a_rate_that_is_unknown_is_measured_after_some_milliseconds() {
+        let mut rate = Rate::UNKNOWN;
+        let mut asked = Vec::new();
+        for nanos in (0..10).map(|step| step * MS) {
+            let known = rate.at(count_at(nanos), || {
+                asked.push(nanos / MS);
+                ((0, nanos as u32), Some(count_at(nanos)))
+            });
+            assert_eq!(known.is_some(), nanos >= 6 * MS);
+        }
+        // 2.4 ms are the shortest.
+        assert_eq!(asked, [0, 3, 6]);
     }
 
     #[test]
