@@ -114,25 +114,36 @@ impl Anchor {
     #[inline(never)]
     fn renew(&self) -> (i64, u32) {
         let (time, count) = read_with_count(ClockId::Realtime);
-        let off = count.is_some_and(|count| self.is_off(count, time));
-        self.serves.set(0);
-        // Another thread that holds the lock is measuring the rate, or was while this process was
-        // forked off.
-        if let Some(count) = count
-            && let Ok(mut rate) = RATE.try_lock()
-        {
-            if off {
-                *rate = Rate::UNKNOWN;
+        match (count, RATE.try_lock()) {
+            (Some(count), Ok(mut rate)) => {
+                self.begin(&mut rate, count, time, || read_with_count(ClockId::Monotonic));
             }
-            if let Some(rate) = rate.at(count, || read_with_count(ClockId::Monotonic)) {
-                self.count.set(count);
-                self.serves.set((SPAN << PLACES) / rate);
-                self.rate.set(rate);
-                self.second.set(time.0);
-                self.nanos.set(u64::from(time.1));
-            }
+            // Another thread that holds the lock is measuring the rate, or was while this process was
+            // forked off.
+            _ => self.serves.set(0),
         }
         time
+    }
+
+    /// Begins anew with this reading of the clock, if the rate is known.
+    fn begin(
+        &self,
+        rate: &mut Rate,
+        count: u64,
+        time: (i64, u32),
+        read: impl FnOnce() -> ((i64, u32), Option<u64>),
+    ) {
+        if self.is_off(count, time) {
+            *rate = Rate::UNKNOWN;
+        }
+        self.serves.set(0);
+        if let Some(rate) = rate.at(count, read) {
+            self.count.set(count);
+            self.serves.set((SPAN << PLACES) / rate);
+            self.rate.set(rate);
+            self.second.set(time.0);
+            self.nanos.set(u64::from(time.1));
+        }
     }
 
     /// Whether the clock shows another time than what this anchor would, if it has just run out.
@@ -303,6 +314,19 @@ mod tests {
         // Without an anchor.
         anchor.serves.set(0);
         assert!(!off(end, 0));
+    }
+
+    #[test]
+    fn a_clock_that_is_elsewhere_makes_the_rate_unknown() {
+        let end = count_at(SPAN);
+        let begun = |nanos: u64| {
+            let anchor = anchor(5, 0);
+            let mut rate = Rate { since: Some((0, 0)), last: Some(EXPECTED), confirmed: true };
+            anchor.begin(&mut rate, end, (5, nanos as u32), || ((0, SPAN as u32), Some(end)));
+            (rate.known(), anchor.serves.get() > 0, anchor.nanos.get())
+        };
+        assert_eq!(begun(SPAN + 100), (Some(EXPECTED), true, SPAN + 100));
+        assert_eq!(begun(SPAN + 2 * OFF), (None, false, 0));
     }
 
     fn anchor(second: i64, nanos: u64) -> Anchor {
