@@ -120,7 +120,10 @@ impl Sites {
         let (level, line) = (record.level(), record.line());
         let site = Site { prepared, key, level, line, file, module, target };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry(key).or_insert_with(|| Arc::new(site));
+        // Others may have come first since it was found to be new.
+        if known.len() < MOST {
+            known.entry(key).or_insert_with(|| Arc::new(site));
+        }
     }
 
     #[cold]
