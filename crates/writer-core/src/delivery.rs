@@ -203,16 +203,19 @@ impl Delivery {
     }
 
     fn take(&mut self, shared: &Shared) -> usize {
-        shared.pool.stock();
+        let ready = shared.pool.get_ready();
         let mut inner = shared.lock();
         inner.watch_losses(|| shared.clock.now());
         let taken = inner.queue.take_into(&mut self.hand);
+        let unneeded = inner.queue.lay_in(ready);
         if inner.queue.is_empty() {
             inner.triggered = false;
             (inner.echoes, inner.echoes_until) = (0, None);
         }
         (inner.no_room, inner.room_wanted) = (false, false);
         shared.notify_room(&inner);
+        drop(inner);
+        unneeded.into_iter().for_each(|chunk| shared.pool.put(chunk));
         taken
     }
 

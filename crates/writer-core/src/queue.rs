@@ -16,7 +16,7 @@ pub(crate) struct Queue {
     bytes: usize,
     max_lines: usize,
     max_bytes: usize,
-    /// The chunk that lines are put into, behind all others.
+    /// The chunk that lines are put into, behind all others. Where it has none, there are no others.
     open: Option<Chunk>,
     chunks: VecDeque<Chunk>,
     /// The most lines that were there when some left.
@@ -112,7 +112,16 @@ impl Queue {
     fn push_chunk(&mut self, pool: &ChunkPool, line: Line<'_>) {
         let mut chunk = pool.get(line.len());
         chunk.push(line);
-        self.chunks.extend(self.open.replace(chunk));
+        match self.open.replace(chunk) {
+            Some(full) if full.lines() > 0 => self.chunks.push_back(full),
+            unused => unused.into_iter().for_each(|chunk| pool.put(chunk)),
+        }
+    }
+
+    /// Has the next lines come into this empty chunk, so that their sender need not go to the pool;
+    /// returns it if there is one for them.
+    pub(crate) fn lay_in(&mut self, chunk: Chunk) -> Option<Chunk> {
+        if self.open.is_some() { Some(chunk) } else { self.open.replace(chunk) }
     }
 
     fn oldest(&mut self) -> Option<&mut Chunk> {
@@ -148,6 +157,10 @@ impl Queue {
     /// lines within one queue.
     pub(crate) fn take_into(&mut self, hand: &mut Hand) -> usize {
         let before = self.lines;
+        if before == 0 {
+            // An empty chunk that was laid in stays.
+            return 0;
+        }
         self.high_water = self.high_water();
         if hand.is_empty() {
             hand.lines += self.lines;
@@ -300,6 +313,25 @@ mod tests {
         assert_eq!(take_all(&mut queue, &pool), texts.join("\n") + "\n");
         assert!(queue.is_empty());
         assert_eq!((queue.bytes(), queue.high_water()), (0, 100));
+    }
+
+    #[test]
+    fn a_chunk_laid_in_takes_the_next_lines_and_is_never_taken_empty() {
+        let pool = ChunkPool::new(64, 1 << 20);
+        let mut queue = Queue::new(0, 0);
+        assert!(queue.lay_in(pool.get_ready()).is_none());
+        assert!(queue.lay_in(pool.get_ready()).is_some());
+        let mut hand = Hand::default();
+        assert_eq!(queue.take_into(&mut hand), 0);
+        assert!(hand.is_empty());
+        // Too long for it: it must not come before this line as a chunk without lines.
+        push(&mut queue, &pool, &"x".repeat(100));
+        push(&mut queue, &pool, "a");
+        assert_eq!(take_all(&mut queue, &pool), "x".repeat(100) + "\na\n");
+        assert!(queue.lay_in(pool.get_ready()).is_none());
+        queue.evict_for(&pool, 1);
+        push(&mut queue, &pool, "b");
+        assert_eq!(take_all(&mut queue, &pool), "b\n");
     }
 
     #[test]
