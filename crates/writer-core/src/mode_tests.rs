@@ -75,6 +75,25 @@ fn at_once_has_no_naps() {
 }
 
 #[test]
+fn at_once_gathers_what_came_during_a_write_unless_it_is_much() {
+    let start = Instant::now();
+    let mut rhythm = Rhythm::new(&Config::default(), true, start);
+    rhythm.flushed(start);
+    assert_eq!(rhythm.decide(&lines(0), start), Verdict::Wait(None, 1));
+    assert_eq!(rhythm.decide(&lines(1000), start), Verdict::Nap(start + GATHER));
+    for much in [Look { half_full: true, ..lines(9) }, Look { full: true, ..lines(9) }] {
+        assert_eq!(rhythm.decide(&much, start), Verdict::Write);
+    }
+    rhythm.go_on();
+    assert_eq!(rhythm.decide(&lines(1), start), Verdict::Write);
+    // An interval of zero says the same of every line, but its worker has its naps already.
+    let zero = Config { flush_interval: Some(Duration::ZERO), ..Config::default() };
+    let mut rhythm = Rhythm::new(&zero, false, start);
+    rhythm.flushed(start);
+    assert_eq!(rhythm.decide(&lines(1), start), Verdict::Write);
+}
+
+#[test]
 fn echoes_make_no_write_due_before_their_time() {
     let (rhythm, start) = rhythm(Mode::Trigger, |c| c.batch_size = 1);
     let until = start + 300 * MS;
@@ -92,7 +111,7 @@ fn loop_writes_at_ticks_only_and_skips_missed_ones() {
     let mut at_time = |look: Look, ms| {
         rhythm.reach(at(ms));
         let verdict = rhythm.decide(&look, at(ms));
-        rhythm.leave_tick();
+        rhythm.go_on();
         verdict
     };
     assert_eq!(at_time(lines(1000), 29), Verdict::Wait(Some(at(30)), usize::MAX));
@@ -118,7 +137,7 @@ fn loop_with_a_tick_as_long_as_the_interval_writes_at_every_tick() {
         rhythm.reach(now);
         rhythm.flushed(now - MS);
         assert_eq!(rhythm.decide(&lines(1), now), Verdict::Write);
-        rhythm.leave_tick();
+        rhythm.go_on();
     }
 }
 

@@ -152,11 +152,19 @@ impl Shared {
 impl Rig {
     /// A writer with a worker that is asleep.
     pub(crate) fn new(change: impl FnOnce(&mut Config)) -> Rig {
-        let mut rig = Rig::without_worker(change);
-        let shared = Arc::clone(&rig.shared);
-        rig.worker = Some(std::thread::spawn(move || worker::run(&shared, false)));
-        rig.quiet();
-        rig
+        Rig::without_worker(change).work(false)
+    }
+
+    /// One for which every line is due at once.
+    pub(crate) fn at_once(change: impl FnOnce(&mut Config)) -> Rig {
+        Rig::without_worker(change).work(true)
+    }
+
+    fn work(mut self, at_once: bool) -> Rig {
+        let shared = Arc::clone(&self.shared);
+        self.worker = Some(std::thread::spawn(move || worker::run(&shared, at_once)));
+        self.quiet();
+        self
     }
 
     pub(crate) fn without_worker(change: impl FnOnce(&mut Config)) -> Rig {

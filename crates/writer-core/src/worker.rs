@@ -203,7 +203,7 @@ impl Worker<'_> {
             return Ok(Task::Idle);
         }
         also_at(self.idle_at);
-        self.rhythm.leave_tick();
+        self.rhythm.go_on();
         Err(Sleep { alarm: self.alarm(inner, verdict), until })
     }
 
@@ -228,7 +228,7 @@ impl Worker<'_> {
 
     fn write(&mut self, forced: bool) {
         let shared = self.shared;
-        self.rhythm.leave_tick();
+        self.rhythm.go_on();
         if forced {
             shared.lock().count.forced_flushes += 1;
         }
@@ -280,6 +280,7 @@ fn look_at(inner: &Inner, busy: bool) -> Look {
         echoes_until: inner.echoes_until,
         busy,
         full: inner.no_room || inner.queue.is_full(),
+        half_full: inner.queue.is_half_full(),
         triggered: inner.triggered,
     }
 }

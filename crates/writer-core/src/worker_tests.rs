@@ -51,6 +51,54 @@ fn a_line_sent_during_a_slow_write_is_due_one_interval_after_it_was_sent() {
     assert_eq!(rig.probe.text(), "a\nb\n");
 }
 
+/// A worker that is at once has written `a`, and `b` came meanwhile.
+fn one_came_during_the_write() -> Rig {
+    let rig = Rig::at_once(|_| {});
+    rig.probe.script(|script| script.gate = true);
+    rig.send("a").unwrap();
+    rig.until_call(1);
+    rig.send("b").unwrap();
+    rig.probe.script(|script| script.gate = false);
+    rig.until(|inner| inner.count.flush_count == 1 && inner.asleep.is_some());
+    assert_eq!(rig.probe.text(), "a\n");
+    rig
+}
+
+#[test]
+fn lines_that_come_during_a_write_go_out_together_a_moment_later() {
+    let rig = one_came_during_the_write();
+    let due = rig.shared.lock().asleep.unwrap();
+    assert_eq!(due, Some(rig.shared.clock.now() + Duration::from_micros(50)));
+    rig.send("c").unwrap();
+    assert_eq!(rig.probe.text(), "a\n");
+    rig.advance(Duration::from_micros(50));
+    assert_eq!(rig.probe.text(), "a\nb\nc\n");
+    assert_eq!(rig.metrics().flush_count, 2);
+    // It found none when it had written them, and waits for nothing.
+    rig.send("d").unwrap();
+    rig.until(|inner| inner.count.written == 4);
+}
+
+#[test]
+fn a_flush_and_a_shutdown_wait_for_no_further_lines() {
+    let rig = one_came_during_the_write();
+    rig.shared.flush(Duration::MAX).unwrap();
+    assert_eq!(rig.probe.text(), "a\nb\n");
+    let rig = one_came_during_the_write();
+    rig.shared.shutdown(Duration::MAX).unwrap();
+    assert_eq!(rig.probe.text(), "a\nb\n");
+}
+
+#[test]
+fn a_queue_that_gets_half_full_is_written_without_waiting_for_more() {
+    let rig = one_came_during_the_write();
+    let half = rig.shared.config.max_queue_size / 2;
+    for _ in 1..half {
+        rig.send("c").unwrap();
+    }
+    rig.until(|inner| inner.count.written == half as u64 + 1);
+}
+
 #[test]
 fn a_full_batch_is_written_without_the_clock() {
     let rig = Rig::new(|c| c.batch_size = 3);
