@@ -4,20 +4,22 @@
 //!
 //! Calls come one every 10 us, or in bursts of 100 every millisecond; the pace is kept by spinning,
 //! so that the caller's processor stays awake. Each value includes reading the clock, about 20 ns:
-//! the row `no-op` shows how much, and how quiet the machine is. `send` is a line of 150 bytes, `log`
-//! and `tracing` the common event. After each case the counters are checked: every line is written.
+//! the row `no-op` shows how much. `encode` is the common event turned into a line and no more, by the
+//! only thread there is: its tail is that of the machine. `send` is a line of 150 bytes, `log` and
+//! `tracing` the common event. After each case the counters are checked: every line is written.
 
 use std::hint::black_box;
 use std::path::Path;
 use std::time::Duration;
 
 use tracing_subscriber::prelude::*;
-use writer_benches::{Event, FIRST, Options, Pace, QUANTILES, line, measure};
+use writer_benches::{Event, FIRST, Options, Pace, QUANTILES, encode, line, measure};
 use writer_core::{Mode, Strategy, Writer, WriterBuilder};
 
 #[derive(Clone, Copy)]
 enum Call {
     NoOp,
+    Encode,
     Send,
     Log,
     Tracing,
@@ -26,7 +28,9 @@ enum Call {
 type Case = (Call, Mode, Strategy);
 
 fn cases() -> Vec<Case> {
-    let mut cases = vec![(Call::NoOp, Mode::default(), Strategy::default())];
+    let alone = [Call::NoOp, Call::Encode];
+    let mut cases: Vec<Case> =
+        alone.map(|call| (call, Mode::default(), Strategy::default())).into();
     for mode in [Mode::Trigger, Mode::Loop] {
         cases.extend(Strategy::ALL.iter().map(|&strategy| (Call::Send, mode, strategy)));
         cases.extend([Call::Log, Call::Tracing].map(|call| (call, mode, Strategy::default())));
@@ -41,6 +45,7 @@ fn name((call, mode, strategy): Case, pace: Pace) -> String {
     };
     match call {
         Call::NoOp => format!("no-op, {pace}"),
+        Call::Encode => format!("encode, {pace}"),
         Call::Send => format!("send, {mode}, {strategy}, {pace}"),
         Call::Log => format!("log, {mode}, {strategy}, {pace}"),
         Call::Tracing => format!("tracing, {mode}, {strategy}, {pace}"),
@@ -52,6 +57,7 @@ fn run((call, mode, strategy): Case, pace: Pace, calls: usize, path: &Path) -> V
     let writer = |builder: WriterBuilder| builder.build().expect("a writer");
     let (histogram, guard) = match call {
         Call::NoOp => (measure(pace, calls, |number| _ = black_box(number)), None),
+        Call::Encode => (measure(pace, calls, encode), None),
         Call::Send => {
             let line = line(150);
             let (writer, guard) = writer(builder);

@@ -23,7 +23,7 @@ mod pace;
 mod process;
 mod spread;
 
-pub use event::{Event, LINE_BYTES, line};
+pub use event::{Event, LINE_BYTES, encode, line};
 pub use limits::{map_limit, write_limit};
 pub use options::Options;
 pub use pace::{FIRST, Pace, QUANTILES, measure};

@@ -57,6 +57,8 @@ const fn case(
 
 /// The name of the case that does nothing.
 pub const NO_OP: &str = "no-op";
+/// The name of the case that only encodes.
+pub const ENCODE: &str = "writer-core, encoding alone";
 /// The name of the loop of `write(2)` calls.
 pub const WRITE_LIMIT: &str = "raw: write(2) of 1 MiB blocks";
 
@@ -64,6 +66,7 @@ pub const WRITE_LIMIT: &str = "raw: write(2) of 1 MiB blocks";
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[
     case(NO_OP, "writer-benches", Lines::None, raw::no_op, "the call, and nothing in it"),
+    case(ENCODE, "writer-core", Lines::None, ours::encode, "the event as a line, and no more: no queue, no second thread, no file"),
     case("writer-tracing", "writer-tracing", Lines::Json, ours::tracing, "defaults: BlockBuffered, Trigger, Block"),
     case("writer-tracing, mmap", "writer-tracing", Lines::Json, ours::tracing_mmap, "MemoryMapped"),
     case("writer-tracing, loop", "writer-tracing", Lines::Json, ours::tracing_loop, "Loop"),

@@ -6,7 +6,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
-use crate::case::{CASES, Case, Lines, NO_OP};
+use crate::case::{CASES, Case, Lines};
 use crate::data::Kind;
 use crate::report::Results;
 
@@ -25,7 +25,7 @@ const OTHERS: RGBColor = RGBColor(0x5b, 0x7d, 0xb1);
 const GREY: RGBColor = RGBColor(0x66, 0x66, 0x66);
 
 fn is_ours(case: &Case) -> bool {
-    case.package.starts_with("writer-") && case.name != NO_OP
+    case.package.starts_with("writer-") && case.lines != Lines::None
 }
 
 fn color(case: &Case) -> RGBColor {
@@ -118,7 +118,7 @@ pub fn latency(results: &Results, path: &Path) {
     }
     for (row, (case, values)) in rows.into_iter().enumerate() {
         let y = TOP + ROW * row as i32 + 12;
-        let color = if case.name == NO_OP { GREY } else { color(case) };
+        let color = if case.lines == Lines::None { GREY } else { color(case) };
         text(&area, (LEFT - 8, y), 13, BLACK, HPos::Right, case.name);
         let (first, last) = (place(values[0]), place(values[2]));
         rectangle(&area, (first, y - 2), (last, y + 2), color.mix(0.5).filled());

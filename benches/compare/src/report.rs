@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use writer_benches::{QUANTILES, Rounds, Spread};
 
 use crate::Options;
-use crate::case::{CASES, Case, Lines, NO_OP};
+use crate::case::{CASES, Case, Lines};
 use crate::data::{self, Kind, Run};
 use crate::plot;
 use crate::targets;
@@ -167,8 +167,8 @@ fn latency(results: &Results) -> String {
         write!(table, " {name} |").expect("a string grows");
     }
     table.push_str(" bursts: p50 | p99 | p99.9 |\n|---|---|---|---|---|---|---|---|---|\n");
-    let no_op = CASES.iter().filter(|case| case.name == NO_OP);
-    for case in no_op.chain(event_cases()) {
+    let without_lines = CASES.iter().filter(|case| case.lines == Lines::None);
+    for case in without_lines.chain(event_cases()) {
         write!(table, "| {} |", case.name).expect("a string grows");
         for quantile in 0..QUANTILES.len() {
             let value = median(results.latency(case.name, Kind::Latency, quantile), 0);

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::SystemTime;
 
 use crate::Options;
-use crate::case::{CASES, Case, Lines, NO_OP, WRITE_LIMIT};
+use crate::case::{CASES, Case, Lines, WRITE_LIMIT};
 use crate::check;
 use crate::child;
 use crate::data::{Kind, Run};
@@ -22,7 +22,7 @@ fn plan(options: &Options) -> Vec<(&'static Case, Kind, u64)> {
         built(case) && options.words.iter().all(|word| case.name.contains(word.as_str()))
     };
     for case in CASES.iter().filter(wanted) {
-        if case.name != NO_OP {
+        if case.lines != Lines::None {
             plan.push((case, Kind::Throughput, 1));
             if case.name != WRITE_LIMIT {
                 plan.push((case, Kind::Throughput, 4));

@@ -54,6 +54,10 @@ pub fn log_synchronous(folder: &Path) -> Running {
     with_log(builder(folder).synchronous(true))
 }
 
+pub fn encode(_: &Path) -> Running {
+    Running::new(writer_benches::encode, || ())
+}
+
 fn with_lines(writer: WriterBuilder) -> Running {
     static RUNNING: OnceLock<(Writer, Vec<u8>)> = OnceLock::new();
     let (writer, guard) = writer.build().expect("a writer");
