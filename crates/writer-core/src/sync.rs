@@ -8,6 +8,14 @@ pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 
 use std::sync::PoisonError;
 
+/// How many pauses of the processor a thread makes, once, before it looks at a taken lock again.
+///
+/// Mostly the lock is free by then, and no system call was needed: with near cores 4 to 11 % of the CPU
+/// time of an event from four threads on two of them. More pauses, or more looks, each of which takes
+/// the cache line from the thread that needs it to let go, bring less, and cost with distant cores.
+#[cfg(not(loom))]
+const PAUSES: usize = 16;
+
 /// How often a thread offers its time slice before it sleeps on a taken lock.
 ///
 /// The critical sections are some tens of nanoseconds long; sleeping and being woken costs
@@ -29,6 +37,10 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(not(loom))]
 #[cold]
 fn lock_contended<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    (0..PAUSES).for_each(|_| std::hint::spin_loop());
+    if let Some(guard) = try_lock(mutex) {
+        return guard;
+    }
     for _ in 0..YIELDS {
         std::thread::yield_now();
         if let Some(guard) = try_lock(mutex) {
