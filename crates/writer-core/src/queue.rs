@@ -280,6 +280,10 @@ impl Hand {
 }
 
 #[cfg(test)]
+#[path = "queue_tests.rs"]
+mod model;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::Severity;
