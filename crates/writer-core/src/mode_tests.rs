@@ -74,6 +74,7 @@ fn at_once_has_no_naps() {
     assert_eq!(rhythm.decide(&lines(1), start), Verdict::Write);
 }
 
+#[cfg(not(windows))]
 #[test]
 fn at_once_gathers_what_came_during_a_write_unless_it_is_much() {
     let start = Instant::now();

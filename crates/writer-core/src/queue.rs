@@ -121,6 +121,7 @@ impl Queue {
     /// Has the next lines come into this empty chunk, so that their sender need not go to the pool;
     /// returns it if there is one for them.
     pub(crate) fn lay_in(&mut self, chunk: Chunk) -> Option<Chunk> {
+        debug_assert_eq!(chunk.lines(), 0);
         if self.open.is_some() { Some(chunk) } else { self.open.replace(chunk) }
     }
 
@@ -137,7 +138,7 @@ impl Queue {
     pub(crate) fn evict_for(&mut self, pool: &ChunkPool, len: usize) -> BySeverity {
         let mut evicted = BySeverity::default();
         self.high_water = self.high_water();
-        while !self.fits(len) {
+        while !self.fits(len) && !self.is_empty() {
             let Some(oldest) = self.oldest() else { break };
             let ((len, severity), left) = (oldest.evict(), oldest.lines());
             self.bytes -= len;

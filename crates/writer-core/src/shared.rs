@@ -34,6 +34,10 @@ const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
 /// a system less per byte.
 const USUAL_CHUNK: usize = 256 << 10;
 
+/// A queue of fewer bytes has each chunk begin at its front: those that begin behind old lines hold down
+/// to half as much, which is a small part of the memory of larger queues only.
+const LARGE_QUEUE: usize = 16 << 20;
+
 /// One writer, as its handles and its worker see it.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -255,9 +259,11 @@ impl Shared {
         };
         let chunk_bytes = config.block_size.max(USUAL_CHUNK.min(queue_bytes));
         let chunk_bytes = chunk_bytes.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
+        // A chunk must hold a block, or lines that wait would be written in less.
+        let least = if queue_bytes < LARGE_QUEUE { usize::MAX } else { config.block_size };
         Shared {
             callbacks,
-            pool: ChunkPool::new(chunk_bytes, queue_bytes),
+            pool: ChunkPool::new(chunk_bytes, queue_bytes).leaving(least),
             inner: Apart(Mutex::new(inner)),
             work: Condvar::new(),
             room: Condvar::new(),

@@ -28,10 +28,11 @@ const YIELDS: usize = 16;
 #[cfg(not(loom))]
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    match mutex.try_lock() {
-        Ok(guard) => guard,
-        Err(_) => lock_contended(mutex),
+    // Not by `match`: an error that says the lock is poisoned holds it until the end of one.
+    if let Some(guard) = try_lock(mutex) {
+        return guard;
     }
+    lock_contended(mutex)
 }
 
 #[cfg(not(loom))]
@@ -56,10 +57,37 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Takes the lock if it is free.
+#[inline]
 pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
     match mutex.try_lock() {
         Ok(guard) => Some(guard),
         Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(std::sync::TryLockError::WouldBlock) => None,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::{Arc, mpsc};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_lock_that_a_panic_has_poisoned_is_taken_like_any_other() {
+        let mutex = Arc::new(Mutex::new(1));
+        let poisoner = Arc::clone(&mutex);
+        let poisoned = std::thread::spawn(move || {
+            let _guard = lock(&poisoner);
+            panic!("while the lock is held");
+        });
+        assert!(poisoned.join().is_err());
+        // By another thread, since the fault was to wait for ever.
+        let (done, is_done) = mpsc::channel();
+        std::thread::spawn(move || {
+            *lock(&mutex) += 1;
+            done.send(*lock(&mutex))
+        });
+        assert_eq!(is_done.recv_timeout(Duration::from_secs(30)), Ok(2));
     }
 }

@@ -156,6 +156,7 @@ impl Rig {
     }
 
     /// One for which every line is due at once.
+    #[cfg(not(windows))]
     pub(crate) fn at_once(change: impl FnOnce(&mut Config)) -> Rig {
         Rig::without_worker(change).work(true)
     }

@@ -395,3 +395,30 @@ fn memory_is_at_most_one_queue_and_one_batch() {
     }
     paused.finish();
 }
+
+#[test]
+fn a_sink_that_waits_for_a_block_gets_one_from_used_chunks_too() {
+    const BLOCK: usize = 256 << 10;
+    let (sink, record) = TestSink::answering(|lines, more_waiting| {
+        let holds = more_waiting && lines.len() < BLOCK;
+        Ok(if holds { 0 } else { lines.len() })
+    });
+    let (writer, guard) =
+        Writer::to(sink).mode(Mode::Manual).block_size(BLOCK).max_queue_size(0).build().unwrap();
+    let line = "x".repeat(150);
+    let mut blocks = Vec::new();
+    for lines in [600, 600, 600, 12_000] {
+        let before = record.bytes().len();
+        for _ in 0..lines {
+            writer.send(&line).unwrap();
+        }
+        writer.flush(LIMIT).unwrap();
+        blocks.push(record.bytes().len() - before);
+    }
+    assert_eq!(blocks, [600, 600, 600, 12_000].map(|lines| lines * 151));
+    let taken = record.calls().into_iter().filter(|(lines, more)| !more || lines.len() >= BLOCK);
+    let taken: Vec<usize> = taken.map(|(lines, _)| lines.len()).collect();
+    let short = taken.iter().filter(|&&bytes| bytes < BLOCK).count();
+    assert_eq!(short, 4, "one remainder for each flush: {taken:?}");
+    guard.shutdown(LIMIT).unwrap();
+}
