@@ -362,4 +362,17 @@ mod tests {
         assert!(hot <= align_of::<Apart<u8>>(), "{hot} bytes");
         assert_eq!(std::mem::offset_of!(Shared, inner) % align_of::<Apart<u8>>(), 0);
     }
+
+    #[test]
+    fn used_chunks_go_on_behind_their_old_lines_in_large_queues_only() {
+        let begins_anew = |bytes| {
+            let rig = crate::testing::Rig::without_worker(|c| c.max_queue_bytes = bytes);
+            let mut used = rig.shared.pool.get_ready();
+            used.push(crate::chunk::Line::new(b"a", crate::Severity::Info));
+            rig.shared.pool.put(used);
+            rig.shared.pool.get_ready().has_room(USUAL_CHUNK + USUAL_CHUNK / 16 - 4)
+        };
+        assert!(begins_anew(1 << 20) && begins_anew(LARGE_QUEUE - 1));
+        assert!(!begins_anew(LARGE_QUEUE) && !begins_anew(0));
+    }
 }
