@@ -232,7 +232,7 @@ impl Hand {
     /// Notes that `bytes` of the front are out and returns how many lines that completed.
     pub(crate) fn advance(&mut self, pool: &ChunkPool, bytes: usize) -> usize {
         let Some(front) = self.chunks.front_mut() else { return 0 };
-        let done = front.advance(bytes);
+        let done = front.consume(bytes);
         self.lines -= done;
         if front.lines() == 0
             && let Some(empty) = self.chunks.pop_front()

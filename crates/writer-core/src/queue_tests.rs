@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Severity;
 
-/// Bytes of lines in a chunk: few, so that chunks fill up, go round and are begun anew all the time.
+/// Bytes of lines in a chunk: few, so that chunks fill up and go round all the time.
 const CHUNK: usize = 64;
 
 #[derive(Debug, Clone)]

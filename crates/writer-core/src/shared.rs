@@ -34,10 +34,6 @@ const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
 /// a system less per byte.
 const USUAL_CHUNK: usize = 256 << 10;
 
-/// A queue of fewer bytes has each chunk begin at its front: those that begin behind old lines hold down
-/// to half as much, which is a small part of the memory of larger queues only.
-const LARGE_QUEUE: usize = 16 << 20;
-
 /// One writer, as its handles and its worker see it.
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -259,11 +255,9 @@ impl Shared {
         };
         let chunk_bytes = config.block_size.max(USUAL_CHUNK.min(queue_bytes));
         let chunk_bytes = chunk_bytes.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
-        // A chunk must hold a block, or lines that wait would be written in less.
-        let least = if queue_bytes < LARGE_QUEUE { usize::MAX } else { config.block_size };
         Shared {
             callbacks,
-            pool: ChunkPool::new(chunk_bytes, queue_bytes).leaving(least),
+            pool: ChunkPool::new(chunk_bytes, queue_bytes),
             inner: Apart(Mutex::new(inner)),
             work: Condvar::new(),
             room: Condvar::new(),
@@ -361,18 +355,5 @@ mod tests {
         let hot = lock + std::mem::offset_of!(Inner, queue) + Queue::HOT;
         assert!(hot <= align_of::<Apart<u8>>(), "{hot} bytes");
         assert_eq!(std::mem::offset_of!(Shared, inner) % align_of::<Apart<u8>>(), 0);
-    }
-
-    #[test]
-    fn used_chunks_go_on_behind_their_old_lines_in_large_queues_only() {
-        let begins_anew = |bytes| {
-            let rig = crate::testing::Rig::without_worker(|c| c.max_queue_bytes = bytes);
-            let mut used = rig.shared.pool.get_ready();
-            used.push(crate::chunk::Line::new(b"a", crate::Severity::Info));
-            rig.shared.pool.put(used);
-            rig.shared.pool.get_ready().has_room(USUAL_CHUNK + USUAL_CHUNK / 16 - 4)
-        };
-        assert!(begins_anew(1 << 20) && begins_anew(LARGE_QUEUE - 1));
-        assert!(!begins_anew(LARGE_QUEUE) && !begins_anew(0));
     }
 }
