@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::peers::{log_users, others, ours, raw, tracing_users};
+use crate::peers::{apart, log_users, others, ours, raw, tracing_users};
 
 /// A logger that runs.
 pub struct Running {
@@ -45,6 +45,18 @@ pub struct Case {
     pub start: fn(&Path) -> Running,
 }
 
+impl Case {
+    /// The feature by which the library is built into a program of its own, if it is; see
+    /// [`apart`].
+    pub fn feature(&self) -> Option<&'static str> {
+        match self.package {
+            "spdlog-rs" => Some("spdlog"),
+            "emit_file" => Some("emit"),
+            _ => None,
+        }
+    }
+}
+
 const fn case(
     name: &'static str,
     package: &'static str,
@@ -77,14 +89,14 @@ pub const CASES: &[Case] = &[
     case("tracing-subscriber + tracing-appender, BufWriter", "tracing-appender", Lines::Json, tracing_users::fmt_json_buffered, "fmt().json(), non_blocking over a BufWriter<File>, lossy(false)"),
     case("tracing-subscriber + tracing-appender, default", "tracing-appender", Lines::Json, tracing_users::fmt_json_lossy, "fmt().json(), non_blocking over a File: drops when full"),
     case("json-subscriber + tracing-appender", "json-subscriber", Lines::Json, tracing_users::json_subscriber, "fmt(), non_blocking over a File, lossy(false)"),
-    case("spdlog-rs, synchronous", "spdlog-rs", Lines::Json, others::spdlog, "FileSink, JsonFormatter, feature multi-thread"),
-    case("spdlog-rs, async", "spdlog-rs", Lines::Json, others::spdlog_async, "AsyncPoolSink over FileSink, JsonFormatter; blocks when full by default"),
+    case("spdlog-rs, synchronous", "spdlog-rs", Lines::Json, apart::spdlog::synchronous, "FileSink, JsonFormatter, feature multi-thread"),
+    case("spdlog-rs, async", "spdlog-rs", Lines::Json, apart::spdlog::asynchronous, "AsyncPoolSink over FileSink, JsonFormatter; blocks when full by default"),
     case("slog-json + slog-async", "slog-async", Lines::Json, others::slog, "OverflowStrategy::Block, over a BufWriter"),
     case("slog-async, default", "slog-async", Lines::Json, others::slog_lossy, "drops when full"),
     case("flexi_logger, buffered", "flexi_logger", Lines::Json, log_users::flexi_buffered, "json_format, WriteMode::BufferAndFlush"),
     case("flexi_logger, async", "flexi_logger", Lines::Json, log_users::flexi_async, "json_format, WriteMode::Async: the queue has no bound"),
     case("logforth, async", "logforth", Lines::Json, log_users::logforth, "Async over File, JsonLayout: the queue has no bound by default"),
-    case("emit_file", "emit_file", Lines::Json, others::emit, "defaults: syncs each batch, gives up what exceeds 10 000 events"),
+    case("emit_file", "emit_file", Lines::Json, apart::emit::file, "defaults: syncs each batch, gives up what exceeds 10 000 events"),
     case("log4rs", "log4rs", Lines::Json, log_users::log4rs, "FileAppender, JsonEncoder, feature log_kv"),
     case("fast_log", "fast_log", Lines::Json, log_users::fast_log, "chan_len 100 000, FastLogFormatJson; has no key-values: they stand in the message"),
     case("ftlog", "ftlog", Lines::Text, log_users::ftlog, "bounded(100 000, true): blocks; fixed time zone; has no key-values: they stand in the message"),

@@ -3,10 +3,13 @@
 //! ```sh
 //! cargo run --release -- list                                   # the cases
 //! cargo run --release -- run --rounds 1 --data results.jsonl     # one round over all cases
-//! cargo run --release --features emit -- run --rounds 1          # the cases of emit, in a program of their own
+//! cargo run --release -- run --with emit=PROGRAM ...             # also the cases of a build with a feature
 //! cargo run --release -- run --kind latency spdlog --data ...    # one kind, cases with a word in the name
 //! cargo run --release -- report --data results.jsonl --docs ../../docs
 //! ```
+//!
+//! Two libraries are built into programs of their own by the features `spdlog` and `emit`, see
+//! `peers/apart.rs`; `scripts/compare` builds all three and runs them.
 //!
 //! `run` appends to its data file, so that a long comparison can be done in pieces; each call takes
 //! the cases one after the other, round by round, so that a noisy moment hits all alike. `report`
@@ -39,6 +42,8 @@ pub struct Options {
     pub dir: PathBuf,
     pub data: PathBuf,
     pub docs: Option<PathBuf>,
+    /// Programs with further cases, by the feature they were built with.
+    pub with: Vec<(String, PathBuf)>,
     pub words: Vec<String>,
 }
 
@@ -52,6 +57,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
         dir: std::env::temp_dir(),
         data: PathBuf::from("results.jsonl"),
         docs: None,
+        with: Vec::new(),
         words: Vec::new(),
     };
     while let Some(arg) = args.next() {
@@ -64,6 +70,11 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
             "--kind" => options.kind = Some(value().parse().expect("a kind")),
             "--dir" => options.dir = value().into(),
             "--data" => options.data = value().into(),
+            "--with" => {
+                let value = value();
+                let (feature, program) = value.split_once('=').expect("a feature and a program");
+                options.with.push((feature.to_owned(), program.into()));
+            }
             "--docs" => options.docs = Some(value().into()),
             word if !word.starts_with("--") => options.words.push(word.to_owned()),
             other => panic!("unknown argument {other}"),

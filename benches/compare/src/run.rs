@@ -1,6 +1,6 @@
 //! Starts children, checks what they leave, and keeps the results.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::SystemTime;
 
@@ -9,6 +9,7 @@ use crate::case::{CASES, Case, Lines, WRITE_LIMIT};
 use crate::check;
 use crate::child;
 use crate::data::{Kind, Run};
+use crate::peers::apart::BUILT_WITH;
 
 /// Events of a run that counts allocations; half of them come before the counting.
 const COUNTED: u64 = 200_000;
@@ -16,10 +17,9 @@ const COUNTED: u64 = 200_000;
 /// What is run in one round.
 fn plan(options: &Options) -> Vec<(&'static Case, Kind, u64)> {
     let mut plan = Vec::new();
-    // A build with emit has nothing else, see the feature.
-    let built = |case: &&Case| (case.package == "emit_file") == cfg!(feature = "emit");
     let wanted = |case: &&Case| {
-        built(case) && options.words.iter().all(|word| case.name.contains(word.as_str()))
+        program(case, options).is_some()
+            && options.words.iter().all(|word| case.name.contains(word.as_str()))
     };
     for case in CASES.iter().filter(wanted) {
         if case.lines != Lines::None {
@@ -41,6 +41,19 @@ fn plan(options: &Options) -> Vec<(&'static Case, Kind, u64)> {
     plan
 }
 
+/// The program that has this case: this one, or one of those named.
+fn program(case: &Case, options: &Options) -> Option<PathBuf> {
+    match case.feature() {
+        feature if feature == BUILT_WITH => std::env::current_exe().ok(),
+        feature => options
+            .with
+            .iter()
+            .find(|(name, _)| Some(&**name) == feature)
+            .cloned()
+            .map(|(_, path)| path),
+    }
+}
+
 pub fn run(options: &Options) -> ExitCode {
     let plan = plan(options);
     let commit = commit();
@@ -53,7 +66,7 @@ pub fn run(options: &Options) -> ExitCode {
                 Kind::Latency | Kind::Bursts => options.calls,
                 Kind::Allocations => COUNTED,
             };
-            let run = once(case, kind, threads, events, &commit, &options.dir);
+            let run = once(case, kind, threads, events, &commit, options);
             print(&run);
             run.append(&options.data).expect("room for the results");
         }
@@ -61,12 +74,19 @@ pub fn run(options: &Options) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn once(case: &Case, kind: Kind, threads: u64, events: u64, commit: &str, dir: &Path) -> Run {
-    let folder = dir.join(format!("compare_{}", std::process::id()));
+fn once(
+    case: &Case,
+    kind: Kind,
+    threads: u64,
+    events: u64,
+    commit: &str,
+    options: &Options,
+) -> Run {
+    let folder = options.dir.join(format!("compare_{}", std::process::id()));
     let files = folder.join("files");
     std::fs::create_dir_all(&files).expect("a new folder");
     let result = folder.join("result.json");
-    let status = Command::new(std::env::current_exe().expect("a path"))
+    let status = Command::new(program(case, options).expect("a program"))
         .args([child::WORD, case.name, kind.name()])
         .args([threads.to_string(), events.to_string()])
         .args([&files, &result])
