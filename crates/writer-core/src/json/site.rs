@@ -117,6 +117,10 @@ fn short_eq(one: &str, other: &str) -> bool {
         return false;
     }
     match one.len() {
+        2..4 => {
+            one.first_chunk::<2>() == other.first_chunk()
+                && one.last_chunk::<2>() == other.last_chunk()
+        }
         4..8 => {
             one.first_chunk::<4>() == other.first_chunk()
                 && one.last_chunk::<4>() == other.last_chunk()
