@@ -5,8 +5,9 @@
 //! Calls come one every 10 us, or in bursts of 100 every millisecond; the pace is kept by spinning,
 //! so that the caller's processor stays awake. Each value includes reading the clock, about 20 ns:
 //! the row `no-op` shows how much. `encode` is the common event turned into a line and no more, by the
-//! only thread there is: its tail is that of the machine. `send` is a line of 150 bytes, `log` and
-//! `tracing` the common event. After each case the counters are checked: every line is written.
+//! only thread there is: its tail is that of the machine. `refused` is the event through `tracing` to a full
+//! queue that nobody takes from: no copy, no work of a second thread. `send` is a line of 150 bytes, `log` and
+//! `tracing` the common event. After each case the counters are checked: every line is written, or refused.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -14,12 +15,13 @@ use std::time::Duration;
 
 use tracing_subscriber::prelude::*;
 use writer_benches::{Event, FIRST, Options, Pace, QUANTILES, encode, line, measure};
-use writer_core::{Mode, Strategy, Writer, WriterBuilder};
+use writer_core::{Mode, QueuePolicy, Strategy, Writer, WriterBuilder};
 
 #[derive(Clone, Copy)]
 enum Call {
     NoOp,
     Encode,
+    Refused,
     Send,
     Log,
     Tracing,
@@ -28,7 +30,7 @@ enum Call {
 type Case = (Call, Mode, Strategy);
 
 fn cases() -> Vec<Case> {
-    let alone = [Call::NoOp, Call::Encode];
+    let alone = [Call::NoOp, Call::Encode, Call::Refused];
     let mut cases: Vec<Case> =
         alone.map(|call| (call, Mode::default(), Strategy::default())).into();
     for mode in [Mode::Trigger, Mode::Loop] {
@@ -46,10 +48,17 @@ fn name((call, mode, strategy): Case, pace: Pace) -> String {
     match call {
         Call::NoOp => format!("no-op, {pace}"),
         Call::Encode => format!("encode, {pace}"),
+        Call::Refused => format!("refused, {pace}"),
         Call::Send => format!("send, {mode}, {strategy}, {pace}"),
         Call::Log => format!("log, {mode}, {strategy}, {pace}"),
         Call::Tracing => format!("tracing, {mode}, {strategy}, {pace}"),
     }
+}
+
+/// A writer that takes one line, and nothing more until it ends.
+fn full(builder: WriterBuilder) -> WriterBuilder {
+    let builder = builder.mode(Mode::Manual).max_queue_size(1);
+    builder.queue_policy(QueuePolicy::DropNewest).on_drop(|_| {})
 }
 
 fn run((call, mode, strategy): Case, pace: Pace, calls: usize, path: &Path) -> Vec<u64> {
@@ -72,7 +81,8 @@ fn run((call, mode, strategy): Case, pace: Pace, calls: usize, path: &Path) -> V
             };
             (measure(pace, calls, log), Some(guard))
         }
-        Call::Tracing => {
+        Call::Tracing | Call::Refused => {
+            let builder = if matches!(call, Call::Refused) { full(builder) } else { builder };
             let (layer, guard) = writer_tracing::builder(builder).build().expect("a layer");
             let event = |number| {
                 let Event { user_id, latency_ms, path, ok } = Event::new(number);
@@ -86,7 +96,9 @@ fn run((call, mode, strategy): Case, pace: Pace, calls: usize, path: &Path) -> V
     };
     if let Some(guard) = guard {
         guard.shutdown(Duration::from_secs(60)).expect("a complete shutdown");
-        assert_eq!(guard.writer().metrics().written, (FIRST + calls) as u64);
+        let m = guard.writer().metrics();
+        let refused = if matches!(call, Call::Refused) { m.sent - 1 } else { 0 };
+        assert_eq!((m.written + m.refused, m.refused), ((FIRST + calls) as u64, refused));
     }
     QUANTILES.iter().map(|&(quantile, _)| histogram.value_at_quantile(quantile)).collect()
 }
