@@ -2,9 +2,9 @@
 //!
 //! ```sh
 //! cargo run --release -- list                                   # the cases
-//! cargo run --release -- run --rounds 1 --data results.jsonl     # one round over all cases
+//! cargo run --release -- run --rounds 1 --data results.jsonl     # one round over its cases
 //! cargo run --release -- run --with emit=PROGRAM ...             # also the cases of a build with a feature
-//! cargo run --release -- run --kind latency spdlog --data ...    # one kind, cases with a word in the name
+//! cargo run --release -- run --kind latency log4rs --data ...    # one kind, cases with a word in the name
 //! cargo run --release -- report --data results.jsonl --docs ../../docs
 //! ```
 //!
@@ -73,6 +73,8 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
             "--with" => {
                 let value = value();
                 let (feature, program) = value.split_once('=').expect("a feature and a program");
+                let known = case::CASES.iter().any(|case| case.feature() == Some(feature));
+                assert!(known, "no library is built by the feature {feature}");
                 options.with.push((feature.to_owned(), program.into()));
             }
             "--docs" => options.docs = Some(value().into()),
@@ -88,7 +90,8 @@ fn main() -> ExitCode {
     match args.next().as_deref() {
         Some("list") => {
             for case in case::CASES {
-                println!("{:<44} {}", case.name, case.how);
+                let feature = case.feature().map(|feature| format!(" (--features {feature})"));
+                println!("{:<44} {}{}", case.name, case.how, feature.unwrap_or_default());
             }
             ExitCode::SUCCESS
         }

@@ -38,20 +38,18 @@ fn plan(options: &Options) -> Vec<(&'static Case, Kind, u64)> {
         options.kind.is_none_or(|wanted| wanted == kind)
             && options.threads.is_none_or(|wanted| wanted == threads)
     });
+    assert!(!plan.is_empty(), "no case of this program, or of one named by --with, is meant");
     plan
 }
 
 /// The program that has this case: this one, or one of those named.
 fn program(case: &Case, options: &Options) -> Option<PathBuf> {
-    match case.feature() {
-        feature if feature == BUILT_WITH => std::env::current_exe().ok(),
-        feature => options
-            .with
-            .iter()
-            .find(|(name, _)| Some(&**name) == feature)
-            .cloned()
-            .map(|(_, path)| path),
+    let feature = case.feature();
+    if feature == BUILT_WITH {
+        return Some(std::env::current_exe().expect("a path"));
     }
+    let named = options.with.iter().find(|(name, _)| Some(name.as_str()) == feature);
+    named.map(|(_, program)| program.clone())
 }
 
 pub fn run(options: &Options) -> ExitCode {

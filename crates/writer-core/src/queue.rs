@@ -370,6 +370,23 @@ mod tests {
     }
 
     #[test]
+    fn whatever_the_hand_has_read_is_written_over() {
+        let pool = ChunkPool::new(200, 1 << 20);
+        let (mut queue, mut hand) = (Queue::new(0, 0), Hand::default());
+        push(&mut queue, &pool, &"a".repeat(99));
+        queue.take_into(&mut hand);
+        push(&mut queue, &pool, &"b".repeat(99));
+        queue.take_into(&mut hand);
+        assert_eq!(hand.advance(&pool, 99), 0);
+        assert!(hand.lengthen_front(&pool));
+        assert_eq!(pool.get_ready().zeros(100), [0, 64, 99]);
+        let front = |hand: &Hand| hand.chunks[0].zeros(200);
+        assert!(front(&hand).is_empty());
+        assert_eq!(hand.advance(&pool, 2), 1);
+        assert_eq!(front(&hand), [0, 64, 99]);
+    }
+
+    #[test]
     fn hand_and_taken_lines_stay_within_one_queue() {
         let pool = ChunkPool::new(64, 1 << 20);
         let mut queue = Queue::new(4, 0);

@@ -241,7 +241,7 @@ impl Model {
             }
         }
         assert_eq!(chunk.rest(), put);
-        chunk.advance(out.index(put.len() + 1));
+        chunk.consume(out.index(put.len() + 1));
         self.pool.put(chunk);
     }
 

@@ -397,7 +397,7 @@ fn memory_is_at_most_one_queue_and_one_batch() {
 }
 
 #[test]
-fn a_sink_that_waits_for_a_block_gets_one_from_used_chunks_too() {
+fn a_sink_that_waits_for_a_block_as_large_as_a_chunk_gets_one() {
     const BLOCK: usize = 256 << 10;
     let (sink, record) = TestSink::answering(|lines, more_waiting| {
         let holds = more_waiting && lines.len() < BLOCK;

@@ -6,8 +6,22 @@ use super::SCHEMAS;
 use crate::Severity;
 use crate::json::{Format, Meta, Record};
 
-const NAMES: [&str; 9] =
-    ["a", "message", "a", "level", "spans", "quote\"", "r", "long_long_long_long_long_long", ""];
+const NAMES: [&str; 14] = [
+    "a",
+    "message",
+    "a",
+    "level",
+    "spans",
+    "quote\"",
+    "r",
+    "long_long_long_long_long_long",
+    "",
+    "ab",
+    "ac",
+    "abc",
+    "abd",
+    "xbc",
+];
 
 fn fill(record: &mut Record<'_>, names: &[&str], text: &str, next: bool) {
     record.message().str("m");
@@ -27,7 +41,7 @@ fn fill(record: &mut Record<'_>, names: &[&str], text: &str, next: bool) {
 /// Every record of some fields at a call site that expects others.
 fn compare(format: &Format, text: &str) {
     let meta = Meta::new(Severity::Info, "shop").time(SystemTime::UNIX_EPOCH);
-    let orders: [&[usize]; 8] = [
+    let orders: [&[usize]; 11] = [
         &[0, 1, 2, 3, 4, 5, 6, 7, 8],
         &[6, 0, 7],
         &[0, 6],
@@ -36,6 +50,9 @@ fn compare(format: &Format, text: &str) {
         &[2, 0, 1],
         &[0, 0, 1, 0],
         &[5, 8],
+        &[9, 11],
+        &[10, 12],
+        &[9, 13],
     ];
     let names = |order: &[usize]| order.iter().map(|&at| NAMES[at]).collect::<Vec<_>>();
     for expected in orders {
