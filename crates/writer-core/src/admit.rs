@@ -22,24 +22,20 @@ const LONGEST_ECHO: Duration = Duration::from_secs(365 * 24 * 3600);
 impl Shared {
     /// Offers a line to the queue; `Ok(false)` if the policy dropped it.
     ///
-    /// The common way is short: one lock, a look at the bounds, a copy. The worker is woken after
+    /// The common way is short: one lock, a look at what is allowed, a copy. The worker is woken after
     /// unlocking, so that it does not run into the lock.
     #[inline]
     pub(crate) fn admit(&self, line: Line<'_>) -> Result<bool, SendError> {
         let own_thread = ThreadMark::is_on(self);
-        let inner = self.lock();
-        if own_thread || inner.closed || inner.oversized > 0 || !inner.queue.fits(line.len()) {
+        let mut inner = self.lock();
+        if own_thread || !inner.queue.put(line) {
             return self.admit_rarely(inner, line, own_thread);
         }
-        self.accept(inner, line);
         Ok(true)
     }
 
-    #[inline]
     fn accept(&self, mut inner: MutexGuard<'_, Inner>, line: Line<'_>) {
-        inner.queue.push(&self.pool, line);
-        inner.enqueued += 1;
-        let rings = inner.alarm_rings();
+        let rings = inner.accept(&self.pool, line);
         drop(inner);
         if rings {
             self.work.notify_one();
@@ -53,7 +49,7 @@ impl Shared {
         line: Line<'_>,
         own_thread: bool,
     ) -> Result<bool, SendError> {
-        if inner.closed {
+        if inner.is_closed() {
             inner.count.rejected += 1;
             return Err(SendError::Closed);
         }
@@ -61,7 +57,7 @@ impl Shared {
         if own_thread {
             self.mark_echo(&mut inner);
         }
-        if inner.oversized == 0 && inner.queue.fits(line.len()) {
+        if inner.admits(line.len()) {
             self.accept(inner, line);
             return Ok(true);
         }
@@ -112,17 +108,15 @@ impl Shared {
             .block_timeout
             .and_then(|timeout| clock::deadline(self.clock.now(), timeout));
         inner.room_waiters += 1;
-        inner.oversized += u32::from(never_fits);
+        if never_fits {
+            inner.add_oversized();
+        }
         let admitted = loop {
-            if inner.closed {
+            if inner.is_closed() {
                 inner.count.rejected += 1;
                 break Err(SendError::Closed);
             }
-            if if never_fits {
-                inner.queue.is_empty()
-            } else {
-                inner.oversized == 0 && inner.queue.fits(line.len())
-            } {
+            if if never_fits { inner.queue.is_empty() } else { inner.admits(line.len()) } {
                 break Ok(true);
             }
             // Also for a sender that gives up at once: a full queue is written in every mode.
@@ -137,7 +131,7 @@ impl Shared {
         };
         inner.room_waiters -= 1;
         if never_fits {
-            inner.oversized -= 1;
+            inner.remove_oversized();
             self.notify_room(&inner);
         }
         match admitted {
@@ -161,8 +155,7 @@ impl Shared {
 
     fn note_no_room(&self, inner: &mut Inner) {
         inner.no_room = true;
-        if inner.alarm.no_room {
-            inner.alarm.no_room = false;
+        if inner.alarm_rings_without_room() {
             self.work.notify_one();
         }
     }

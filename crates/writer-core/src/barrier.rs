@@ -23,7 +23,7 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let inner = self.lock();
-        let (target, lost_before) = (inner.enqueued, lost_before(&inner));
+        let (target, lost_before) = (inner.queue.accepted(), lost_before(&inner));
         let inner = if inner.flushed < target && !inner.ended {
             self.await_flush(inner, target, clock::deadline(self.clock.now(), timeout))
         } else {
@@ -53,7 +53,7 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let mut inner = self.lock();
-        let (target, lost_before) = (inner.enqueued, lost_before(&inner));
+        let (target, lost_before) = (inner.queue.accepted(), lost_before(&inner));
         if !inner.ended {
             inner.syncs.requested += 1;
             let ticket = inner.syncs.requested;
@@ -103,7 +103,7 @@ impl Shared {
     /// Closes the writer and waits until the worker has drained the queue and gone.
     pub(crate) fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
         let mut inner = self.lock();
-        if !inner.closed {
+        if !inner.is_closed() {
             self.close(&mut inner);
         }
         if ThreadMark::is_on(self) {

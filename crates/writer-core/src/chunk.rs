@@ -16,7 +16,7 @@ const LENGTH_BITS: u32 = 29;
 const WHOLE_CHUNK: u32 = (1 << LENGTH_BITS) - 1;
 
 /// Bytes of a cache line, or a part of it where they are longer.
-const CACHE_LINE: usize = 64;
+pub(crate) const CACHE_LINE: usize = 64;
 
 /// One line on its way into the queue.
 #[derive(Debug, Clone, Copy)]

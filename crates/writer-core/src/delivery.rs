@@ -320,7 +320,7 @@ impl Delivery {
         }
         inner.count.lost += lines;
         inner.given_up += lines;
-        inner.flushed = inner.enqueued;
+        inner.flushed = inner.queue.accepted();
         shared.notify_room(&inner);
         shared.notify_progress(&inner);
     }

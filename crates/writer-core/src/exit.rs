@@ -144,7 +144,7 @@ impl Shared {
             return;
         }
         if let Some(inner) = retry(until, || try_lock(&self.inner.0)) {
-            let target = inner.enqueued;
+            let target = inner.queue.accepted();
             drop(self.await_flush(inner, target, Some(until)));
         }
     }

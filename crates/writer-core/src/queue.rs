@@ -12,15 +12,30 @@ use crate::losses::BySeverity;
 /// What every line needs comes first, in one piece of memory: see [`Inner`](crate::shared::Inner).
 #[repr(C)]
 pub(crate) struct Queue {
-    lines: usize,
-    bytes: usize,
-    max_lines: usize,
-    max_bytes: usize,
+    allowance: Allowance,
     /// The chunk that lines are put into, behind all others. Where it has none, there are no others.
     open: Option<Chunk>,
     chunks: VecDeque<Chunk>,
+    /// How many lines and bytes there are once the allowance is used up, and how many lines will have
+    /// been accepted by then. So a line that comes in changes one pair of numbers, and not two.
+    lines_then: usize,
+    bytes_then: usize,
+    accepted_then: u64,
+    max_lines: usize,
+    max_bytes: usize,
     /// The most lines that were there when some left.
     high_water: usize,
+}
+
+/// What may come in with no look at anything else: bounds, alarm, whether the writer is closed.
+///
+/// Who changes one of these so that less may come in takes the allowance back with [`Queue::forbid`];
+/// the next sender finds none, looks at everything, and gives a new one.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(C)]
+struct Allowance {
+    lines: usize,
+    bytes: usize,
 }
 
 impl Queue {
@@ -28,26 +43,33 @@ impl Queue {
     #[cfg(test)]
     pub(crate) const HOT: usize = std::mem::offset_of!(Queue, open) + Chunk::HOT;
 
-    /// An empty queue; a bound of 0 is no bound.
+    /// An empty queue that allows nothing yet; a bound of 0 is no bound.
     pub(crate) fn new(max_lines: usize, max_bytes: usize) -> Self {
         let or_none = |bound| if bound == 0 { usize::MAX } else { bound };
         Queue {
-            lines: 0,
-            bytes: 0,
-            max_lines: or_none(max_lines),
-            max_bytes: or_none(max_bytes),
+            allowance: Allowance::default(),
             open: None,
             chunks: VecDeque::new(),
+            lines_then: 0,
+            bytes_then: 0,
+            accepted_then: 0,
+            max_lines: or_none(max_lines),
+            max_bytes: or_none(max_bytes),
             high_water: 0,
         }
     }
 
     pub(crate) fn lines(&self) -> usize {
-        self.lines
+        self.lines_then.wrapping_sub(self.allowance.lines)
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        self.bytes_then.wrapping_sub(self.allowance.bytes)
+    }
+
+    /// Lines ever accepted.
+    pub(crate) fn accepted(&self) -> u64 {
+        self.accepted_then.wrapping_sub(self.allowance.lines as u64)
     }
 
     pub(crate) fn max_lines(&self) -> usize {
@@ -60,15 +82,15 @@ impl Queue {
 
     /// The most lines that ever waited at once.
     pub(crate) fn high_water(&self) -> usize {
-        self.high_water.max(self.lines)
+        self.high_water.max(self.lines())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.lines == 0
+        self.lines() == 0
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.lines >= self.max_lines || self.bytes >= self.max_bytes
+        self.lines() >= self.max_lines || self.bytes() >= self.max_bytes
     }
 
     /// Half of the bound in lines, at least one.
@@ -82,13 +104,12 @@ impl Queue {
     }
 
     pub(crate) fn is_half_full(&self) -> bool {
-        self.lines >= self.half_lines() || self.bytes >= self.half_bytes()
+        self.lines() >= self.half_lines() || self.bytes() >= self.half_bytes()
     }
 
     /// Whether a line of `len` bytes can come in now.
-    #[inline]
     pub(crate) fn fits(&self, len: usize) -> bool {
-        self.lines < self.max_lines && len <= self.max_bytes.saturating_sub(self.bytes)
+        self.lines() < self.max_lines && len <= self.max_bytes.saturating_sub(self.bytes())
     }
 
     /// Whether a line of `len` bytes passes the byte bound even in an empty queue.
@@ -96,19 +117,65 @@ impl Queue {
         len > self.max_bytes
     }
 
-    /// Puts a line at the end. The caller has looked at the bounds.
+    /// Allows lines to come in within the bounds and until there are so many lines or bytes.
+    pub(crate) fn allow(&mut self, lines: usize, bytes: usize) {
+        let left = |most: usize, bound: usize, now| most.min(bound).saturating_sub(now);
+        self.set_allowance(Allowance {
+            lines: left(lines, self.max_lines, self.lines()),
+            bytes: left(bytes, self.max_bytes, self.bytes()),
+        });
+    }
+
+    /// Takes the allowance back: the next line is looked at.
+    pub(crate) fn forbid(&mut self) {
+        self.set_allowance(Allowance::default());
+    }
+
+    fn set_allowance(&mut self, allowance: Allowance) {
+        self.lines_then = self.lines().wrapping_add(allowance.lines);
+        self.bytes_then = self.bytes().wrapping_add(allowance.bytes);
+        self.accepted_then = self.accepted().wrapping_add(allowance.lines as u64);
+        self.allowance = allowance;
+    }
+
+    /// Notes that so many lines and bytes have left.
+    fn left(&mut self, lines: usize, bytes: usize) {
+        self.lines_then = self.lines_then.wrapping_sub(lines);
+        self.bytes_then = self.bytes_then.wrapping_sub(bytes);
+    }
+
+    /// Notes that a line which has left was not accepted after all.
+    pub(crate) fn withdraw(&mut self) {
+        self.accepted_then = self.accepted_then.wrapping_sub(1);
+    }
+
+    /// Puts a line at the end if it is allowed and the open chunk has room.
     #[inline]
+    pub(crate) fn put(&mut self, line: Line<'_>) -> bool {
+        let len = line.len();
+        let Allowance { lines, bytes } = self.allowance;
+        let Some(open) = &mut self.open else { return false };
+        if lines == 0 || len > bytes || !open.has_room(len) {
+            return false;
+        }
+        open.push(line);
+        self.allowance = Allowance { lines: lines - 1, bytes: bytes - len };
+        true
+    }
+
+    /// Puts a line at the end. The caller has looked at the bounds, and then gives a new allowance.
     pub(crate) fn push(&mut self, pool: &ChunkPool, line: Line<'_>) {
+        self.forbid();
         let len = line.len();
         match &mut self.open {
             Some(last) if last.has_room(len) => last.push(line),
             _ => self.push_chunk(pool, line),
         }
-        self.lines += 1;
-        self.bytes += len;
+        self.lines_then += 1;
+        self.bytes_then += len;
+        self.accepted_then += 1;
     }
 
-    #[cold]
     fn push_chunk(&mut self, pool: &ChunkPool, line: Line<'_>) {
         let mut chunk = pool.get(line.len());
         chunk.push(line);
@@ -141,9 +208,8 @@ impl Queue {
         while !self.fits(len) && !self.is_empty() {
             let Some(oldest) = self.oldest() else { break };
             let ((len, severity), left) = (oldest.evict(), oldest.lines());
-            self.bytes -= len;
+            self.left(1, len);
             evicted[severity as usize] += 1;
-            self.lines -= 1;
             if left == 0
                 && let Some(empty) = self.take_oldest()
             {
@@ -157,17 +223,17 @@ impl Queue {
     /// hand already counts against the bounds: then only as much is moved as keeps hand and moved
     /// lines within one queue.
     pub(crate) fn take_into(&mut self, hand: &mut Hand) -> usize {
-        let before = self.lines;
+        let before = self.lines();
         if before == 0 {
             // An empty chunk that was laid in stays.
             return 0;
         }
         self.high_water = self.high_water();
         if hand.is_empty() {
-            hand.lines += self.lines;
+            hand.lines += before;
             hand.chunks.append(&mut self.chunks);
             hand.chunks.extend(self.open.take());
-            (self.lines, self.bytes) = (0, 0);
+            self.left(before, self.bytes());
             return before;
         }
         let mut hand_bytes = hand.bytes();
@@ -178,11 +244,10 @@ impl Queue {
             }
             hand.lines += lines;
             hand_bytes += bytes;
-            self.lines -= lines;
-            self.bytes -= bytes;
+            self.left(lines, bytes);
             hand.chunks.extend(self.take_oldest());
         }
-        before - self.lines
+        before - self.lines()
     }
 }
 

@@ -22,6 +22,12 @@ enum Step {
         severity: usize,
         evict: bool,
     },
+    /// Allows lines until there are so many lines or bytes.
+    Allow {
+        lines: usize,
+        bytes: usize,
+    },
+    Forbid,
     LayIn,
     Take,
     /// So much of the front is out.
@@ -47,10 +53,14 @@ fn step() -> impl Strategy<Value = Step> {
     let push = (length(), any::<bool>(), 0..Severity::ALL.len(), any::<bool>()).prop_map(
         |(bytes, newline, severity, evict)| Step::Push { bytes, newline, severity, evict },
     );
+    let most = || prop_oneof![Just(usize::MAX), Just(usize::MAX - 1), 0..30usize, 0..600usize];
+    let allow = (most(), most()).prop_map(|(lines, bytes)| Step::Allow { lines, bytes });
     let borrow = (0..CHUNK, vec(0..20usize, 0..4), any::<prop::sample::Index>())
         .prop_map(|(needed, lines, out)| Step::Borrow { needed, lines, out });
     prop_oneof![
         24 => push,
+        6 => allow,
+        1 => Just(Step::Forbid),
         4 => Just(Step::LayIn),
         6 => Just(Step::Take),
         10 => any::<prop::sample::Index>().prop_map(Step::Advance),
@@ -88,6 +98,9 @@ struct Model {
     /// How many bytes of the first line in the hand are out.
     out: usize,
     high_water: usize,
+    accepted: u64,
+    /// So many lines and bytes may come in without a look at the bounds.
+    allowed: (usize, usize),
     /// Makes each line unlike its neighbours.
     count: usize,
 }
@@ -102,6 +115,8 @@ impl Model {
             held: Lines::new(),
             out: 0,
             high_water: 0,
+            accepted: 0,
+            allowed: (0, 0),
             count: 0,
         }
     }
@@ -120,6 +135,18 @@ impl Model {
         match step {
             Step::Push { bytes, newline, severity, evict } => {
                 self.push(bytes, newline, Severity::ALL[severity], evict);
+            }
+            Step::Allow { lines, bytes } => {
+                self.queue.allow(lines, bytes);
+                let left = |most: usize, bound: usize, now| most.min(bound).saturating_sub(now);
+                self.allowed = (
+                    left(lines, self.queue.max_lines(), self.queued.len()),
+                    left(bytes, self.queue.max_bytes(), bytes_of(&self.queued)),
+                );
+            }
+            Step::Forbid => {
+                self.queue.forbid();
+                self.allowed = (0, 0);
             }
             Step::LayIn => {
                 let ready = self.pool.get_ready();
@@ -173,12 +200,23 @@ impl Model {
             }
             assert_eq!(self.queue.evict_for(&self.pool, len), expected);
         }
-        // A line that never fits comes in when the queue is empty.
-        if self.fits(len) || (len > self.queue.max_bytes() && self.queued.is_empty()) {
+        let (lines, bytes) = self.allowed;
+        let has_room = self.queue.open.as_ref().is_some_and(|chunk| chunk.has_room(len));
+        if self.queue.put(line) {
+            assert!(lines > 0 && len <= bytes && has_room && self.fits(len));
+            self.allowed = (lines - 1, bytes - len);
+        } else {
+            assert!(lines == 0 || len > bytes || !has_room);
+            // A line that never fits comes in when the queue is empty.
+            if !self.fits(len) && (len <= self.queue.max_bytes() || !self.queued.is_empty()) {
+                return;
+            }
             self.queue.push(&self.pool, line);
-            text.extend((!newline).then_some(b'\n'));
-            self.queued.push_back((text, severity));
+            self.allowed = (0, 0);
         }
+        text.extend((!newline).then_some(b'\n'));
+        self.queued.push_back((text, severity));
+        self.accepted += 1;
     }
 
     fn take(&mut self) {
@@ -248,6 +286,7 @@ impl Model {
     fn check(&self) {
         assert_eq!(self.queue.lines(), self.queued.len());
         assert_eq!(self.queue.bytes(), bytes_of(&self.queued));
+        assert_eq!(self.queue.accepted(), self.accepted);
         assert_eq!(self.queue.is_empty(), self.queued.is_empty());
         assert_eq!(self.queue.high_water(), self.high_water.max(self.queued.len()));
         self.queue.chunks.iter().for_each(assert_chunk);

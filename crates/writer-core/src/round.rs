@@ -80,7 +80,7 @@ impl Shared {
         }
         let mut inner = self.lock();
         // The hand is empty: what is accepted and not in the queue any more has come to an end.
-        inner.flushed = inner.enqueued - inner.queue.lines() as u64;
+        inner.flushed = inner.queue.accepted() - inner.queue.lines() as u64;
         inner.count.flush_count += u64::from(round.flushed);
         inner.sink_panics &= round.panicked || round.lines == 0;
         self.notify_progress(&inner);

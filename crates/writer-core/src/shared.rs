@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::chunk::ChunkPool;
+use crate::chunk::{ChunkPool, Line};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
@@ -61,26 +61,23 @@ pub(crate) struct Shared {
     pub(crate) thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
-/// Begins a pair of cache lines of its own, which processors fetch together.
+/// Begins a pair of cache lines of its own, which some processors fetch together.
 #[repr(align(128))]
 pub(crate) struct Apart<T>(pub(crate) T);
 
 /// What the lock protects.
 ///
-/// What every accepted line needs comes first, behind the lock itself, in the order of its places in
-/// memory. Where senders run on several cores, each cache line of it goes from core to core for each
-/// line.
+/// What every accepted line needs comes first and stands in one cache line with the lock itself. Where
+/// senders run on several cores, that line goes from core to core for each line.
 #[repr(C)]
 pub(crate) struct Inner {
-    /// When a sender must wake the worker.
-    pub(crate) alarm: Alarm,
-    /// Senders waiting for room whose line passes the byte bound.
-    pub(crate) oversized: u32,
-    /// No line comes in any more.
-    pub(crate) closed: bool,
-    /// Lines ever accepted.
-    pub(crate) enqueued: u64,
     pub(crate) queue: Queue,
+    /// When a sender must wake the worker.
+    alarm: Alarm,
+    /// Senders waiting for room whose line passes the byte bound.
+    oversized: u32,
+    /// No line comes in any more.
+    closed: bool,
     pub(crate) count: Counters,
     pub(crate) state: State,
     /// Waiting for room or for a flush is in vain, and why: the state is Failed, no fallback takes the
@@ -174,7 +171,6 @@ impl Inner {
                 true => Queue::new(0, 0),
                 false => Queue::new(config.max_queue_size, config.max_queue_bytes),
             },
-            enqueued: 0,
             count: Counters::default(),
             state: State::Healthy,
             in_vain: None,
@@ -210,23 +206,67 @@ impl Inner {
 
     /// Accepted lines that have not come to an end.
     pub(crate) fn pending(&self) -> u64 {
-        self.enqueued - self.count.settled()
+        self.queue.accepted() - self.count.settled()
     }
 
     /// Lines that came from elsewhere than the worker's own thread, ever.
     pub(crate) fn arrivals(&self) -> u64 {
-        self.enqueued - self.echoed
+        self.queue.accepted() - self.echoed
     }
 
-    /// Whether the alarm goes off now; then it is off until the worker sets it again.
-    #[inline]
-    pub(crate) fn alarm_rings(&mut self) -> bool {
+    /// Whether no line comes in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Lets no further line in.
+    pub(crate) fn close(&mut self) {
+        self.closed = true;
+        self.queue.forbid();
+    }
+
+    /// Senders waiting for room whose line passes the byte bound. Nobody else comes in before them.
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn oversized(&self) -> u32 {
+        self.oversized
+    }
+
+    /// One more of them.
+    pub(crate) fn add_oversized(&mut self) {
+        self.oversized += 1;
+        self.queue.forbid();
+    }
+
+    /// One less.
+    pub(crate) fn remove_oversized(&mut self) {
+        self.oversized -= 1;
+    }
+
+    /// Whether a line of `len` bytes can come in now, with nobody to wait for.
+    pub(crate) fn admits(&self, len: usize) -> bool {
+        self.oversized == 0 && self.queue.fits(len)
+    }
+
+    /// Puts a line into the queue, for which there must be room, and looks how many may follow
+    /// unseen. Returns whether the alarm goes off; then it is off until the worker sets it again.
+    pub(crate) fn accept(&mut self, pool: &ChunkPool, line: Line<'_>) -> bool {
+        self.queue.push(pool, line);
         let rings =
             self.queue.lines() >= self.alarm.lines || self.queue.bytes() >= self.alarm.bytes;
         if rings {
             self.alarm = Alarm::NEVER;
         }
+        if !self.closed && self.oversized == 0 {
+            // The line that sets the alarm off must be seen.
+            let Alarm { lines, bytes, .. } = self.alarm;
+            self.queue.allow(lines.saturating_sub(1), bytes.saturating_sub(1));
+        }
         rings
+    }
+
+    /// Whether the worker must be woken because a line found no room; once until it sleeps again.
+    pub(crate) fn alarm_rings_without_room(&mut self) -> bool {
+        std::mem::take(&mut self.alarm.no_room)
     }
 
     /// Takes the number of dropped lines that may be reported now, if any.
@@ -303,6 +343,7 @@ impl Shared {
         until: Option<Instant>,
     ) -> MutexGuard<'a, Inner> {
         inner.alarm = alarm;
+        inner.queue.forbid();
         #[cfg(all(test, not(loom)))]
         {
             inner.asleep = Some(until);
@@ -319,7 +360,7 @@ impl Shared {
 
     /// Lets no further line in, releases blocked senders, and sends the worker on its last way.
     pub(crate) fn close(&self, inner: &mut Inner) {
-        inner.closed = true;
+        inner.close();
         self.notify_room(inner);
         self.work.notify_one();
     }
@@ -340,7 +381,7 @@ impl Shared {
             truncated: self.truncated.load(Ordering::Relaxed),
             callback_panics: self.callbacks.panics.load(Ordering::Relaxed),
             state: inner.state,
-            ..inner.count.snapshot(inner.enqueued)
+            ..inner.count.snapshot(inner.queue.accepted())
         }
     }
 }
@@ -350,10 +391,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_every_line_needs_stands_in_one_pair_of_cache_lines() {
+    fn what_every_line_needs_stands_in_one_cache_line() {
         let lock = size_of::<Mutex<u64>>() - size_of::<u64>();
         let hot = lock + std::mem::offset_of!(Inner, queue) + Queue::HOT;
-        assert!(hot <= align_of::<Apart<u8>>(), "{hot} bytes");
+        assert!(hot <= crate::chunk::CACHE_LINE, "{hot} bytes");
         assert_eq!(std::mem::offset_of!(Shared, inner) % align_of::<Apart<u8>>(), 0);
     }
 }

@@ -31,15 +31,14 @@ impl Shared {
         let mut delivery = lock(&self.delivery);
         {
             let mut inner = self.lock();
-            if inner.closed {
+            if inner.is_closed() {
                 inner.count.rejected += 1;
                 return Err(SendError::Closed);
             }
             inner.queue.push(&self.pool, line);
-            inner.enqueued += 1;
         }
         let until = self.patience();
-        let round = self.write_now(&mut delivery, until, |inner| !inner.closed);
+        let round = self.write_now(&mut delivery, until, |inner| !inner.is_closed());
         let failed = matches!(round.end, RoundEnd::Failed(..));
         let refused = failed && delivery.take_back_last(self);
         let marked = if failed { None } else { self.mark_when_due(&mut delivery) };
@@ -50,8 +49,8 @@ impl Shared {
         }
         if refused {
             let mut inner = self.lock();
-            inner.enqueued -= 1;
-            if inner.closed {
+            inner.queue.withdraw();
+            if inner.is_closed() {
                 inner.count.rejected += 1;
                 return Err(SendError::Closed);
             }
@@ -242,7 +241,7 @@ impl Shared {
         let until = clock::deadline(self.clock.now(), timeout);
         {
             let mut inner = self.lock();
-            inner.closed = true;
+            inner.close();
             self.notify_room(&inner);
         }
         if ThreadMark::is_on(self) {

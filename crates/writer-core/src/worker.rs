@@ -127,7 +127,7 @@ impl Worker<'_> {
         if let Some(retry) = &self.retry
             && !self.diverted
         {
-            return if inner.closed && inner.give_up {
+            return if inner.is_closed() && inner.give_up {
                 Ok(Task::End)
             } else if now >= retry.at {
                 Ok(Task::Write { forced: false })
@@ -153,14 +153,14 @@ impl Worker<'_> {
         self.naps = if arrived { NAPS } else { self.naps.saturating_sub(1) };
         inner.triggered &= pending;
         let verdict = self.rhythm.decide(&look_at(inner, self.naps > 0), now);
-        let demanded = inner.closed || inner.flush_upto > inner.flushed;
+        let demanded = inner.is_closed() || inner.flush_upto > inner.flushed;
         if self.held || verdict == Verdict::Write || (pending && demanded) {
             return Ok(Task::Write { forced: false });
         }
         if pending && inner.room_wanted {
             return Ok(Task::Write { forced: !self.rhythm.writes_when_full() });
         }
-        if inner.closed {
+        if inner.is_closed() {
             let losses = if self.marks() { inner.take_losses() } else { None };
             return Ok(losses.map_or(Task::End, Task::Mark));
         }
@@ -238,7 +238,8 @@ impl Worker<'_> {
         let retrying = self.retry.is_some();
         let mut delivery = lock(&shared.delivery);
         let round = delivery.round(shared, |inner| {
-            let demanded = inner.closed || inner.flush_upto > inner.flushed || inner.room_wanted;
+            let demanded =
+                inner.is_closed() || inner.flush_upto > inner.flushed || inner.room_wanted;
             !demanded
                 && !retrying
                 && !rhythm.interval_over(now)

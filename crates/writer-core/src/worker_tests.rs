@@ -370,7 +370,7 @@ fn a_line_that_never_fits_goes_before_other_waiters() {
     }
     let large = "x".repeat(100);
     let mut senders = vec![rig.spawn(move |shared| send(shared, &large))];
-    rig.until(|inner| inner.oversized == 1);
+    rig.until(|inner| inner.oversized() == 1);
     for _ in 0..4 {
         senders.push(rig.spawn(|shared| send(shared, "small")));
     }

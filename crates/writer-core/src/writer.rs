@@ -247,7 +247,7 @@ impl Writer {
     pub fn is_running(&self) -> bool {
         self.shared().is_some_and(|shared| {
             let inner = shared.lock();
-            if shared.config.synchronous { !inner.closed } else { !inner.ended }
+            if shared.config.synchronous { !inner.is_closed() } else { !inner.ended }
         })
     }
 

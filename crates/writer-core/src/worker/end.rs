@@ -11,7 +11,7 @@ pub(super) fn end(shared: &Shared) {
     let left = {
         let mut inner = shared.lock();
         // Already so, unless the worker broke off: nothing may come in behind what is given up.
-        inner.closed = true;
+        inner.close();
         !inner.queue.is_empty() || delivery.lines_in_hand() > 0
     };
     // Without lines a marker may still wait for a sink that fails.
@@ -31,7 +31,7 @@ pub(super) fn end(shared: &Shared) {
     let mut inner = shared.lock();
     inner.close_error = closed.err();
     inner.ended = true;
-    inner.flushed = inner.enqueued;
+    inner.flushed = inner.queue.accepted();
     shared.notify_room(&inner);
     shared.notify_progress(&inner);
 }
