@@ -397,4 +397,25 @@ mod tests {
         assert!(hot <= crate::chunk::CACHE_LINE, "{hot} bytes");
         assert_eq!(std::mem::offset_of!(Shared, inner) % align_of::<Apart<u8>>(), 0);
     }
+
+    #[test]
+    fn no_line_comes_in_unseen_once_that_would_be_wrong() {
+        let line = Line::new(b"a", crate::Severity::Info);
+        let changes: [fn(&Shared, &mut Inner); 2] =
+            [|_, inner| inner.add_oversized(), |shared, inner| shared.close(inner)];
+        for change in changes {
+            let rig = crate::testing::Rig::without_worker(|_| {});
+            let shared = &rig.shared;
+            let mut inner = shared.lock();
+            assert!(!inner.queue.put(line), "nothing has been looked at");
+            inner.accept(&shared.pool, line);
+            assert!(inner.queue.put(line));
+            change(shared, &mut inner);
+            assert!(!inner.queue.put(line));
+            // The one who waits comes in and leaves it so.
+            inner.accept(&shared.pool, line);
+            assert!(!inner.queue.put(line));
+            assert_eq!((inner.queue.lines(), inner.queue.accepted()), (3, 3));
+        }
+    }
 }
