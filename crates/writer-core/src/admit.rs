@@ -22,8 +22,7 @@ const LONGEST_ECHO: Duration = Duration::from_secs(365 * 24 * 3600);
 impl Shared {
     /// Offers a line to the queue; `Ok(false)` if the policy dropped it.
     ///
-    /// The common way is short: one lock, a look at what is allowed, a copy. The worker is woken after
-    /// unlocking, so that it does not run into the lock.
+    /// The common way is short: one lock, a look at what is allowed, a copy.
     #[inline]
     pub(crate) fn admit(&self, line: Line<'_>) -> Result<bool, SendError> {
         let own_thread = ThreadMark::is_on(self);
@@ -34,6 +33,8 @@ impl Shared {
         Ok(true)
     }
 
+    /// Lets a line in for which there is room. The worker is woken after unlocking, so that it does not run
+    /// into the lock.
     fn accept(&self, mut inner: MutexGuard<'_, Inner>, line: Line<'_>) {
         let rings = inner.accept(&self.pool, line);
         drop(inner);

@@ -16,8 +16,8 @@ pub(crate) struct Queue {
     /// The chunk that lines are put into, behind all others. Where it has none, there are no others.
     open: Option<Chunk>,
     chunks: VecDeque<Chunk>,
-    /// How many lines and bytes there are once the allowance is used up, and how many lines will have
-    /// been accepted by then. So a line that comes in changes one pair of numbers, and not two.
+    /// The lines and the bytes that are there, and the lines ever accepted, each with what is allowed on
+    /// top: so a line that comes in changes the allowance alone.
     lines_then: usize,
     bytes_then: usize,
     accepted_then: u64,
@@ -27,7 +27,8 @@ pub(crate) struct Queue {
     high_water: usize,
 }
 
-/// What may come in with no look at anything else: bounds, alarm, whether the writer is closed.
+/// What may come in with no look at anything else: at bounds, alarm, oversized lines that wait, and whether
+/// the writer is closed.
 ///
 /// Who changes one of these so that less may come in takes the allowance back with [`Queue::forbid`];
 /// the next sender finds none, looks at everything, and gives a new one.
@@ -60,15 +61,16 @@ impl Queue {
     }
 
     pub(crate) fn lines(&self) -> usize {
-        self.lines_then.wrapping_sub(self.allowance.lines)
+        self.lines_then - self.allowance.lines
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes_then.wrapping_sub(self.allowance.bytes)
+        self.bytes_then - self.allowance.bytes
     }
 
     /// Lines ever accepted.
     pub(crate) fn accepted(&self) -> u64 {
+        // Without bounds the sum passes the largest number.
         self.accepted_then.wrapping_sub(self.allowance.lines as u64)
     }
 
@@ -119,10 +121,10 @@ impl Queue {
 
     /// Allows lines to come in within the bounds and until there are so many lines or bytes.
     pub(crate) fn allow(&mut self, lines: usize, bytes: usize) {
-        let left = |most: usize, bound: usize, now| most.min(bound).saturating_sub(now);
+        let more = |most: usize, bound: usize, now| most.min(bound).saturating_sub(now);
         self.set_allowance(Allowance {
-            lines: left(lines, self.max_lines, self.lines()),
-            bytes: left(bytes, self.max_bytes, self.bytes()),
+            lines: more(lines, self.max_lines, self.lines()),
+            bytes: more(bytes, self.max_bytes, self.bytes()),
         });
     }
 
@@ -132,16 +134,16 @@ impl Queue {
     }
 
     fn set_allowance(&mut self, allowance: Allowance) {
-        self.lines_then = self.lines().wrapping_add(allowance.lines);
-        self.bytes_then = self.bytes().wrapping_add(allowance.bytes);
+        self.lines_then = self.lines() + allowance.lines;
+        self.bytes_then = self.bytes() + allowance.bytes;
         self.accepted_then = self.accepted().wrapping_add(allowance.lines as u64);
         self.allowance = allowance;
     }
 
     /// Notes that so many lines and bytes have left.
-    fn left(&mut self, lines: usize, bytes: usize) {
-        self.lines_then = self.lines_then.wrapping_sub(lines);
-        self.bytes_then = self.bytes_then.wrapping_sub(bytes);
+    fn note_gone(&mut self, lines: usize, bytes: usize) {
+        self.lines_then -= lines;
+        self.bytes_then -= bytes;
     }
 
     /// Notes that a line which has left was not accepted after all.
@@ -163,7 +165,8 @@ impl Queue {
         true
     }
 
-    /// Puts a line at the end. The caller has looked at the bounds, and then gives a new allowance.
+    /// Puts a line at the end and takes the allowance back. The caller has looked at the bounds, and may
+    /// then give a new one.
     pub(crate) fn push(&mut self, pool: &ChunkPool, line: Line<'_>) {
         self.forbid();
         let len = line.len();
@@ -208,7 +211,7 @@ impl Queue {
         while !self.fits(len) && !self.is_empty() {
             let Some(oldest) = self.oldest() else { break };
             let ((len, severity), left) = (oldest.evict(), oldest.lines());
-            self.left(1, len);
+            self.note_gone(1, len);
             evicted[severity as usize] += 1;
             if left == 0
                 && let Some(empty) = self.take_oldest()
@@ -233,7 +236,7 @@ impl Queue {
             hand.lines += before;
             hand.chunks.append(&mut self.chunks);
             hand.chunks.extend(self.open.take());
-            self.left(before, self.bytes());
+            self.note_gone(before, self.bytes());
             return before;
         }
         let mut hand_bytes = hand.bytes();
@@ -244,7 +247,7 @@ impl Queue {
             }
             hand.lines += lines;
             hand_bytes += bytes;
-            self.left(lines, bytes);
+            self.note_gone(lines, bytes);
             hand.chunks.extend(self.take_oldest());
         }
         before - self.lines()

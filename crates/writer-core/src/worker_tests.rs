@@ -105,14 +105,27 @@ fn a_queue_that_gets_half_full_is_written_without_waiting_for_more() {
 
 #[test]
 fn a_full_batch_is_written_without_the_clock() {
-    let rig = Rig::new(|c| c.batch_size = 3);
-    for text in ["a", "b"] {
-        rig.send(text).unwrap();
-    }
+    let rig = Rig::new(|c| c.batch_size = 4);
+    rig.send("a").unwrap();
     rig.quiet();
     rig.quiet();
     assert_eq!(rig.probe.text(), "");
-    rig.send("c").unwrap();
+    for text in ["b", "c", "d"] {
+        rig.send(text).unwrap();
+    }
+    rig.until(|inner| inner.count.written == 4);
+}
+
+#[test]
+fn a_queue_filled_to_its_last_byte_is_written_without_the_clock() {
+    let rig = Rig::new(|c| c.max_queue_bytes = 20);
+    rig.send("a").unwrap();
+    rig.quiet();
+    rig.quiet();
+    assert_eq!(rig.probe.text(), "");
+    for text in ["b", "exactly 15 long"] {
+        rig.send(text).unwrap();
+    }
     rig.until(|inner| inner.count.written == 3);
 }
 
