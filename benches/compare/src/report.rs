@@ -13,7 +13,7 @@ use crate::plot;
 use crate::targets;
 
 /// Of how many runs of a case the medians are: the last ones in the file.
-const RUNS: usize = 5;
+const RUNS: usize = 9;
 
 /// All results, and what is asked of them again and again.
 pub struct Results {

@@ -30,8 +30,8 @@ pub(crate) struct Queue {
 /// What may come in with no look at anything else: at bounds, alarm, oversized lines that wait, and whether
 /// the writer is closed.
 ///
-/// Who changes one of these so that less may come in takes the allowance back with [`Queue::forbid`];
-/// the next sender finds none, looks at everything, and gives a new one.
+/// Who changes one of these so that less may come in gives a new allowance, or takes it back with
+/// [`Queue::forbid`]: then the next sender finds none, looks at everything, and gives a new one.
 #[derive(Debug, Clone, Copy, Default)]
 #[repr(C)]
 struct Allowance {

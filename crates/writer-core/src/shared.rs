@@ -257,12 +257,18 @@ impl Inner {
         if rings {
             self.alarm = Alarm::NEVER;
         }
-        if self.oversized == 0 {
-            // The line that sets the alarm off must be seen.
-            let Alarm { lines, bytes, .. } = self.alarm;
-            self.queue.allow(lines.saturating_sub(1), bytes.saturating_sub(1));
-        }
+        self.allow();
         rings
+    }
+
+    /// Allows as many lines as need no other look.
+    fn allow(&mut self) {
+        if self.closed || self.oversized > 0 {
+            return self.queue.forbid();
+        }
+        // The line that sets the alarm off must be seen.
+        let Alarm { lines, bytes, .. } = self.alarm;
+        self.queue.allow(lines.saturating_sub(1), bytes.saturating_sub(1));
     }
 
     /// Whether the worker must be woken because a line found no room; once until it sleeps again.
@@ -344,8 +350,9 @@ impl Shared {
         until: Option<Instant>,
     ) -> MutexGuard<'a, Inner> {
         inner.alarm = alarm;
-        // What was allowed before may lead past it.
-        inner.queue.forbid();
+        // What was allowed before may lead past it. Left to the next sender, this would have it fetch from
+        // the worker's core what else is looked at: p99 of `send` 90 ns or 290.
+        inner.allow();
         #[cfg(all(test, not(loom)))]
         {
             inner.asleep = Some(until);
