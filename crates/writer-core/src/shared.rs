@@ -248,7 +248,8 @@ impl Inner {
     }
 
     /// Puts a line into the queue, for which there must be room and which must not be closed, and looks
-    /// how many may follow unseen. Returns whether the alarm goes off; then it is off until the worker sets it again.
+    /// how many may follow unseen. Returns whether the alarm goes off; then it is off until the worker
+    /// sets it again.
     pub(crate) fn accept(&mut self, pool: &ChunkPool, line: Line<'_>) -> bool {
         debug_assert!(!self.closed);
         self.queue.push(pool, line);

@@ -10,10 +10,8 @@ use std::sync::PoisonError;
 
 /// How many pauses of the processor a thread makes, once, before it looks at a taken lock again.
 ///
-/// If the lock is free by then, no system call was needed: with near cores that saves 6 to 7 % of the CPU
-/// time of an event from four threads on two of them, and with distant ones it costs 1 to 5 %. More
-/// pauses, or more looks, each of which takes the cache line from the thread that needs it to let go,
-/// cost more there.
+/// If the lock is free by then, no system call was needed. Fewer pauses, with more looks in between, do
+/// as well; the figures are in docs/design.md.
 #[cfg(not(loom))]
 const PAUSES: usize = 16;
 
