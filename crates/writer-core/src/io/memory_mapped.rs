@@ -177,7 +177,18 @@ impl MemoryMapped {
         Ok(())
     }
 
-    fn copy(&mut self, lines: &[u8]) -> io::Result<usize> {
+    /// Copies the lines, or as many from the front as there is space for, found by halving: also
+    /// `write(2)` takes what fits.
+    fn copy(&mut self, mut lines: &[u8]) -> io::Result<usize> {
+        loop {
+            match (self.copy_all(lines), first_half(lines)) {
+                (Err(e), Some(half)) if is_out_of_space(&e) => lines = half,
+                (copied, _) => return copied,
+            }
+        }
+    }
+
+    fn copy_all(&mut self, lines: &[u8]) -> io::Result<usize> {
         let mut copied = self.try_copy(lines);
         if matches!(&copied, Err(e) if os::is_bad_address(e)) {
             // Cut by somebody since the look at its length: one more look finds the new end.
@@ -199,6 +210,20 @@ impl MemoryMapped {
         self.end += lines.len() as u64;
         Ok(())
     }
+}
+
+/// Whether less might have fitted.
+fn is_out_of_space(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
+/// The lines in the first half, or else the first line; nothing if there is only one.
+fn first_half(lines: &[u8]) -> Option<&[u8]> {
+    let is_end = |&byte: &u8| byte == b'\n';
+    let half = lines[..lines.len() / 2].iter().rposition(is_end);
+    let end = half.or_else(|| lines.iter().position(is_end))? + 1;
+    (end < lines.len()).then(|| &lines[..end])
 }
 
 impl Sink for MemoryMapped {

@@ -241,6 +241,27 @@ fn the_last_free_pages_are_used_before_a_disk_counts_as_full() {
 }
 
 #[test]
+fn of_lines_that_do_not_fit_the_disk_takes_those_that_do() {
+    for &strategy in Strategy::ALL {
+        let Some(disk) = Mounted::tmpfs("64k") else { return };
+        let path = disk.0.path().join("app.jsonl");
+        let mut sink = open(&config(&path, strategy)).unwrap().sink;
+        let long = [b"x".repeat(100 << 10), b"\n".to_vec()].concat();
+        let lines: Vec<u8> = (0..2000).flat_map(|n| numbered(n, 1)).chain(long).collect();
+        let mut taken = 0;
+        let error = loop {
+            match sink.write(&lines[taken..], false) {
+                Ok(more) => taken += more,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{strategy}");
+        assert!(taken > 63 << 10, "{strategy}: {taken} bytes of 64 KiB");
+        assert!(fs::read(&path).unwrap() == lines[..taken], "{strategy}");
+    }
+}
+
+#[test]
 fn a_file_system_that_cannot_reserve_gets_plain_writes() {
     let Some(disk) = Mounted::new("ramfs", "mode=700") else { return };
     let path = disk.0.path().join("app.jsonl");
