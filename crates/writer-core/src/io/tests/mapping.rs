@@ -4,8 +4,11 @@
 
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::io::fault::{self, Plan};
 use Strategy::MemoryMapped;
 
 const CHUNK: usize = 16 << 10;
@@ -258,6 +261,14 @@ fn of_lines_that_do_not_fit_the_disk_takes_those_that_do() {
         assert_eq!(error.kind(), io::ErrorKind::StorageFull, "{strategy}");
         assert!(taken > 63 << 10, "{strategy}: {taken} bytes of 64 KiB");
         assert!(fs::read(&path).unwrap() == lines[..taken], "{strategy}");
+        // While it stays full, a try costs a few calls, however many lines wait.
+        let plan = Plan { from: usize::MAX, times: 0, error: 0, short: false, count: 0.into() };
+        let plan = Arc::new(plan);
+        fault::enter(Some(Arc::clone(&plan)));
+        assert!(sink.write(&lines[taken..], false).is_err());
+        fault::enter(None);
+        let calls = plan.count.load(Ordering::Relaxed);
+        assert!((1..=20).contains(&calls), "{strategy}: {calls} calls");
     }
 }
 
