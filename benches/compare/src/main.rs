@@ -6,6 +6,7 @@
 //! cargo run --release -- run --with emit=PROGRAM ...             # also the cases of a build with a feature
 //! cargo run --release -- run --kind latency log4rs --data ...    # one kind, cases with a word in the name
 //! cargo run --release -- report --data results.jsonl --docs ../../docs
+//! cargo run --release -- report --data tmpfs.jsonl --disk ext4.jsonl   # the targets on both
 //! ```
 //!
 //! Two libraries are built into programs of their own by the features `spdlog` and `emit`, see
@@ -41,6 +42,8 @@ pub struct Options {
     pub threads: Option<u64>,
     pub dir: PathBuf,
     pub data: PathBuf,
+    /// Results on the file system of a disk, to stand beside the others in the table of targets.
+    pub disk: Option<PathBuf>,
     pub docs: Option<PathBuf>,
     /// Programs with further cases, by the feature they were built with.
     pub with: Vec<(String, PathBuf)>,
@@ -56,6 +59,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
         threads: None,
         dir: std::env::temp_dir(),
         data: PathBuf::from("results.jsonl"),
+        disk: None,
         docs: None,
         with: Vec::new(),
         words: Vec::new(),
@@ -77,6 +81,7 @@ fn options(mut args: impl Iterator<Item = String>) -> Options {
                 assert!(known, "no library is built by the feature {feature}");
                 options.with.push((feature.to_owned(), program.into()));
             }
+            "--disk" => options.disk = Some(value().into()),
             "--docs" => options.docs = Some(value().into()),
             word if !word.starts_with("--") => options.words.push(word.to_owned()),
             other => panic!("unknown argument {other}"),

@@ -69,11 +69,14 @@ fn delivered(run: &Run) -> f64 {
 
 pub fn report(options: &Options) -> ExitCode {
     let results = Results { runs: data::read(&options.data) };
+    let disk = options.disk.as_ref().map(|path| Results { runs: data::read(path) });
+    let mut places = vec![("tmpfs", &results)];
+    places.extend(disk.as_ref().map(|results| ("ext4", results)));
     let sections = [
         ("events", events(&results)),
         ("latency", latency(&results)),
         ("raw", raw(&results)),
-        ("targets", targets::table(&results)),
+        ("targets", targets::table(&places)),
         ("setup", setup()),
     ];
     for (name, text) in &sections {

@@ -132,21 +132,29 @@ fn costs(results: &Results) -> Vec<Target> {
     targets
 }
 
-pub fn table(results: &Results) -> String {
-    let mut table =
-        String::from("| | reached (min..max) | target | aim | |\n|---|---|---|---|---|\n");
-    for target in ratios(results).into_iter().chain(costs(results)) {
-        let Target { what, reached, digits, limit, aim, is_cost, scaled } = &target;
+/// A row for each target, with two columns for each place where files were.
+pub fn table(places: &[(&str, &Results)]) -> String {
+    let mut table = String::from("| | target | aim |");
+    for (name, _) in places {
+        write!(table, " {name} (min..max) | |").expect("a string grows");
+    }
+    table.push_str(&format!("\n|---|---|---|{}\n", "---|---|".repeat(places.len())));
+    let columns: Vec<Vec<Target>> = places
+        .iter()
+        .map(|(_, results)| ratios(results).into_iter().chain(costs(results)).collect())
+        .collect();
+    for (row, Target { what, digits, limit, aim, is_cost, .. }) in columns[0].iter().enumerate() {
         let sign = if *is_cost { "<=" } else { ">=" };
-        writeln!(
-            table,
-            "| {what} | {} | {sign} {limit:.digits$}{} | {} | {} |",
-            reached.map_or("-".into(), |spread| format!("{spread:.digits$}")),
-            scaled.map_or(String::new(), |scaled| format!(", scaled {scaled:.digits$}")),
-            aim.map_or(String::new(), |aim| format!("{sign} {aim:.digits$}")),
-            target.verdict(),
-        )
-        .expect("a string grows");
+        let aim = aim.map_or(String::new(), |aim| format!("{sign} {aim:.digits$}"));
+        write!(table, "| {what} | {sign} {limit:.digits$} | {aim} |").expect("a string grows");
+        for column in &columns {
+            let Target { reached, scaled, .. } = &column[row];
+            let reached = reached.map_or("-".into(), |spread| format!("{spread:.digits$}"));
+            let scaled = scaled.map_or(String::new(), |to| format!("; scaled {to:.digits$}"));
+            write!(table, " {reached}{scaled} | {} |", column[row].verdict())
+                .expect("a string grows");
+        }
+        table.push('\n');
     }
     table
 }
