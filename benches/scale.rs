@@ -106,7 +106,7 @@ fn threads(options: &Options, path: &Path, lines: usize) {
 fn queue(options: &Options, path: &Path, lines: usize) {
     let mut table = Table::default();
     for _ in 0..options.rounds {
-        for size in [100, 10_000, 1_000_000] {
+        for size in [100, 1_000, 10_000, 1_000_000] {
             let builder = || {
                 let builder = Writer::builder(path).truncate(true);
                 builder.max_queue_size(size).max_queue_bytes(0)

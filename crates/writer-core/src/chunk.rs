@@ -217,7 +217,7 @@ impl Chunk {
 
 /// Where chunks come from and return to, without a lock.
 ///
-/// A pool, not the queue: popping a chunk is one compare-and-swap per MiB of lines, whereas a
+/// A pool, not the queue: popping a chunk is one compare-and-swap per 512 KiB of lines, whereas a
 /// queue of lines made of the same structure would pay an allocation and a swap per line.
 pub(crate) struct ChunkPool {
     free: ArrayQueue<Chunk>,
@@ -227,7 +227,7 @@ pub(crate) struct ChunkPool {
 /// The smallest page of the usual systems, in bytes.
 const PAGE: usize = 4096;
 
-/// How much of a new chunk is made ready. More would serve a program that logs a lot, once, and be memory
+/// How much of a new chunk is made ready for lines, and a sixteenth of it for their index. More would serve a program that logs a lot, once, and be memory
 /// that one that logs little never uses.
 const READY_BYTES: usize = 256 << 10;
 
@@ -254,14 +254,15 @@ impl ChunkPool {
         self.used().unwrap_or_else(|| Chunk::new(vec![0; self.chunk_bytes].into_boxed_slice()))
     }
 
-    /// An empty chunk of the usual size with its first pages there, so that no sender need wait for the
-    /// system to make them.
+    /// An empty chunk of the usual size with the first pages of its lines and of its index there, so that no
+    /// sender need wait for the system to make them.
     pub(crate) fn get_ready(&self) -> Chunk {
         self.used().unwrap_or_else(|| {
             let mut memory = vec![0; self.chunk_bytes].into_boxed_slice();
             // Zeros alone would be promised by the system and not yet there.
-            let first = memory.iter_mut().take(READY_BYTES).step_by(PAGE);
-            first.for_each(|byte| *byte = std::hint::black_box(1));
+            let touch = |byte: &mut u8| *byte = std::hint::black_box(1);
+            memory.iter_mut().take(READY_BYTES).step_by(PAGE).for_each(touch);
+            memory.iter_mut().rev().take(READY_BYTES / 16).step_by(PAGE).for_each(touch);
             Chunk::new(memory)
         })
     }

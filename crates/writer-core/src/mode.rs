@@ -12,9 +12,12 @@ use crate::config::Config;
 /// half full, so a steady stream pays no wake-up per line.
 const NAP: Duration = Duration::from_millis(1);
 
-/// How long lines that came during a write wait for others, where each is due at once. Linux makes some
-/// 100 us of it.
-const GATHER: Duration = Duration::from_micros(50);
+/// How long lines that came during a write and are due wait for others. Linux makes some 75 us of it.
+///
+/// Without it a worker under load would write again at once, half as much as before, and again, until a
+/// batch is as small as it may be: the figures are in docs/design.md. Where more than an eighth of the queue is
+/// full it does so, so that a small queue never fills up while it sleeps.
+pub(crate) const GATHER: Duration = Duration::from_micros(20);
 
 /// How many looks in a row must find no new line before the worker stops napping. Bursts that are a
 /// few milliseconds apart, or lines that come one by one, then pay no wake-up either: it would take
@@ -35,8 +38,8 @@ pub(crate) struct Look {
     pub(crate) busy: bool,
     /// Whether the queue has no room, or had none for a line since the last take.
     pub(crate) full: bool,
-    /// Whether the queue is at least half full.
-    pub(crate) half_full: bool,
+    /// Whether the queue is at least an eighth full.
+    pub(crate) eighth_full: bool,
     /// Whether a trigger waits (only in [`Mode::Manual`]).
     pub(crate) triggered: bool,
 }
@@ -64,7 +67,7 @@ pub(crate) struct Rhythm {
     /// `None` = beyond the end of the clock.
     next_tick: Option<Instant>,
     at_tick: bool,
-    /// Whether lines that came during a write wait for others.
+    /// Whether due lines that came during a write wait for others.
     gathers: bool,
     /// A write has ended, and the worker has not slept since.
     wrote: bool,
@@ -85,7 +88,7 @@ impl Rhythm {
             next_tick: now.checked_add(config.tick),
             at_tick: false,
             // In the models no time passes, and on Windows the shortest sleep takes 1 to 16 ms.
-            gathers: at_once && cfg!(not(any(loom, windows))),
+            gathers: config.mode == Mode::Trigger && cfg!(not(any(loom, windows))),
             wrote: false,
         }
     }
@@ -141,10 +144,10 @@ impl Rhythm {
     }
 
     fn decide_trigger(&self, look: &Look, due_lines: usize, now: Instant) -> Verdict {
-        if due_lines > 0 && self.gathers && self.wrote && !look.full && !look.half_full {
-            return Verdict::Nap(now.checked_add(GATHER).unwrap_or(now));
-        }
         if due_lines > 0 && (look.full || due_lines >= self.batch || self.interval_over(now)) {
+            if self.gathers && self.wrote && !look.full && !look.eighth_full {
+                return Verdict::Nap(now.checked_add(GATHER).unwrap_or(now));
+            }
             return Verdict::Write;
         }
         let end = if due_lines > 0 { self.interval_end() } else { None };

@@ -42,6 +42,7 @@ fn trigger_decides_by_size_then_time_then_traffic() {
 fn trigger_counts_from_the_last_flush_and_never_restarts() {
     let (mut rhythm, start) = rhythm(Mode::Trigger, |_| {});
     rhythm.flushed(start + 70 * MS);
+    rhythm.go_on();
     assert_eq!(
         rhythm.decide(&lines(1), start + 150 * MS),
         Verdict::Wait(Some(start + 170 * MS), 100)
@@ -76,22 +77,26 @@ fn at_once_has_no_naps() {
 
 #[cfg(not(windows))]
 #[test]
-fn at_once_gathers_what_came_during_a_write_unless_it_is_much() {
+fn trigger_gathers_what_came_during_a_write_unless_it_is_much_or_not_due() {
     let start = Instant::now();
-    let mut rhythm = Rhythm::new(&Config::default(), true, start);
-    rhythm.flushed(start);
-    assert_eq!(rhythm.decide(&lines(0), start), Verdict::Wait(None, 1));
-    assert_eq!(rhythm.decide(&lines(1000), start), Verdict::Nap(start + GATHER));
-    for much in [Look { half_full: true, ..lines(9) }, Look { full: true, ..lines(9) }] {
-        assert_eq!(rhythm.decide(&much, start), Verdict::Write);
+    for at_once in [false, true] {
+        let config = Config { batch_size: 9, ..Config::default() };
+        let mut rhythm = Rhythm::new(&config, at_once, start);
+        rhythm.flushed(start);
+        assert_eq!(rhythm.decide(&lines(0), start), Verdict::Wait(None, 1));
+        assert_eq!(rhythm.decide(&lines(9), start), Verdict::Nap(start + GATHER));
+        let late = start + 100 * MS;
+        assert_eq!(rhythm.decide(&lines(8), late), Verdict::Nap(late + GATHER));
+        for much in [Look { eighth_full: true, ..lines(9) }, Look { full: true, ..lines(9) }] {
+            assert_eq!(rhythm.decide(&much, start), Verdict::Write);
+        }
+        if !at_once {
+            let until = Some(start + 100 * MS);
+            assert_eq!(rhythm.decide(&lines(8), start), Verdict::Wait(until, 9));
+        }
+        rhythm.go_on();
+        assert_eq!(rhythm.decide(&lines(9), start), Verdict::Write);
     }
-    rhythm.go_on();
-    assert_eq!(rhythm.decide(&lines(1), start), Verdict::Write);
-    // An interval of zero says the same of every line, but its worker has its naps already.
-    let zero = Config { flush_interval: Some(Duration::ZERO), ..Config::default() };
-    let mut rhythm = Rhythm::new(&zero, false, start);
-    rhythm.flushed(start);
-    assert_eq!(rhythm.decide(&lines(1), start), Verdict::Write);
 }
 
 #[test]

@@ -112,6 +112,11 @@ impl Queue {
         self.lines() >= self.half_lines() || self.bytes() >= self.half_bytes()
     }
 
+    /// Whether there is an eighth of one of the bounds, and at least something.
+    pub(crate) fn is_eighth_full(&self) -> bool {
+        self.lines() >= (self.max_lines / 8).max(1) || self.bytes() >= (self.max_bytes / 8).max(1)
+    }
+
     /// Whether a line of `len` bytes can come in now.
     pub(crate) fn fits(&self, len: usize) -> bool {
         self.lines() < self.max_lines && len <= self.max_bytes.saturating_sub(self.bytes())

@@ -198,11 +198,14 @@ impl Worker<'_> {
         if self.marks() {
             also_at(inner.calm_at());
         }
-        if self.idle_at.is_some_and(|at| now >= at) {
-            self.idle_at = None;
-            return Ok(Task::Idle);
+        // Who naps has lines, or expects some.
+        if !matches!(verdict, Verdict::Nap(_)) {
+            if self.idle_at.is_some_and(|at| now >= at) {
+                self.idle_at = None;
+                return Ok(Task::Idle);
+            }
+            also_at(self.idle_at);
         }
-        also_at(self.idle_at);
         self.rhythm.go_on();
         Err(Sleep { alarm: self.alarm(inner, verdict), until })
     }
@@ -281,7 +284,7 @@ fn look_at(inner: &Inner, busy: bool) -> Look {
         echoes_until: inner.echoes_until,
         busy,
         full: inner.no_room || inner.queue.is_full(),
-        half_full: inner.queue.is_half_full(),
+        eighth_full: inner.queue.is_eighth_full(),
         triggered: inner.triggered,
     }
 }

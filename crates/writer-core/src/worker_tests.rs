@@ -51,10 +51,21 @@ fn a_line_sent_during_a_slow_write_is_due_one_interval_after_it_was_sent() {
     assert_eq!(rig.probe.text(), "a\nb\n");
 }
 
-/// A worker that is at once has written `a`, and `b` came meanwhile.
+/// A worker for which every line is due at once.
 #[cfg(not(windows))]
-fn one_came_during_the_write() -> Rig {
-    let rig = Rig::at_once(|_| {});
+fn at_once() -> Rig {
+    Rig::at_once(|c| c.max_queue_bytes = 1 << 20)
+}
+
+/// One for which every line is a batch.
+#[cfg(not(windows))]
+fn batches() -> Rig {
+    Rig::new(|c| (c.batch_size, c.max_queue_bytes) = (1, 1 << 20))
+}
+
+/// The worker has written `a`, and `b` came meanwhile.
+#[cfg(not(windows))]
+fn one_came_during_the_write(rig: Rig) -> Rig {
     rig.probe.script(|script| script.gate = true);
     rig.send("a").unwrap();
     rig.until_call(1);
@@ -68,39 +79,53 @@ fn one_came_during_the_write() -> Rig {
 #[cfg(not(windows))]
 #[test]
 fn lines_that_come_during_a_write_go_out_together_a_moment_later() {
-    let rig = one_came_during_the_write();
-    let due = rig.shared.lock().asleep.unwrap();
-    assert_eq!(due, Some(rig.shared.clock.now() + Duration::from_micros(50)));
-    rig.send("c").unwrap();
-    assert_eq!(rig.probe.text(), "a\n");
-    rig.advance(Duration::from_micros(50));
-    assert_eq!(rig.probe.text(), "a\nb\nc\n");
-    assert_eq!(rig.metrics().flush_count, 2);
-    // It found none when it had written them, and waits for nothing.
-    rig.send("d").unwrap();
-    rig.until(|inner| inner.count.written == 4);
+    for rig in [at_once(), batches()] {
+        let rig = one_came_during_the_write(rig);
+        let due = rig.shared.lock().asleep.unwrap();
+        assert_eq!(due, Some(rig.shared.clock.now() + crate::mode::GATHER));
+        rig.send("c").unwrap();
+        assert_eq!(rig.probe.text(), "a\n");
+        rig.advance(crate::mode::GATHER);
+        assert_eq!(rig.probe.text(), "a\nb\nc\n");
+        assert_eq!(rig.metrics().flush_count, 2);
+        // It found none when it had written them, and waits for nothing.
+        rig.send("d").unwrap();
+        rig.until(|inner| inner.count.written == 4);
+    }
 }
 
 #[cfg(not(windows))]
 #[test]
-fn a_flush_and_a_shutdown_wait_for_no_further_lines() {
-    let rig = one_came_during_the_write();
-    rig.shared.flush(Duration::MAX).unwrap();
-    assert_eq!(rig.probe.text(), "a\nb\n");
-    let rig = one_came_during_the_write();
-    rig.shared.shutdown(Duration::MAX).unwrap();
-    assert_eq!(rig.probe.text(), "a\nb\n");
+fn who_waits_for_the_worker_waits_for_no_further_lines() {
+    for of in [at_once, batches] {
+        let rig = || one_came_during_the_write(of());
+        let (flushed, synced, shut, full) = (rig(), rig(), rig(), rig());
+        flushed.shared.flush(Duration::MAX).unwrap();
+        synced.shared.sync(Duration::MAX).unwrap();
+        shut.shared.shutdown(Duration::MAX).unwrap();
+        for rig in [flushed, synced, shut] {
+            assert_eq!(rig.probe.text(), "a\nb\n");
+        }
+        // It never fits, and so waits until the queue is empty.
+        let long = "x".repeat(full.shared.config.max_queue_bytes + 1);
+        full.send(&long).unwrap();
+        full.until(|inner| inner.count.written >= 2);
+        full.shared.flush(Duration::MAX).unwrap();
+        assert_eq!(full.probe.text().len(), "a\nb\n".len() + long.len() + 1);
+    }
 }
 
 #[cfg(not(windows))]
 #[test]
 fn a_queue_that_gets_half_full_is_written_without_waiting_for_more() {
-    let rig = one_came_during_the_write();
-    let half = rig.shared.config.max_queue_size / 2;
-    for _ in 1..half {
-        rig.send("c").unwrap();
+    for rig in [at_once(), batches()] {
+        let rig = one_came_during_the_write(rig);
+        let half = rig.shared.config.max_queue_size / 2;
+        for _ in 1..half {
+            rig.send("c").unwrap();
+        }
+        rig.until(|inner| inner.count.written == half as u64 + 1);
     }
-    rig.until(|inner| inner.count.written == half as u64 + 1);
 }
 
 #[test]
@@ -314,9 +339,14 @@ fn an_idle_sink_tidies_up_once() {
     }
 }
 
+/// Each line is a batch, and half of the queue, so that it waits for no other.
+fn due_at_once(config: &mut crate::config::Config) {
+    (config.batch_size, config.max_queue_size) = (1, 2);
+}
+
 #[test]
 fn a_remainder_is_held_back_only_while_a_batch_waits() {
-    let rig = Rig::new(|c| c.batch_size = 1);
+    let rig = Rig::new(due_at_once);
     rig.probe.script(|script| {
         script.block = 1 << 20;
         script.gate = true;
@@ -331,7 +361,7 @@ fn a_remainder_is_held_back_only_while_a_batch_waits() {
 
 #[test]
 fn sync_ends_under_continuous_load() {
-    let rig = Rig::new(|c| c.batch_size = 1);
+    let rig = Rig::new(due_at_once);
     // Whenever a write ends, the next batch is there.
     let shared = Arc::downgrade(&rig.shared);
     let (tell, told) = std::sync::mpsc::channel::<()>();

@@ -90,9 +90,9 @@ const LINES: usize = 100_000;
 const LINE: [u8; 100] = [b'x'; 100];
 /// Longer than the measured ones, so that the warm-up needs more memory than they do.
 const LONG_LINE: [u8; 300] = [b'x'; 300];
-/// How many of the long lines fill a chunk of 1 MiB and a sixteenth, each with its newline and four
+/// How many of the long lines fill a chunk of 512 KiB and a sixteenth, each with its newline and four
 /// bytes of index.
-const CHUNK_LINES: usize = (1 << 20) / 16 * 17 / 305;
+const CHUNK_LINES: usize = (512 << 10) / 16 * 17 / 305;
 
 /// A writer whose queue and hand have both been full.
 fn warm(configure: impl FnOnce(WriterBuilder) -> WriterBuilder) -> (Writer, WriterGuard) {

@@ -349,6 +349,8 @@ fn limit_the_size_of_files() -> Seen {
             .args("--fail-after 300ms --shutdown-timeout 500ms")
             .run();
         let ended = expect_given_up(ended, &path);
+        let len = std::fs::metadata(&path).unwrap().len();
+        assert!((60 << 10..=64 << 10).contains(&len), "{strategy}: {len} bytes of 64 KiB");
         seen.push(format!("{strategy}: {} counted as lost", ended.count("lost")));
     }
     Ok(seen.join("; "))
