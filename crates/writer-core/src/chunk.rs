@@ -6,7 +6,7 @@
 
 use crossbeam_queue::ArrayQueue;
 
-use crate::Severity;
+use crate::{Severity, cache};
 
 /// Bytes of one index entry.
 const ENTRY: usize = size_of::<u32>();
@@ -14,9 +14,6 @@ const ENTRY: usize = size_of::<u32>();
 const LENGTH_BITS: u32 = 29;
 /// The length that stands for "all of the chunk": a line too long for the bits is alone in its own.
 const WHOLE_CHUNK: u32 = (1 << LENGTH_BITS) - 1;
-
-/// Bytes of a cache line, or a part of it where they are longer.
-pub(crate) const CACHE_LINE: usize = 64;
 
 /// One line on its way into the queue.
 #[derive(Debug, Clone, Copy)]
@@ -161,15 +158,19 @@ impl Chunk {
     ///
     /// Writes a zero into each cache line of the text that is completely out. After reading alone both
     /// cores hold such a line, and the next sender that writes there has to ask the other to give it
-    /// up. After a store only the worker's holds it, and then the next sender is as fast as if nobody did:
-    /// the figures are in docs/design.md.
-    pub(crate) fn consume(&mut self, bytes: usize) -> usize {
+    /// up. After a store only the worker's holds it, and then the next sender is as fast as if nobody did.
+    /// With `demote` the processor is told to pass it down, which makes the sender faster still and takes
+    /// the worker longer. The figures are in docs/design.md.
+    pub(crate) fn consume(&mut self, bytes: usize, demote: bool) -> usize {
         let from = self.line_start;
         let done = self.advance(bytes);
         let read = &mut self.memory[from..self.line_start];
-        read.iter_mut().step_by(CACHE_LINE).for_each(|byte| *byte = 0);
+        read.iter_mut().step_by(cache::LINE).for_each(|byte| *byte = 0);
         if let Some(last) = read.last_mut() {
             *last = 0;
+        }
+        if demote {
+            cache::demote(read);
         }
         done
     }
@@ -208,7 +209,7 @@ impl Chunk {
             self.memory[self.end..self.end + len].copy_from_slice(&next.memory[from..from + len]);
             self.end += len;
             self.push_entry(len, next.entry(next.out) >> LENGTH_BITS);
-            next.consume(len);
+            next.consume(len, false);
             moved = true;
         }
         moved
@@ -340,7 +341,7 @@ mod tests {
             chunk.push(line("0123456789"));
             chunk.push(line("a"));
             assert_eq!((chunk.rest(), chunk.lines()), (&b"0123456789\na\n"[..], 2));
-            assert_eq!((chunk.consume(11), chunk.inside_line()), (1, false));
+            assert_eq!((chunk.consume(11, true), chunk.inside_line()), (1, false));
             // Also with a line left: it may have been given up.
             pool.put(chunk);
         }
@@ -353,14 +354,14 @@ mod tests {
         chunk.push(line(&"a".repeat(99)));
         chunk.push(line(&"b".repeat(150)));
         chunk.push(line("c"));
-        assert_eq!(chunk.consume(99), 0);
+        assert_eq!(chunk.consume(99, true), 0);
         assert_eq!(chunk.memory[..100], *("a".repeat(99) + "\n").as_bytes());
-        assert_eq!(chunk.consume(1 + 149), 1);
+        assert_eq!(chunk.consume(1 + 149, true), 1);
         assert_eq!(chunk.zeros(253), [0, 64, 99]);
         // All of the line that is partly out is still there to begin anew.
         chunk.rewind();
         assert_eq!(*chunk.rest(), *("b".repeat(150) + "\nc\n").as_bytes());
-        assert_eq!(chunk.consume(153), 2);
+        assert_eq!(chunk.consume(153, true), 2);
         assert_eq!(chunk.zeros(253), [0, 64, 99, 100, 164, 228, 252]);
     }
 

@@ -25,6 +25,7 @@ mod admit;
 mod axes;
 mod barrier;
 mod builder;
+mod cache;
 #[cfg(feature = "capture")]
 pub mod capture;
 mod chunk;

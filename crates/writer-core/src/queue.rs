@@ -240,6 +240,7 @@ impl Queue {
             return 0;
         }
         self.high_water = self.high_water();
+        hand.hurried = self.is_half_full();
         if hand.is_empty() {
             hand.lines += before;
             hand.chunks.append(&mut self.chunks);
@@ -366,6 +367,19 @@ mod tests {
         assert!(front(&hand).is_empty());
         assert_eq!(hand.advance(&pool, 2), 1);
         assert_eq!(front(&hand), [0, 64, 99]);
+    }
+
+    #[test]
+    fn the_hand_is_hurried_while_it_takes_half_a_queue_or_more() {
+        let pool = ChunkPool::new(64, 1 << 20);
+        let mut queue = Queue::new(4, 0);
+        let mut hand = Hand::default();
+        for (lines, hurried) in [(1, false), (2, true), (4, true), (1, false)] {
+            (0..lines).for_each(|_| push(&mut queue, &pool, "a"));
+            assert_eq!(queue.take_into(&mut hand), lines);
+            assert_eq!(hand.hurried, hurried, "{lines} of 4 lines");
+            hand.advance(&pool, 2 * lines);
+        }
     }
 
     #[test]

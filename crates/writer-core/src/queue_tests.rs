@@ -279,7 +279,7 @@ impl Model {
             }
         }
         assert_eq!(chunk.rest(), put);
-        chunk.consume(out.index(put.len() + 1));
+        chunk.consume(out.index(put.len() + 1), true);
         self.pool.put(chunk);
     }
 

@@ -404,7 +404,7 @@ mod tests {
     fn what_every_line_needs_stands_in_one_cache_line() {
         let lock = size_of::<Mutex<u64>>() - size_of::<u64>();
         let hot = lock + std::mem::offset_of!(Inner, queue) + Queue::HOT;
-        assert!(hot <= crate::chunk::CACHE_LINE, "{hot} bytes");
+        assert!(hot <= crate::cache::LINE, "{hot} bytes");
         // Or the mark of an option would come before the chunk.
         assert_eq!(size_of::<Option<crate::chunk::Chunk>>(), size_of::<crate::chunk::Chunk>());
         assert_eq!(std::mem::offset_of!(Shared, inner) % align_of::<Apart<u8>>(), 0);
