@@ -228,8 +228,8 @@ pub(crate) struct ChunkPool {
 /// The smallest page of the usual systems, in bytes.
 const PAGE: usize = 4096;
 
-/// How much of a new chunk is made ready for lines, and a sixteenth of it for their index. More would serve a program that logs a lot, once, and be memory
-/// that one that logs little never uses.
+/// How much of a new chunk is made ready for lines, and a sixteenth of it for their index. More would serve
+/// a program that logs a lot, once, and be memory that one that logs little never uses.
 const READY_BYTES: usize = 256 << 10;
 
 /// The most memory that stays in a pool after a burst, in bytes.
@@ -346,6 +346,21 @@ mod tests {
             pool.put(chunk);
         }
         assert_eq!(pool.free.len(), 1);
+    }
+
+    #[test]
+    fn a_chunk_made_ready_has_the_first_pages_of_its_lines_and_of_its_index() {
+        let pool = ChunkPool::new(512 << 10, 64 << 20);
+        let touched = |chunk: &Chunk, at: usize| chunk.memory[at] != 0;
+        let chunk = pool.get_ready();
+        let end = chunk.memory.len() - 1;
+        for page in (0..READY_BYTES).step_by(PAGE) {
+            assert!(touched(&chunk, page), "byte {page} of the lines");
+        }
+        for page in (0..READY_BYTES / 16).step_by(PAGE) {
+            assert!(touched(&chunk, end - page), "byte {page} of the index, from its end");
+        }
+        assert!(!touched(&chunk, READY_BYTES), "more than that is not");
     }
 
     #[test]

@@ -71,6 +71,8 @@ mod failure_tests;
 mod fallback_tests;
 #[cfg(all(loom, test))]
 mod models;
+#[cfg(all(test, not(any(loom, windows))))]
+mod rest_tests;
 #[cfg(all(test, not(loom)))]
 mod synchronous_tests;
 #[cfg(all(test, not(loom)))]

@@ -370,6 +370,22 @@ mod tests {
     }
 
     #[test]
+    fn an_eighth_is_one_of_the_lines_or_of_the_bytes() {
+        let pool = ChunkPool::new(64, 1 << 20);
+        for mut queue in [Queue::new(16, 0), Queue::new(0, 32)] {
+            for full in [false, true] {
+                push(&mut queue, &pool, "a");
+                assert_eq!(queue.is_eighth_full(), full);
+            }
+        }
+        // Of a small queue each line is one, and none is none.
+        let mut small = Queue::new(2, 0);
+        assert!(!small.is_eighth_full());
+        push(&mut small, &pool, "a");
+        assert!(small.is_eighth_full());
+    }
+
+    #[test]
     fn the_hand_is_hurried_while_it_takes_half_a_queue_or_more() {
         let pool = ChunkPool::new(64, 1 << 20);
         let mut queue = Queue::new(4, 0);
