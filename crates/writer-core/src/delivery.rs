@@ -197,6 +197,12 @@ impl Delivery {
         round.end = RoundEnd::Failed(operation, error);
     }
 
+    /// Whether cache lines that were read are passed down.
+    #[cfg(test)]
+    pub(crate) fn demotes(&self) -> bool {
+        self.hand.demotes
+    }
+
     /// Lines of the hand, and thus not in the queue and not written.
     pub(crate) fn lines_in_hand(&self) -> usize {
         self.hand.lines()
@@ -206,6 +212,9 @@ impl Delivery {
         let ready = shared.pool.get_ready();
         let mut inner = shared.lock();
         inner.watch_losses(|| shared.clock.now());
+        // It is of no use to the thread that writes its own line, and takes a worker longer that is slower
+        // than the senders already.
+        self.hand.demotes = !shared.config.synchronous && !inner.queue.is_half_full();
         let taken = inner.queue.take_into(&mut self.hand);
         let unneeded = inner.queue.lay_in(ready);
         if inner.queue.is_empty() {

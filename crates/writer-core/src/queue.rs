@@ -240,7 +240,6 @@ impl Queue {
             return 0;
         }
         self.high_water = self.high_water();
-        hand.hurried = self.is_half_full();
         if hand.is_empty() {
             hand.lines += before;
             hand.chunks.append(&mut self.chunks);
@@ -383,19 +382,6 @@ mod tests {
         assert!(!small.is_eighth_full());
         push(&mut small, &pool, "a");
         assert!(small.is_eighth_full());
-    }
-
-    #[test]
-    fn the_hand_is_hurried_while_it_takes_half_a_queue_or_more() {
-        let pool = ChunkPool::new(64, 1 << 20);
-        let mut queue = Queue::new(4, 0);
-        let mut hand = Hand::default();
-        for (lines, hurried) in [(1, false), (2, true), (4, true), (1, false)] {
-            (0..lines).for_each(|_| push(&mut queue, &pool, "a"));
-            assert_eq!(queue.take_into(&mut hand), lines);
-            assert_eq!(hand.hurried, hurried, "{lines} of 4 lines");
-            hand.advance(&pool, 2 * lines);
-        }
     }
 
     #[test]

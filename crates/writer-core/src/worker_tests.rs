@@ -262,6 +262,20 @@ fn an_idle_sink_tidies_up_once() {
     }
 }
 
+#[test]
+fn cache_lines_are_passed_down_for_another_core_while_there_is_time() {
+    let rig = Rig::without_worker(|c| c.max_queue_size = 4);
+    for (lines, demotes) in [(1, true), (2, false), (4, false), (1, true)] {
+        (0..lines).for_each(|_| assert_eq!(rig.send("a"), Ok(true)));
+        let mut delivery = rig.shared.delivery.lock().unwrap();
+        delivery.round(&rig.shared, |_| false);
+        assert_eq!(delivery.demotes(), demotes, "{lines} of 4 lines");
+    }
+    let alone = Rig::without_worker(|c| c.synchronous = true);
+    alone.send("a").unwrap();
+    assert!(!alone.shared.delivery.lock().unwrap().demotes());
+}
+
 /// Each line is a batch, and half of the queue, so that it waits for no other.
 fn due_at_once(config: &mut crate::config::Config) {
     (config.batch_size, config.max_queue_size) = (1, 2);

@@ -9,9 +9,8 @@ use crate::chunk::{Chunk, ChunkPool};
 pub(crate) struct Hand {
     pub(super) chunks: VecDeque<Chunk>,
     pub(super) lines: usize,
-    /// Whether the queue was at least half full when lines were last taken: the worker is slower than the
-    /// senders, and does nothing for them that takes it longer.
-    pub(super) hurried: bool,
+    /// Whether cache lines that were read are passed down for whoever writes there next.
+    pub(crate) demotes: bool,
 }
 
 impl Hand {
@@ -53,7 +52,7 @@ impl Hand {
     /// Notes that `bytes` of the front are out and returns how many lines that completed.
     pub(crate) fn advance(&mut self, pool: &ChunkPool, bytes: usize) -> usize {
         let Some(front) = self.chunks.front_mut() else { return 0 };
-        let done = front.consume(bytes, !self.hurried);
+        let done = front.consume(bytes, self.demotes);
         self.lines -= done;
         if front.lines() == 0
             && let Some(empty) = self.chunks.pop_front()
