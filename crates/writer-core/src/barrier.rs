@@ -14,7 +14,7 @@ use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
 
 /// How long a worker has to give up after the time of a shutdown is over.
-const GIVE_UP_WITHIN: Duration = Duration::from_millis(150);
+pub(crate) const GIVE_UP_WITHIN: Duration = Duration::from_millis(150);
 
 impl Shared {
     /// Waits until all that is accepted so far is written.
@@ -54,9 +54,10 @@ impl Shared {
         }
         let mut inner = self.lock();
         let (target, lost_before) = (inner.queue.accepted(), lost_before(&inner));
+        let mut ticket = inner.syncs.served;
         if !inner.ended {
             inner.syncs.requested += 1;
-            let ticket = inner.syncs.requested;
+            ticket = inner.syncs.requested;
             inner.syncs.upto = target;
             inner.flush_upto = inner.flush_upto.max(target);
             self.work.notify_one();
@@ -70,7 +71,7 @@ impl Shared {
             }
         }
         self.flush_result(&inner, target, lost_before)?;
-        match &inner.syncs.error {
+        match inner.syncs.failure(ticket) {
             Some(error) => Err(sync_error(error)),
             None if inner.syncs.durable >= target => Ok(()),
             None => Err(FlushError::Closed),
@@ -92,7 +93,10 @@ impl Shared {
         let until = clock::deadline(self.clock.now(), timeout);
         inner = self.watch(inner, until, |inner| inner.ended || inner.reopens.served >= ticket);
         if inner.reopens.served >= ticket {
-            inner.reopen_result()
+            match &inner.reopens.failed {
+                Some((last, error)) if ticket <= *last => Err(reopen_error(error)),
+                _ => Ok(()),
+            }
         } else if inner.ended {
             Err(ReopenError::Closed)
         } else {
@@ -112,12 +116,17 @@ impl Shared {
         let until = clock::deadline(self.clock.now(), timeout);
         inner = self.watch(inner, until, |inner| inner.ended);
         if !inner.ended && inner.state != State::Healthy {
-            inner.give_up = true;
-            self.work.notify_one();
+            self.give_up(&mut inner);
             let until = clock::deadline(self.clock.now(), GIVE_UP_WITHIN);
             inner = self.watch(inner, until, |inner| inner.ended);
         }
         inner.shutdown_result()
+    }
+
+    /// Has the worker of the closed writer end although its target fails.
+    pub(crate) fn give_up(&self, inner: &mut Inner) {
+        inner.give_up = true;
+        self.work.notify_one();
     }
 
     fn flush_result(&self, inner: &Inner, target: u64, lost_before: u64) -> Result<(), FlushError> {
@@ -161,17 +170,6 @@ impl Inner {
         self.in_vain.is_some() && self.count.errors > errors
     }
 
-    /// What the last attempt to reopen has come to.
-    pub(crate) fn reopen_result(&self) -> Result<(), ReopenError> {
-        match &self.reopens.error {
-            None => Ok(()),
-            Some(error) if error.kind() == io::ErrorKind::Unsupported => {
-                Err(ReopenError::Unsupported)
-            }
-            Some(error) => Err(ReopenError::Refused { source: copy_error(error) }),
-        }
-    }
-
     /// What a shutdown has come to so far.
     pub(crate) fn shutdown_result(&self) -> Result<(), ShutdownError> {
         if !self.ended {
@@ -196,6 +194,13 @@ pub(crate) fn sync_error(error: &io::Error) -> FlushError {
     match error.kind() {
         io::ErrorKind::Unsupported => FlushError::Unsupported,
         _ => FlushError::Sync { source: copy_error(error) },
+    }
+}
+
+pub(crate) fn reopen_error(error: &io::Error) -> ReopenError {
+    match error.kind() {
+        io::ErrorKind::Unsupported => ReopenError::Unsupported,
+        _ => ReopenError::Refused { source: copy_error(error) },
     }
 }
 

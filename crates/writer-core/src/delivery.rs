@@ -258,12 +258,20 @@ impl Delivery {
 
     /// Reopens because somebody asked for it, and tells everyone who did up to `ticket`.
     pub(crate) fn serve_reopens(&mut self, shared: &Shared, ticket: u64) {
-        let result = self.reopen(shared, ReopenReason::Asked);
-        self.astray &= result.is_err();
+        let result = self.reopen_as_asked(shared);
         let mut inner = shared.lock();
         inner.reopens.served = ticket;
-        inner.reopens.error = result.err();
+        if let Err(error) = result {
+            inner.reopens.failed = Some((ticket, error));
+        }
         shared.notify_progress(&inner);
+    }
+
+    /// Reopens the target because somebody asked for it.
+    pub(crate) fn reopen_as_asked(&mut self, shared: &Shared) -> io::Result<()> {
+        let result = self.reopen(shared, ReopenReason::Asked);
+        self.astray &= result.is_err();
+        result
     }
 
     /// One call of the sink; `None` if it panicked.
@@ -336,21 +344,25 @@ impl Delivery {
 
     /// Makes all that is written durable, for everyone who asked up to `ticket`: their lines must
     /// be out. Those of later requests may not be, although they came before this call.
-    pub(crate) fn sync(&mut self, shared: &Shared, ticket: u64) {
+    pub(crate) fn serve_syncs(&mut self, shared: &Shared, ticket: u64) {
         let flushed = shared.lock().flushed;
-        let mut result = self.main.sync();
-        if let Some(fallback) = &mut self.fallback
-            && fallback.is_unsynced()
-        {
-            result = result.and(fallback.sync());
-        }
+        let result = self.sync();
         let mut inner = shared.lock();
         inner.syncs.served = ticket;
-        if result.is_ok() {
-            inner.syncs.durable = flushed;
+        match result {
+            Ok(()) => inner.syncs.durable = flushed,
+            Err(error) => inner.syncs.failed = Some((ticket, error)),
         }
-        inner.syncs.error = result.err();
         shared.notify_progress(&inner);
+    }
+
+    /// Makes all that is written durable.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let result = self.main.sync();
+        match &mut self.fallback {
+            Some(fallback) if fallback.is_unsynced() => result.and(fallback.sync()),
+            _ => result,
+        }
     }
 
     /// Whether the sink wants to tidy up when nothing comes.

@@ -8,6 +8,8 @@
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::barrier::GIVE_UP_WITHIN;
+use crate::error::State;
 use crate::process;
 use crate::report::survives;
 use crate::shared::{Inner, Shared};
@@ -150,7 +152,8 @@ impl Shared {
     }
 
     /// Waits until the closed writer has ended; without a worker to wait for, writes what is left
-    /// in this thread.
+    /// in this thread. A target that fails to the last is given up shortly before `until`, so that its
+    /// lines can go to a fallback.
     fn end_by(&self, until: Instant) {
         let alone = ThreadMark::is_on(self) || process::others_are_gone();
         if self.config.synchronous || alone {
@@ -167,6 +170,13 @@ impl Shared {
         }
         let Some(mut inner) = retry(until, || try_lock(&self.inner.0)) else { return };
         inner.watchers += 1;
+        let patience = until.checked_sub(GIVE_UP_WITHIN).unwrap_or(until);
+        while !inner.ended && Instant::now() < patience {
+            inner = self.wait_for_end(inner, patience);
+        }
+        if !inner.ended && inner.state != State::Healthy {
+            self.give_up(&mut inner);
+        }
         while !inner.ended && Instant::now() < until {
             inner = self.wait_for_end(inner, until);
         }

@@ -117,6 +117,19 @@ fn a_failed_sink_releases_blocked_senders_and_lets_nobody_wait() {
 }
 
 #[test]
+fn a_failure_is_told_to_a_sync_that_wakes_after_the_next_success() {
+    let rig = Rig::without_worker(|_| {});
+    let mut delivery = rig.shared.delivery.lock().unwrap();
+    for (ticket, fails) in [(1, None), (2, Some(std::io::ErrorKind::StorageFull)), (3, None)] {
+        rig.probe.script(|script| script.sync_fails = fails);
+        delivery.serve_syncs(&rig.shared, ticket);
+    }
+    let inner = rig.shared.lock();
+    assert!(inner.syncs.failure(2).is_some());
+    assert!(inner.syncs.failure(3).is_none());
+}
+
+#[test]
 fn flush_and_sync_end_with_the_next_try_when_the_sink_has_failed_and_say_what_failed() {
     for wait in [Shared::flush, Shared::sync] {
         let rig = failing(|c| c.fail_after = 2 * SEC);

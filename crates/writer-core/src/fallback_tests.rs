@@ -192,6 +192,25 @@ fn a_sync_is_served_by_both() {
 }
 
 #[test]
+fn a_fallback_that_cannot_be_synced_says_so_once_for_its_lines() {
+    let (rig, fallback) = failing(|_| {});
+    fallback.script(|script| script.sync_fails = Some(std::io::ErrorKind::Unsupported));
+    for text in ["a", "b"] {
+        rig.send(text).unwrap();
+        rig.quiet();
+        rig.advance(10 * MS);
+        let told = rig.shared.sync(SEC);
+        assert!(matches!(told, Err(FlushError::Unsupported)), "{text}: {told:?}");
+        rig.shared.sync(SEC).unwrap();
+    }
+    fallback.script(|script| script.sync_fails = Some(std::io::ErrorKind::StorageFull));
+    rig.send("c").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(rig.shared.sync(SEC), Err(FlushError::Sync { .. })), "still to be done");
+    }
+}
+
+#[test]
 fn without_a_worker_lines_take_the_same_ways() {
     let rig = Rig::without_worker(|config| {
         config.synchronous = true;

@@ -90,15 +90,15 @@ impl Outlet {
         Ok(std::mem::take(&mut self.dirty))
     }
 
-    /// Whether something was written since the last sync.
+    /// Whether something was written since the last sync that succeeded, or that found none to be had.
     pub(crate) fn is_unsynced(&self) -> bool {
         self.unsynced
     }
 
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        or_error(|| self.sink.sync())?;
-        self.unsynced = false;
-        Ok(())
+        let result = or_error(|| self.sink.sync());
+        self.unsynced = result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Unsupported);
+        result
     }
 
     /// Whether the sink wants to tidy up when nothing comes.

@@ -136,8 +136,16 @@ pub(crate) struct Syncs {
     pub(crate) served: u64,
     /// All lines up to this sequence number are durable.
     pub(crate) durable: u64,
-    /// Why the last sync failed, if it did.
-    pub(crate) error: Option<io::Error>,
+    /// The last failure, and the last ticket that it answers. Later ones may have succeeded since.
+    pub(crate) failed: Option<(u64, io::Error)>,
+}
+
+impl Syncs {
+    /// What came of the sync with this ticket, which is served. Who wakes late may be told of a
+    /// failure that came after its own success, never the other way round.
+    pub(crate) fn failure(&self, ticket: u64) -> Option<&io::Error> {
+        self.failed.as_ref().filter(|(last, _)| ticket <= *last).map(|(_, error)| error)
+    }
 }
 
 /// Requests to reopen, likewise.
@@ -145,8 +153,8 @@ pub(crate) struct Syncs {
 pub(crate) struct Reopens {
     pub(crate) requested: u64,
     pub(crate) served: u64,
-    /// Why the target could not be reopened the last time, if so.
-    pub(crate) error: Option<io::Error>,
+    /// Why the target could not be reopened, and the last ticket that this answers.
+    pub(crate) failed: Option<(u64, io::Error)>,
 }
 
 /// When a sender must wake the worker, which sleeps: at so many lines, so many bytes, or when a

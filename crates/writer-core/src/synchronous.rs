@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use crate::axes::QueuePolicy;
+use crate::barrier::{reopen_error, sync_error};
 use crate::chunk::Line;
 use crate::clock;
 use crate::delivery::Delivery;
@@ -215,12 +216,9 @@ impl Shared {
         if self.lock().ended {
             return Err(FlushError::Closed);
         }
-        delivery.sync(self, 0);
+        let result = delivery.sync();
         drop(delivery);
-        match &self.lock().syncs.error {
-            Some(error) => Err(crate::barrier::sync_error(error)),
-            None => Ok(()),
-        }
+        result.map_err(|error| sync_error(&error))
     }
 
     pub(crate) fn reopen_now(&self, timeout: Duration) -> Result<(), ReopenError> {
@@ -232,9 +230,9 @@ impl Shared {
         if self.lock().ended {
             return Err(ReopenError::Closed);
         }
-        delivery.serve_reopens(self, 0);
+        let result = delivery.reopen_as_asked(self);
         drop(delivery);
-        self.lock().reopen_result()
+        result.map_err(|error| reopen_error(&error))
     }
 
     pub(crate) fn shutdown_now(&self, timeout: Duration) -> Result<(), ShutdownError> {

@@ -41,6 +41,8 @@ pub(crate) struct Script {
     pub(crate) wants_idle: bool,
     pub(crate) idles: usize,
     pub(crate) syncs: usize,
+    /// Every sync fails like this.
+    pub(crate) sync_fails: Option<io::ErrorKind>,
 }
 
 #[derive(Default)]
@@ -101,8 +103,10 @@ impl Sink for ProbeSink {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.0.script(|script| script.syncs += 1);
-        Ok(())
+        self.0.script(|script| {
+            script.syncs += 1;
+            script.sync_fails.map_or(Ok(()), |kind| Err(kind.into()))
+        })
     }
 
     fn wants_idle(&self) -> bool {

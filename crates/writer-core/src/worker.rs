@@ -94,7 +94,7 @@ impl Worker<'_> {
         }
         match self.next_task() {
             Task::Write { forced } => self.write(forced),
-            Task::Sync(ticket) => lock(&self.shared.delivery).sync(self.shared, ticket),
+            Task::Sync(ticket) => lock(&self.shared.delivery).serve_syncs(self.shared, ticket),
             Task::Reopen(ticket) => self.reopen(ticket),
             Task::ReportDrops(lines) => self.shared.callbacks.dropped(lines),
             Task::Mark(losses) => self.mark(&losses),

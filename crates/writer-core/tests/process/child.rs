@@ -1,14 +1,14 @@
 //! Starting this program again in a role, and what the two sides say to each other.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 #[cfg(unix)]
 use writer_core::QueuePolicy;
-use writer_core::{Mode, Strategy};
+use writer_core::{Mode, Sink, Strategy};
 
 pub(crate) const ROLE: &str = "WRITER_ROLE";
 
@@ -31,6 +31,15 @@ const HANGS_AFTER: Duration = Duration::from_secs(3 * LIMIT.as_secs());
 /// Whether the long form was asked for.
 pub(crate) fn full() -> bool {
     std::env::var_os("WRITER_FULL").is_some_and(|value| value == "1")
+}
+
+/// A sink that takes nothing, as on a full disk.
+pub(crate) struct FailingSink;
+
+impl Sink for FailingSink {
+    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
 }
 
 /// The arguments of a role: `name=value`.

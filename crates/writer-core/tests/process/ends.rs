@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use writer_core::{Mode, Sink, Strategy, Writer, WriterBuilder};
+use writer_core::{Mode, Sink, Strategy, WriteSink, Writer, WriterBuilder};
 
 use crate::Test;
 use crate::child::{self, Args, LAST_WORD, MODES, Outcome, Role, STRATEGIES, line, say};
@@ -33,6 +33,7 @@ pub(crate) const TESTS: &[Test] = &[
         "ends::a_sink_that_hangs_holds_the_end_for_two_seconds",
         a_sink_that_hangs_holds_the_end_for_two_seconds,
     ),
+    ("ends::what_a_failing_sink_leaves_goes_to_the_fallback", what_a_failing_sink_leaves_is_diverted),
 ];
 
 const LINES: usize = 100_000;
@@ -148,6 +149,7 @@ pub(crate) fn play(args: &Args) {
         "two" => two_writers(args),
         "race" => race(args),
         "hang" => hang(),
+        "failing" => failing(args),
         "exit-in-sink" => exit_in_sink(args),
         "exit-in-synchronous-callback" => exit_in_synchronous_callback(args),
         end => {
@@ -372,6 +374,31 @@ fn hang() {
         let (writer, guard) = Writer::to(HangingSink).mode(mode).build().unwrap();
         std::mem::forget(guard);
         assert_eq!(writer.send("never written"), Ok(true));
+    }
+    last_word();
+}
+
+/// The first writer tries its sink for as long as there is time, and leaves some for the others.
+fn what_a_failing_sink_leaves_is_diverted() {
+    let (_, log) = play_in_time(0, &[("end", &"failing")]);
+    for name in ["first", "second"] {
+        let lines = child::whole_lines(&log.path.with_extension(name));
+        assert_eq!(lines, [line("main", 0), line("main", 1)], "{name}");
+    }
+}
+
+fn failing(args: &Args) {
+    for name in ["first", "second"] {
+        let fallback = fs::File::create(args.path().with_extension(name)).unwrap();
+        let (writer, guard) = Writer::to(child::FailingSink)
+            .fallback(WriteSink::new(fallback))
+            .fail_after(Duration::from_secs(3600))
+            .build()
+            .unwrap();
+        std::mem::forget(guard);
+        for number in 0..2 {
+            assert_eq!(writer.send(line("main", number)), Ok(true));
+        }
     }
     last_word();
 }

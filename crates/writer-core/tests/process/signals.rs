@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use writer_core::{Mode, Operation, Sink, Writer, WriterGuard, signals};
+use writer_core::{Mode, Operation, Sink, WriteSink, Writer, WriterGuard, signals};
 
 use crate::Test;
 use crate::child::{self, Args, LIMIT, MODES, Outcome, Role, STRATEGIES, line, say};
@@ -18,6 +18,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("signals::a_terminated_program_loses_nothing", a_terminated_program_loses_nothing),
     ("signals::all_writers_are_written_within_one_limit", all_writers_are_written),
     ("signals::a_sink_that_hangs_holds_the_end_for_the_limit", a_hanging_sink_is_left),
+    ("signals::what_a_failing_sink_leaves_goes_to_the_fallback", a_failing_sink_is_given_up),
     ("signals::an_ignored_signal_stays_ignored", an_ignored_signal_stays_ignored),
     ("signals::a_forked_child_is_ended_at_once", || fork("foreign")),
     ("signals::a_restarted_child_loses_nothing", || fork("restarted")),
@@ -101,6 +102,15 @@ fn a_hanging_sink_is_left() {
     assert!(held > Duration::from_millis(300) && held < LIMIT, "{held:?}");
 }
 
+fn a_failing_sink_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fallback");
+    let args: [(&str, &dyn std::fmt::Display); 1] = [("path", &path.display())];
+    let outcome = end_by("failing", libc::SIGTERM, Duration::ZERO, &args);
+    assert_eq!(outcome.status.signal(), Some(libc::SIGTERM));
+    assert_eq!(child::whole_lines(&path), [line("main", 0)]);
+}
+
 fn an_ignored_signal_stays_ignored() {
     let outcome = child::run("signals", &[("scene", &"ignored")]);
     assert_eq!(outcome.said, ["alive"]);
@@ -153,6 +163,7 @@ pub(crate) fn play(args: &Args) {
         "send" => send(args),
         "two" => two_writers(args),
         "hang" => hang(),
+        "failing" => failing(args),
         "ignored" => ignored(),
         "foreign" => forked(args, |_, _| ()),
         "restarted" => forked(args, restart),
@@ -226,10 +237,24 @@ fn hang() {
     forever();
 }
 
+fn failing(args: &Args) {
+    let fallback = fs::File::create(args.path()).unwrap();
+    let (writer, guard) = Writer::to(child::FailingSink)
+        .fallback(WriteSink::new(fallback))
+        .fail_after(Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    std::mem::forget(guard);
+    assert_eq!(writer.send(line("main", 0)), Ok(true));
+    signals::shutdown_on_termination(&writer, Duration::from_millis(500)).unwrap();
+    say("ready");
+    forever();
+}
+
 fn ignored() {
     // SAFETY: ignoring a signal has no preconditions.
     unsafe { libc::signal(libc::SIGINT, libc::SIG_IGN) };
-    let (writer, _guard) = Writer::to(writer_core::WriteSink::new(io::sink())).build().unwrap();
+    let (writer, _guard) = Writer::to(WriteSink::new(io::sink())).build().unwrap();
     signals::shutdown_on_termination(&writer, LIMIT).unwrap();
     kill(std::process::id().cast_signed(), libc::SIGINT);
     assert!(writer.is_running());
