@@ -11,7 +11,7 @@ use crate::axes::{Mode, QueuePolicy, Strategy};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The file; none for a writer over a sink.
+    /// The file, as an absolute path; none for a writer over a sink.
     pub path: Option<PathBuf>,
     /// How bytes reach the file.
     pub strategy: Strategy,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::error::{BuildError, ShutdownError};
 use crate::report::to_stderr;
 use crate::start::{self, Fallback, Recipe};
@@ -47,7 +48,8 @@ impl WriterGuard {
     }
 
     /// In a forked child, opens the file anew and starts a worker; from then on every handle of
-    /// this writer works in the child. Elsewhere it does nothing. A
+    /// this writer works in the child. Elsewhere it does nothing. What is in the file stays there, and a
+    /// relative path means the file it meant to the parent. A
     /// [`fallback`](crate::WriterBuilder::fallback) stays with the parent, one by
     /// [`fallback_with`](crate::WriterBuilder::fallback_with) is opened anew as well.
     ///
@@ -62,7 +64,8 @@ impl WriterGuard {
         while let Some(next) = last.successor.get() {
             last = next;
         }
-        let config = self.writer.config().clone();
+        // What is in the file is the parent's.
+        let config = Config { truncate: false, ..self.writer.config().clone() };
         let Recipe { callbacks, fallback } = &self.recipe;
         let fallback = fallback.clone().map_or(Fallback::Nowhere, Fallback::Opened);
         let shared = start::start(config, Arc::clone(callbacks), None, fallback)?;

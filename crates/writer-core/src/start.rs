@@ -98,6 +98,12 @@ pub(crate) fn start(
             reason: "a writer over a sink cannot be opened a second time",
         });
     }
+    // The program may go to another folder. Without a folder a relative name leads nowhere, now and later.
+    if let Some(path) = &mut config.path
+        && let Ok(absolute) = std::path::absolute(&*path)
+    {
+        *path = absolute;
+    }
     // Before the target, so that an error leaves the file as it is.
     let fallback = fallback.open()?;
     let (sink, found) = match sink {

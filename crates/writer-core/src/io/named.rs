@@ -49,11 +49,9 @@ pub(super) struct Named<S> {
 impl<S: OverFile> Named<S> {
     /// Writes to the file of `strategy`, which was opened as `config` says.
     pub(super) fn new(strategy: S, config: &Config) -> Named<S> {
-        let path = config.path.clone().unwrap_or_default();
         Named {
             strategy,
-            // Without a working folder a relative name leads nowhere, now and later.
-            path: std::path::absolute(&path).unwrap_or(path),
+            path: config.path.clone().unwrap_or_default(),
             config: Config { truncate: false, ..config.clone() },
             broken: 0,
             looked: None,

@@ -21,6 +21,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("fork::a_child_of_a_synchronous_writer_never_hangs", a_child_of_a_synchronous_writer),
     ("fork::after_a_restart_both_processes_write_whole_lines", both_write_whole_lines),
     ("fork::a_restarted_child_is_written_at_exit", a_restarted_child_is_written_at_exit),
+    ("fork::a_restart_keeps_the_parents_lines_and_file", a_restart_keeps_the_parents_file),
     ("fork::a_mapped_file_stays_with_the_parent", a_mapped_file_stays_with_the_parent),
 ];
 
@@ -34,6 +35,7 @@ pub(crate) fn play(args: &Args) {
         "synchronous" => busy_parent(args, true),
         "restart" => restart(args),
         "restart-exit" => restart_and_exit(args),
+        "restart-elsewhere" => restart_elsewhere(args),
         "restart-mmap" => restart_mapped(args),
         other => panic!("no scene {other}"),
     }
@@ -387,6 +389,33 @@ fn restart_and_exit(args: &Args) {
         || std::process::exit(0),
     );
     std::mem::forget(guard);
+}
+
+/// As a daemon does it: the parent ends, the child lives on in another folder.
+fn a_restart_keeps_the_parents_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    fs::write(&path, "old\n").unwrap();
+    child::run("fork", &[("scene", &"restart-elsewhere"), ("path", &path.display())]);
+    assert_eq!(child::whole_lines(&path), [line("parent", 0), line("child", 0)]);
+}
+
+fn restart_elsewhere(args: &Args) {
+    let path = args.path();
+    std::env::set_current_dir(path.parent().unwrap()).unwrap();
+    let (writer, guard) =
+        Writer::builder(path.file_name().unwrap()).truncate(true).build().unwrap();
+    assert_eq!(writer.send(line("parent", 0)), Ok(true));
+    guard.shutdown(LIMIT).unwrap();
+    in_child(
+        || {
+            std::env::set_current_dir("/").unwrap();
+            guard.restart_after_fork().unwrap();
+            assert_eq!(writer.send(line("child", 0)), Ok(true));
+            guard.shutdown(LIMIT).unwrap();
+        },
+        || std::process::exit(0),
+    );
 }
 
 fn a_mapped_file_stays_with_the_parent() {
