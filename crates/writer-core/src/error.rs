@@ -158,7 +158,7 @@ pub enum FlushError {
         /// The answer of the system.
         source: io::Error,
     },
-    /// There is no worker that could write: this is a forked child.
+    /// Nobody is left who could: a sync after the shutdown, or any call in a forked child.
     Closed,
 }
 
@@ -175,7 +175,9 @@ impl fmt::Display for FlushError {
             FlushError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
             FlushError::Unsupported => f.write_str("the target cannot be synced"),
             FlushError::Sync { source } => write!(f, "the target could not be synced: {source}"),
-            FlushError::Closed => f.write_str("the writer belongs to the parent process"),
+            FlushError::Closed => {
+                f.write_str("the writer is closed, or belongs to the parent process")
+            }
         }
     }
 }

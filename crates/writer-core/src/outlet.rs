@@ -97,7 +97,8 @@ impl Outlet {
 
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         let result = or_error(|| self.sink.sync());
-        self.unsynced = result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Unsupported);
+        self.unsynced =
+            result.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Unsupported);
         result
     }
 

@@ -29,6 +29,7 @@ impl Shared {
             self.lock().count.rejected += 1;
             return Err(SendError::WouldBlock);
         }
+        let called = self.clock.now();
         let mut delivery = lock(&self.delivery);
         {
             let mut inner = self.lock();
@@ -38,7 +39,7 @@ impl Shared {
             }
             inner.queue.push(&self.pool, line);
         }
-        let until = self.patience();
+        let until = self.patience(called);
         let round = self.write_now(&mut delivery, until, |inner| !inner.is_closed());
         let failed = matches!(round.end, RoundEnd::Failed(..));
         let refused = failed && delivery.take_back_last(self);
@@ -86,14 +87,14 @@ impl Shared {
         self.lock().take_losses()
     }
 
-    /// Until when a failing sink is tried again.
-    fn patience(&self) -> Option<Instant> {
-        let now = self.clock.now();
+    /// Until when a failing sink is tried again for a line that came at `called`: others may have had
+    /// the sink since.
+    pub(crate) fn patience(&self, called: Instant) -> Option<Instant> {
         if self.config.queue_policy != QueuePolicy::Block || self.lock().state == State::Failed {
-            return Some(now);
+            return Some(called);
         }
         let patience = self.config.block_timeout.unwrap_or(Duration::MAX);
-        clock::deadline(now, patience.min(self.config.fail_after))
+        clock::deadline(called, patience.min(self.config.fail_after))
     }
 
     /// Offers all that is there to the sink until it is out, the time is over, or `go_on` says no.

@@ -51,6 +51,17 @@ fn under_block_a_line_is_tried_again_until_the_time_is_over() {
 }
 
 #[test]
+fn what_a_sender_waits_for_its_turn_counts_as_waiting() {
+    let rig = Rig::without_worker(|c| {
+        c.synchronous = true;
+        c.block_timeout = Some(25 * MS);
+    });
+    let called = rig.shared.clock.now();
+    rig.shared.advance(20 * MS);
+    assert_eq!(rig.shared.patience(called), Some(rig.shared.clock.now() + 5 * MS));
+}
+
+#[test]
 fn a_shutdown_releases_a_sender_that_tries_again() {
     let rig = rig(QueuePolicy::Block);
     rig.probe.script(|script| script.room = Some(0));

@@ -242,8 +242,9 @@ impl Writer {
         &self.shared.config
     }
 
-    /// Whether lines are still taken and written: false once the writer is shut down, and in a
-    /// forked child.
+    /// Whether lines are still written: false once the writer is shut down, and in a forked child. A
+    /// worker that was not done when the time of a shutdown was over still runs, although it takes no
+    /// further lines.
     pub fn is_running(&self) -> bool {
         self.shared().is_some_and(|shared| {
             let inner = shared.lock();

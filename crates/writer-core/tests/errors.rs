@@ -80,7 +80,7 @@ fn errors_of_a_running_writer_say_how_many_lines() {
         (FlushError::WouldDeadlock, "the worker cannot wait for itself", false),
         (FlushError::Unsupported, "the target cannot be synced", false),
         (FlushError::Sync { source: denied() }, "the target could not be synced: denied", true),
-        (FlushError::Closed, "the writer belongs to the parent process", false),
+        (FlushError::Closed, "the writer is closed, or belongs to the parent process", false),
     ]);
     assert_says(&[
         (ReopenError::Refused { source: denied() }, "the target was not reopened: denied", true),

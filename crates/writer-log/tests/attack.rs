@@ -80,7 +80,7 @@ const TEXTS: [&str; 14] = [
     "\"",
     "\\\"}\n{\"level\":\"ERROR\"}\n",
     "\u{7f}\u{80}\u{9b}31m\u{1b}[2J",
-    "\u{2028}\u{2029}\u{202e}\u{2066}",
+    "\u{2028}\u{2029}\u{202e}\u{2066}\u{61c}\u{200e}\u{200f}",
     "\0\u{1}\u{1f}\u{8}\u{c}\r\t",
     "\u{fffd}\u{fffe}\u{ffff}\u{10ffff}",
     "\u{d7ff}\u{e000}",
@@ -142,7 +142,7 @@ fn texts_are_read_back_as_they_were_in_every_schema() {
         let text = program.text();
         let bad = |c: char| {
             c != '\n' && c.is_control()
-                || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         };
         assert!(!text.chars().any(bad), "{schema:?}");
         let lines = program.lines();

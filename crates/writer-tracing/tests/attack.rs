@@ -20,7 +20,7 @@ const TEXTS: [&str; 14] = [
     "\"",
     "\\\"}\n{\"level\":\"ERROR\"}\n",
     "\u{7f}\u{80}\u{9b}31m\u{1b}[2J",
-    "\u{2028}\u{2029}\u{202e}\u{2066}",
+    "\u{2028}\u{2029}\u{202e}\u{2066}\u{61c}\u{200e}\u{200f}",
     "\0\u{1}\u{1f}\u{8}\u{c}\r\t",
     "\u{fffd}\u{fffe}\u{ffff}\u{10ffff}",
     "\u{d7ff}\u{e000}",
@@ -91,7 +91,8 @@ fn texts_and_numbers_are_read_back_as_they_were_in_every_schema() {
         drop(guard);
         let text = std::fs::read_to_string(log.path()).unwrap();
         let bad = |c: &char| {
-            c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            c.is_control()
+                || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         };
         assert!(!text.trim_end_matches('\n').chars().any(|c| c != '\n' && bad(&c)), "{schema:?}");
         let mut lines = read(&log.path());

@@ -17,9 +17,9 @@ pub(super) struct LogFile {
     file: File,
     /// Which file it is, if another one can take its place.
     identity: Option<Identity>,
-    /// The folder of a file that was made here and was not synced yet: without it the file may
-    /// have no name after a loss of power.
-    directory: Option<File>,
+    /// The folders in which names were made for it, and which were not synced yet: without them the
+    /// file may have no name after a loss of power.
+    directories: Vec<File>,
     /// The last byte appended was no line end.
     unended: bool,
     /// It ends in a part of a line that is to be written anew.
@@ -32,12 +32,12 @@ pub(super) struct LogFile {
 }
 
 impl LogFile {
-    /// Takes over a locked file, which file it is, and, if it is new, its folder.
-    pub(super) fn new(file: File, identity: Option<Identity>, directory: Option<File>) -> LogFile {
+    /// Takes over a locked file, which file it is, and the folders in which names were made for it.
+    pub(super) fn new(file: File, identity: Option<Identity>, directories: Vec<File>) -> LogFile {
         LogFile {
             file,
             identity,
-            directory,
+            directories,
             unended: false,
             broken: false,
             neighbours: identity.is_some().then(Neighbours::default),
@@ -80,7 +80,7 @@ impl LogFile {
         if self.identity.is_some() && self.identity == old.identity {
             // The same file again: what a failed sync left behind is still not on the disk.
             self.sync = std::mem::take(&mut old.sync);
-            self.directory = self.directory.take().or(old.directory);
+            self.directories.append(&mut old.directories);
             return;
         }
         if old.unended {
@@ -105,8 +105,9 @@ impl LogFile {
         Ok(calls::metadata(&self.file)?.len())
     }
 
-    /// Appends bytes from the front of `lines` and returns how many: with one `write(2)`, unless a
-    /// line came to stand behind what another process has left of a line, and is repeated.
+    /// Appends bytes from the front of `lines` and returns how many: with one `write(2)`, or two where
+    /// others write to the file, unless a line came to stand behind what another process has left of a
+    /// line, and is repeated.
     ///
     /// # Errors
     ///
@@ -127,7 +128,17 @@ impl LogFile {
             others.follow(&self.file);
             return Ok(taken);
         }
-        let lines = others.portion(lines);
+        let first = others.portion(lines);
+        let taken = self.append_whole(others, first)?;
+        if taken < first.len() || taken == lines.len() {
+            return Ok(taken);
+        }
+        // A failure comes again with the next call.
+        Ok(taken + self.append_whole(others, &lines[taken..]).unwrap_or(0))
+    }
+
+    /// Appends lines, the first of which is repeated should it come to stand behind half a line.
+    fn append_whole(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
         loop {
             if self.broken {
                 self.write(b"\n")?;
@@ -139,7 +150,7 @@ impl LogFile {
             }
             let line = first_line(lines);
             if taken > line.len() {
-                // The first time that others show at all: late is better than never.
+                // Late is better than never.
                 return self.write(line).map(|_| taken);
             }
             self.broken = taken < line.len();
@@ -169,11 +180,11 @@ impl LogFile {
     /// As [`SyncState::run`]; or one of the files that were written before could not be synced, which
     /// is told once.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let LogFile { file, directory, sync, left, .. } = self;
+        let LogFile { file, directories, sync, left, .. } = self;
         left.wait()?;
         sync.run(|| {
             calls::sync_data(file)?;
-            if let Some(folder) = directory.take() {
+            for folder in std::mem::take(directories) {
                 match calls::sync_all(&folder) {
                     // Some file systems keep names safe without being asked.
                     Err(e) if !cannot_sync(&e) => return Err(e),

@@ -21,8 +21,8 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// The front of `lines` to be written at once. Where others write it is one line, so that it can
-    /// be repeated in front of the lines behind it.
+    /// The front of `lines` to be written first. Where others write it is one line, so that it can be
+    /// repeated in front of the lines behind it, which follow at once.
     pub(super) fn portion<'a>(&self, lines: &'a [u8]) -> &'a [u8] {
         if self.end.is_none() || self.seen { first_line(lines) } else { lines }
     }

@@ -46,7 +46,7 @@ pub(super) fn find(path: &Path, config: &Config) -> Result<Checked, BuildError> 
             readable: false,
             special: true,
             identity: None,
-            directory: None,
+            directories: Vec::new(),
         });
     }
     let found = look_before(path, config)?;
@@ -71,7 +71,7 @@ pub(super) fn claim(
         false => lock_and_repair(path, config, &found, patience)
             .inspect_err(|_| lock::release(&found.file))?,
     };
-    Ok((LogFile::new(found.file, found.identity, found.directory), repair))
+    Ok((LogFile::new(found.file, found.identity, found.directories), repair))
 }
 
 /// What stands at a path, before it is opened.
@@ -90,7 +90,8 @@ pub(super) struct Checked {
     special: bool,
     /// Which file it is, if it is a regular one.
     pub(super) identity: Option<Identity>,
-    directory: Option<File>,
+    /// The folders in which names were made for it.
+    directories: Vec<File>,
 }
 
 fn failed(operation: &'static str, path: &Path, source: io::Error) -> BuildError {
@@ -161,11 +162,12 @@ fn accept_special(
 }
 
 fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, BuildError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    if found == Found::Nothing && config.create_dirs && !folder.exists() {
+    let folder = here(path.parent().unwrap_or(path));
+    let mut missing = 0;
+    if found == Found::Nothing && config.create_dirs {
+        missing = folder.ancestors().take_while(|folder| !here(folder).exists()).count();
+    }
+    if missing > 0 {
         os::create_directories(folder).map_err(|e| failed("create directory", folder, e))?;
     }
     // Of a folder that cannot be looked at the worst is assumed.
@@ -191,9 +193,15 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
     if is_special {
         accept_special(path, config, &metadata, descriptor)?;
     }
-    let directory = if created { os::open_directory(folder) } else { None };
+    let named_in = folder.ancestors().take(if created { missing + 1 } else { 0 });
+    let directories = named_in.filter_map(|folder| os::open_directory(here(folder))).collect();
     let identity = os::identity(&metadata);
-    Ok(Checked { file, readable: how.read, special: is_special, identity, directory })
+    Ok(Checked { file, readable: how.read, special: is_special, identity, directories })
+}
+
+/// The folder itself, which a relative path leaves out at its front.
+fn here(folder: &Path) -> &Path {
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// Whether a file found in a shared folder can be ours: of this user or root, under this name alone.

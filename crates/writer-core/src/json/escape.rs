@@ -2,8 +2,8 @@
 //!
 //! Besides what [RFC 8259 section 7](https://www.rfc-editor.org/rfc/rfc8259#section-7) demands,
 //! everything that could steer a terminal or forge a line is escaped: DEL, the C1 controls, the
-//! line separators U+2028 and U+2029 and the bidirectional controls U+202A to U+202E and U+2066 to
-//! U+2069. The escaped form of a string is unique, so two strings are equal exactly when their
+//! line separators U+2028 and U+2029, and what Unicode calls `Bidi_Control`: U+061C, U+200E, U+200F, U+202A
+//! to U+202E and U+2066 to U+2069 ([UAX 9](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)). The escaped form of a string is unique, so two strings are equal exactly when their
 //! escaped forms are.
 
 use super::buf::Buf;
@@ -14,7 +14,8 @@ pub(super) const WORST: usize = 6;
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// Bytes at which an escape may begin. 0xC2 leads U+0080 to U+00BF, 0xE2 leads U+2000 to U+2FFF.
+/// Bytes at which an escape may begin. 0xC2 leads U+0080 to U+00BF, 0xD8 leads U+0600 to U+063F, 0xE2 leads
+/// U+2000 to U+2FFF.
 const ATTENTION: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -26,6 +27,7 @@ const ATTENTION: [bool; 256] = {
     table[b'\\' as usize] = true;
     table[0x7F] = true;
     table[0xC2] = true;
+    table[0xD8] = true;
     table[0xE2] = true;
     table
 };
@@ -109,9 +111,11 @@ fn sixteen_plain(bytes: &[u8; 16]) -> bool {
 fn escape_at(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
     match bytes[at..] {
         [0xC2, second @ 0x80..=0x9F, ..] => Some((u16::from(second), 2)),
+        [0xD8, 0x9C, ..] => Some((0x061C, 2)),
+        [0xE2, 0x80, third @ (0x8E | 0x8F), ..] => Some((0x2000 + u16::from(third & 0x3F), 3)),
         [0xE2, 0x80, third @ 0xA8..=0xAE, ..] => Some((0x2000 + u16::from(third & 0x3F), 3)),
         [0xE2, 0x81, third @ 0xA6..=0xA9, ..] => Some((0x2040 + u16::from(third & 0x3F), 3)),
-        [0xC2 | 0xE2, ..] | [] => None,
+        [0xC2 | 0xD8 | 0xE2, ..] | [] => None,
         [byte, ..] => Some((u16::from(byte), 1)),
     }
 }

@@ -33,7 +33,10 @@ pub(crate) const TESTS: &[Test] = &[
         "ends::a_sink_that_hangs_holds_the_end_for_two_seconds",
         a_sink_that_hangs_holds_the_end_for_two_seconds,
     ),
-    ("ends::what_a_failing_sink_leaves_goes_to_the_fallback", what_a_failing_sink_leaves_is_diverted),
+    (
+        "ends::what_a_failing_sink_leaves_goes_to_the_fallback",
+        what_a_failing_sink_leaves_is_diverted,
+    ),
 ];
 
 const LINES: usize = 100_000;

@@ -12,11 +12,14 @@ use std::fs;
 #[cfg(unix)]
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::fault::{self, Plan};
 use super::{Opened, Sink, open};
 use crate::axes::Strategy;
 use crate::config::Config;
@@ -73,6 +76,21 @@ fn write_all(sink: &mut dyn Sink, mut lines: &[u8]) {
         assert!(taken > 0, "nothing taken although nothing more waits");
         lines = &lines[taken..];
     }
+}
+
+/// How many operations on files and folders a piece of code asks of the system.
+fn operations(code: impl FnOnce()) -> usize {
+    let plan = Arc::new(Plan {
+        from: usize::MAX,
+        times: 0,
+        error: 0,
+        short: false,
+        count: AtomicUsize::new(0),
+    });
+    fault::enter(Some(Arc::clone(&plan)));
+    code();
+    fault::enter(None);
+    plan.count.load(Ordering::Relaxed)
 }
 
 fn directory() -> TempDir {

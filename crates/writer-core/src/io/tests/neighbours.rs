@@ -56,6 +56,22 @@ fn the_first_write_of_another_may_already_be_a_fragment() {
     }
 }
 
+/// A write and a look at the position for the first line, and the same for all others.
+#[test]
+fn beside_others_many_lines_still_go_out_with_two_writes() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\n");
+        other(&file(&dir), b"whole\n");
+        write_all(&mut *sink, b"two\n");
+        let lines = b"three\nfour\nfive\nsix\n".repeat(10);
+        assert_eq!(operations(|| assert_eq!(sink.write(&lines, false).unwrap(), lines.len())), 2);
+        let expected = [b"one\nwhole\ntwo\n", &lines[..]].concat();
+        assert_eq!(read(&file(&dir)).as_bytes(), expected, "{strategy}");
+    }
+}
+
 #[test]
 fn a_file_that_is_cut_has_no_neighbours() {
     for strategy in APPENDING {

@@ -77,6 +77,19 @@ fn missing_folders_are_made_for_owner_and_group() {
 }
 
 #[test]
+fn a_sync_covers_every_folder_in_which_a_name_was_made() {
+    let dir = directory();
+    for (name, folders) in
+        [("app.jsonl", 1), ("a/b/app.jsonl", 3), ("a/c/app.jsonl", 2), ("a/c/app.jsonl", 0)]
+    {
+        let mut sink = sink(&dir.path().join(name), Strategy::BlockBuffered);
+        assert_eq!(operations(|| sink.sync().unwrap()), 1 + folders, "{name}");
+        assert_eq!(operations(|| sink.sync().unwrap()), 1, "{name}, once more");
+        sink.close().unwrap();
+    }
+}
+
+#[test]
 fn missing_folders_are_an_error_without_create_dirs() {
     let dir = directory();
     let path = dir.path().join("a/app.jsonl");

@@ -146,7 +146,7 @@ fn strings(json: &Json, found: &mut Vec<String>) {
 
 #[test]
 fn every_string_that_is_no_value_of_a_record_is_escaped_too() {
-    const BAD: &str = "\"\\\n\u{1b}[31m\u{7f}\u{9b}\u{2028}\u{202e}\u{2069}";
+    const BAD: &str = "\"\\\n\u{1b}[31m\u{7f}\u{9b}\u{2028}\u{202e}\u{2069}\u{61c}\u{200e}\u{200f}";
     let bad = |what: &str| format!("{what}{BAD}");
     for schema in SCHEMAS {
         let mut builder = Format::builder().schema(schema);

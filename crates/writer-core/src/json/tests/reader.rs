@@ -17,7 +17,8 @@ pub(super) fn check_line(line: &[u8]) -> Json {
 }
 
 fn is_unwanted(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Panics if an object at any level of valid JSON has a key twice. serde_json itself keeps the last
