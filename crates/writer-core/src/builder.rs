@@ -48,7 +48,8 @@ impl WriterBuilder {
     }
 
     /// How bytes reach the file. Default: [`Strategy::BlockBuffered`]. Over a sink it only says
-    /// how eager [`Mode::Trigger`] is.
+    /// how eager [`Mode::Trigger`] is: with [`Strategy::LineBuffered`] each line is due at once there,
+    /// whatever [`flush_interval`](Self::flush_interval) and [`batch_size`](Self::batch_size) say.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.config.strategy = strategy;
         self
@@ -73,27 +74,29 @@ impl WriterBuilder {
     }
 
     /// The most bytes that wait in the queue. Default: 64 MiB; 0 = no bound in bytes. With the
-    /// batch under way a writer uses at most twice as much.
+    /// batch under way a writer uses at most twice as much, and four bytes more for each line.
     pub fn max_queue_bytes(mut self, bytes: usize) -> Self {
         self.config.max_queue_bytes = bytes;
         self
     }
 
     /// How many waiting lines make a write due, in Trigger and at a tick of Loop; a threshold,
-    /// never a maximum. Default: 100 lines; 0 = no size trigger.
+    /// never a maximum. Default: 100 lines; 0 = no size trigger. It has no effect with
+    /// [`Strategy::LineBuffered`] in Trigger, where each line is due at once.
     pub fn batch_size(mut self, lines: usize) -> Self {
         self.config.batch_size = lines;
         self
     }
 
     /// How long after the last flush waiting lines are due, in Trigger and at a tick of Loop.
-    /// Default: 100 ms; zero = write on every wake.
+    /// Default: 100 ms; zero = write on every wake. With [`Strategy::LineBuffered`] in Trigger it is
+    /// zero, whatever is set.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.config.flush_interval = Some(interval);
         self
     }
 
-    /// Makes time no reason to write.
+    /// Makes time no reason to write, except with [`Strategy::LineBuffered`] in Trigger.
     pub fn no_flush_interval(mut self) -> Self {
         self.config.flush_interval = None;
         self
@@ -113,7 +116,7 @@ impl WriterBuilder {
     }
 
     /// The steps in which [`Strategy::MemoryMapped`] reserves space, rounded up to pages. Default:
-    /// 32 MiB; zero is an error.
+    /// 32 MiB; at most 1 GiB, larger values are reduced to it; zero is an error.
     pub fn mmap_chunk(mut self, bytes: usize) -> Self {
         self.config.mmap_chunk = bytes;
         self
@@ -268,8 +271,16 @@ impl WriterBuilder {
         self
     }
 
-    /// Called by the worker when writes begin to fail, and when they have failed for
+    /// Called when writes begin to fail, and when they have failed for
     /// [`fail_after`](Self::fail_after). Without it stderr is told.
+    ///
+    /// It also hears, once until that is over, that a sink panics, that what is at the path of a file
+    /// that moved away cannot be opened, and that the [`fallback`](Self::fallback) fails too; and each
+    /// time that a mapping could not be trimmed. [`WriteError::operation`] tells which.
+    ///
+    /// The worker calls it. Without one ([`synchronous`](Self::synchronous)) the thread that sends,
+    /// flushes or shuts down does. That a file could not be reopened on SIGHUP comes from the thread that
+    /// serves the signals.
     pub fn on_error(mut self, callback: impl Fn(&WriteError) + Send + Sync + 'static) -> Self {
         self.callbacks.on_error = Some(Box::new(callback));
         self
@@ -314,7 +325,13 @@ impl WriterBuilder {
     /// # Errors
     ///
     /// A [`BuildError`] for settings that cannot work and for a file that cannot be opened. Then
-    /// nothing runs, and no file was changed.
+    /// nothing runs.
+    ///
+    /// Settings are looked at before anything is opened. A later error may leave what
+    /// [`fallback_with`](Self::fallback_with) made, folders and an empty file where none was, and a
+    /// file whose end was mended. With [`truncate`](Self::truncate) a file is emptied before the worker
+    /// starts: it is empty after [`BuildError::Spawn`], and after [`BuildError::Locked`] if the other
+    /// writer came in the moment between.
     pub fn build(mut self) -> Result<(Writer, WriterGuard), BuildError> {
         if let Some(prefix) = &self.env_prefix {
             env::apply(prefix, &mut self.config, |name| {

@@ -23,15 +23,17 @@ pub struct Config {
     pub max_queue_size: usize,
     /// In bytes; 0 = no bound.
     pub max_queue_bytes: usize,
-    /// In lines; 0 = no size trigger.
+    /// In lines; 0 = no size trigger. Of no effect with [`Strategy::LineBuffered`] in
+    /// [`Mode::Trigger`].
     pub batch_size: usize,
-    /// `None` = no time trigger; zero = write on every wake.
+    /// `None` = no time trigger; zero = write on every wake, as always with
+    /// [`Strategy::LineBuffered`] in [`Mode::Trigger`].
     pub flush_interval: Option<Duration>,
     /// The time between two looks in [`Mode::Loop`].
     pub tick: Duration,
     /// In bytes.
     pub block_size: usize,
-    /// In bytes, a multiple of the page size.
+    /// In bytes, a multiple of the page size, at most 1 GiB.
     pub mmap_chunk: usize,
     /// How long a sender waits for room; `None` = as long as it takes.
     pub block_timeout: Option<Duration>,

@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a writer could not be built. Nothing was started and no file was damaged.
+/// Why a writer could not be built. Nothing was started; what may have happened to files is said at
+/// [`WriterBuilder::build`](crate::WriterBuilder::build).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -58,7 +59,8 @@ pub enum BuildError {
         /// Its answer.
         source: io::Error,
     },
-    /// The worker thread could not be started.
+    /// The worker thread could not be started. The file had been opened, and emptied where
+    /// [`truncate`](crate::WriterBuilder::truncate) asks for it.
     Spawn {
         /// The answer of the system.
         source: io::Error,
@@ -281,7 +283,7 @@ impl Error for ReopenError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WriteError {
-    /// What the worker tried.
+    /// What was tried.
     pub operation: Operation,
     /// The file, where there is one.
     pub path: Option<PathBuf>,
@@ -316,9 +318,11 @@ pub enum Operation {
     Write,
     /// [`Sink::flush`](crate::Sink::flush).
     Flush,
-    /// [`Sink::sync`](crate::Sink::sync).
+    /// [`Sink::sync`](crate::Sink::sync). No error has this today: who asked for the sync is answered
+    /// with [`FlushError::Sync`].
     Sync,
-    /// [`Sink::close`](crate::Sink::close).
+    /// [`Sink::close`](crate::Sink::close). No error has this today: a shutdown is answered with
+    /// [`ShutdownError::Close`].
     Close,
     /// [`Sink::idle`](crate::Sink::idle).
     Idle,

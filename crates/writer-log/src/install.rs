@@ -38,11 +38,12 @@ pub(crate) fn installed() -> Option<&'static Logger> {
     SLOT.0.get()
 }
 
-/// Builds a logger and installs it, or does nothing at all.
+/// Builds a logger and installs it. What a failure leaves is said at
+/// [`LogBuilder::init`](crate::LogBuilder::init).
 ///
 /// The place is taken before anything is built where somebody seems to have it already: whoever
-/// installs a logger sets the maximum level. Else it is taken last, so that a program whose file
-/// cannot be opened can still install another logger.
+/// installs a logger sets the maximum level. It stays taken if the build then fails. Else it is taken last,
+/// so that a program whose file cannot be opened can still install another logger.
 pub(crate) fn install<T>(
     build: impl FnOnce() -> Result<(Logger, T), InitError>,
 ) -> Result<T, InitError> {

@@ -174,8 +174,11 @@ pub fn on(writer: Writer) -> LayerOn {
     LayerOn::new(writer)
 }
 
-/// Lets `tracing_subscriber::fmt`, in any of its formats, write through the writer. Each event is
-/// handed over by itself, so lines of several threads do not mix.
+/// Lets `tracing_subscriber::fmt`, in any of its formats, write through the writer.
+///
+/// Each line is a record of its own, with the severity Info whatever the event's level is. So events of
+/// one line stay whole. The lines of one that has several, as with `pretty()` or with a newline in its
+/// message, may stand between those of other threads, and a full queue may drop some of them.
 ///
 /// ```
 /// use writer_tracing::Writer;
