@@ -62,7 +62,9 @@ macro_rules! axis {
 pub enum Strategy {
     /// Everything taken from the queue goes to `write(2)` at once; `line` in text. In
     /// [`Mode::Trigger`] each line wakes the worker if it sleeps; lines that come while it writes go out
-    /// together some 75 us later (at once on Windows).
+    /// together some 75 us later (at once on Windows). In that mode
+    /// [`flush_interval`](crate::WriterBuilder::flush_interval) is zero whatever is set, and
+    /// [`batch_size`](crate::WriterBuilder::batch_size) has no effect.
     LineBuffered,
     /// Blocks of [`block_size`](crate::WriterBuilder::block_size) go to `write(2)`, a remainder
     /// as soon as no more lines wait; `block` in text. The default.

@@ -147,7 +147,7 @@ impl WriterBuilder {
     /// No line is in both whole, except one of which the target took all but the newline. One that
     /// the target took a part of is in the fallback, and the part is closed with a newline. Lines in the fallback count as written, and in
     /// [`Metrics::diverted`](crate::Metrics::diverted); a [`sync`](Writer::sync) must be served by
-    /// both. A fallback that fails as well is reported once, and the lines wait.
+    /// both: where the fallback cannot be synced, as stderr, it says so once for the lines there. A fallback that fails as well is reported once, and the lines wait.
     ///
     /// A forked child does not have it after
     /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork): its locks may be taken for ever
@@ -258,14 +258,14 @@ impl WriterBuilder {
         self
     }
 
-    /// Called by the worker after a round of writes with the number of lines written. The sum of
+    /// Called by the worker (without one by the sender) after a round of writes with the number of lines written. The sum of
     /// all calls is [`Metrics::written`](crate::Metrics::written).
     pub fn on_write(mut self, callback: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.callbacks.on_write = Some(Box::new(callback));
         self
     }
 
-    /// Called by the worker after a round that ended with nothing held back.
+    /// Called by the worker (without one by the sender) after a round that ended with nothing held back.
     pub fn on_flush(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
         self.callbacks.on_flush = Some(Box::new(callback));
         self
@@ -286,7 +286,7 @@ impl WriterBuilder {
         self
     }
 
-    /// Called by the worker when writes succeed again after an [`on_error`](Self::on_error), with
+    /// Called by the worker (without one by the sender) when writes succeed again after an [`on_error`](Self::on_error), with
     /// the number of lines that went to the [`fallback`](Self::fallback). Without either callback
     /// stderr is told.
     pub fn on_recover(mut self, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {

@@ -12,6 +12,9 @@ use crate::io::Reopened;
 /// enqueued = written + evicted + lost + pending
 /// dropped  = refused + evicted
 /// ```
+///
+/// `sent`, `dropped` and `pending` are worked out from the others by these lines. What can be compared with them
+/// is what senders were told: `Ok(true)`, `Ok(false)` and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Metrics {

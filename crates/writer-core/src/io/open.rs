@@ -28,8 +28,9 @@ const RACES: usize = 16;
 ///
 /// # Errors
 ///
-/// Every error of [`BuildError`] that names a path. No file has been changed, except that a
-/// missing one may have been made, folders above it, or NULs cut off its end.
+/// Every error of [`BuildError`] that names a path. A missing file
+/// may have been made by then, with folders above it; one that was there may have been mended or, with
+/// `truncate`, emptied.
 pub(super) fn open(path: &Path, config: &Config) -> Result<(LogFile, Repair), BuildError> {
     claim(path, config, find(path, config)?, lock::PATIENCE)
 }
