@@ -35,7 +35,11 @@ impl Clock {
         let until = match self {
             Clock::System => until,
             // Whoever moves the clock notifies.
-            Clock::Manual(_) => None,
+            Clock::Manual(clock) => {
+                let breaks = clock.breaks.swap(false, std::sync::atomic::Ordering::SeqCst);
+                assert!(!breaks, "on purpose");
+                None
+            }
         };
         match until {
             None => condvar.wait(guard).unwrap_or_else(PoisonError::into_inner),
@@ -61,12 +65,18 @@ pub(crate) fn deadline(now: Instant, timeout: Duration) -> Option<Instant> {
 pub(crate) struct ManualClock {
     base: Instant,
     nanos: std::sync::atomic::AtomicU64,
+    /// The next wait panics.
+    pub(crate) breaks: std::sync::atomic::AtomicBool,
 }
 
 #[cfg(test)]
 impl ManualClock {
     pub(crate) fn new() -> std::sync::Arc<Self> {
-        std::sync::Arc::new(ManualClock { base: Instant::now(), nanos: 0.into() })
+        std::sync::Arc::new(ManualClock {
+            base: Instant::now(),
+            nanos: 0.into(),
+            breaks: false.into(),
+        })
     }
 
     pub(crate) fn now(&self) -> Instant {

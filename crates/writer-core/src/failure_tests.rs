@@ -117,6 +117,28 @@ fn a_failed_sink_releases_blocked_senders_and_lets_nobody_wait() {
 }
 
 #[test]
+fn a_worker_that_breaks_off_leaves_nobody_waiting() {
+    let rig = Rig::new(|c| {
+        c.max_queue_size = 2;
+        c.batch_size = 10;
+    });
+    rig.send("a").unwrap();
+    rig.quiet();
+    let crate::clock::Clock::Manual(clock) = &rig.shared.clock else { unreachable!() };
+    clock.breaks.store(true, std::sync::atomic::Ordering::SeqCst);
+    rig.shared.work.notify_one();
+    rig.until(|inner| inner.ended);
+    assert!(rig.send("b").is_err());
+    for wait in [Shared::flush, Shared::sync] {
+        let answer = wait(&rig.shared, std::time::Duration::MAX);
+        assert!(matches!(answer, Err(FlushError::Lost { lines: 1 })), "{answer:?}");
+    }
+    assert!(rig.shared.shutdown(std::time::Duration::MAX).is_err());
+    let m = rig.metrics();
+    assert_eq!((m.state, m.lost, m.rejected), (State::Failed, 1, 1));
+}
+
+#[test]
 fn a_failure_is_told_to_a_sync_that_wakes_after_the_next_success() {
     let rig = Rig::without_worker(|_| {});
     let mut delivery = rig.shared.delivery.lock().unwrap();

@@ -10,7 +10,7 @@ mod retry;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::error::Operation;
+use crate::error::{Operation, State};
 use crate::losses::Losses;
 use crate::mode::{Look, NAPS, Rhythm, Verdict};
 use crate::process;
@@ -40,8 +40,11 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
     };
     // Sinks and callbacks are guarded one by one: a panic here is a fault of this crate. Nobody
     // may wait for ever because of it.
-    survives(|| while worker.step() {});
+    let ended = survives(|| while worker.step() {});
     if !shared.is_foreign() {
+        if !ended {
+            shared.lock().state = State::Failed;
+        }
         end::end(shared);
     }
 }

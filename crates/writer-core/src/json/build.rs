@@ -25,6 +25,7 @@ const LARGEST_RECORD: usize = 1 << 30;
 
 /// How integers beyond 64 bits are written. The default is [`WideIntegers::Strings`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum WideIntegers {
     /// Their digits as a string; the default.
     #[default]
@@ -36,6 +37,7 @@ pub enum WideIntegers {
 /// How floats that are not finite are written, for which JSON has no numbers. The default is the
 /// schema's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum NonFinite {
     /// The strings `"NaN"`, `"Infinity"` and `"-Infinity"`.
     Strings,

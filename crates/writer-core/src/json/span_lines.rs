@@ -44,6 +44,7 @@ pub struct SpanLines {
 
 /// What a line tells of a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SpanMoment {
     /// It has begun.
     New,

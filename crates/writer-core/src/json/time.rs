@@ -9,6 +9,7 @@ use super::digits;
 
 /// How many decimals of a second a timestamp shows. The default is [`Precision::Micros`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Precision {
     /// Whole seconds.
     Seconds,
