@@ -12,8 +12,8 @@ use crate::barrier::GIVE_UP_WITHIN;
 use crate::error::State;
 use crate::process;
 use crate::report::survives;
-use crate::shared::{Inner, Shared};
-use crate::sync::{MutexGuard, try_lock};
+use crate::shared::Shared;
+use crate::sync::try_lock;
 use crate::thread_mark::ThreadMark;
 
 /// The time that the hook has for all writers together.
@@ -85,16 +85,22 @@ extern "C" fn at_exit() {
     });
 }
 
-/// Closes the writers and waits until what they accepted is written.
+/// Closes the writers and waits until what they accepted is written. A target that fails to the last is
+/// given up shortly before `until`, so that its lines can go to a fallback.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     for writer in writers {
         if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
             writer.close(&mut inner);
         }
     }
-    for writer in writers {
-        writer.end_by(until);
-    }
+    let patience = until.checked_sub(GIVE_UP_WITHIN).unwrap_or(until);
+    let (with_worker, without): (Vec<_>, Vec<_>) =
+        writers.iter().partition(|writer| writer.has_worker());
+    // Each step for all: one that hangs takes the time of those behind it, and not their turn.
+    with_worker.iter().for_each(|writer| writer.await_end(patience));
+    with_worker.iter().for_each(|writer| writer.give_up_if_failing(until));
+    with_worker.iter().for_each(|writer| writer.await_end(until));
+    without.iter().for_each(|writer| writer.end_here(until));
 }
 
 /// Puts the panic hook behind the one that is there; once.
@@ -151,42 +157,40 @@ impl Shared {
         }
     }
 
-    /// Waits until the closed writer has ended; without a worker to wait for, writes what is left
-    /// in this thread. A target that fails to the last is given up shortly before `until`, so that its
-    /// lines can go to a fallback.
-    fn end_by(&self, until: Instant) {
+    /// Whether there is a worker that can be waited for, which it cannot do itself.
+    fn has_worker(&self) -> bool {
+        !self.config.synchronous && !ThreadMark::is_on(self) && !process::others_are_gone()
+    }
+
+    /// Writes what is left of the closed writer in this thread.
+    fn end_here(&self, until: Instant) {
+        // A thread that works for this writer and finds the lock taken holds it itself: it is
+        // inside the sink, where nothing can be done. Nor can it where a killed thread was.
         let alone = ThreadMark::is_on(self) || process::others_are_gone();
-        if self.config.synchronous || alone {
-            // A thread that works for this writer and finds the lock taken holds it itself: it is
-            // inside the sink, where nothing can be done. Nor can it where a killed thread was.
-            let until = if alone { Instant::now() } else { until };
-            if let Some(mut delivery) = retry(until, || try_lock(&self.delivery))
-                && delivery.drain(self)
-            {
-                // Nobody is left to be told of a failure.
-                drop(delivery.close());
-            }
-            return;
-        }
-        let Some(mut inner) = retry(until, || try_lock(&self.inner.0)) else { return };
-        inner.watchers += 1;
-        let patience = until.checked_sub(GIVE_UP_WITHIN).unwrap_or(until);
-        while !inner.ended && Instant::now() < patience {
-            inner = self.wait_for_end(inner, patience);
-        }
-        if !inner.ended && inner.state != State::Healthy {
-            self.give_up(&mut inner);
-        }
-        while !inner.ended && Instant::now() < until {
-            inner = self.wait_for_end(inner, until);
+        let until = if alone { Instant::now() } else { until };
+        if let Some(mut delivery) = retry(until, || try_lock(&self.delivery))
+            && delivery.drain(self)
+        {
+            // Nobody is left to be told of a failure.
+            drop(delivery.close());
         }
     }
 
-    fn wait_for_end<'a>(
-        &'a self,
-        inner: MutexGuard<'a, Inner>,
-        until: Instant,
-    ) -> MutexGuard<'a, Inner> {
-        self.clock.wait(&self.progress, inner, Some(until))
+    /// Waits until the closed writer has ended.
+    fn await_end(&self, until: Instant) {
+        let Some(mut inner) = retry(until, || try_lock(&self.inner.0)) else { return };
+        inner.watchers += 1;
+        while !inner.ended && Instant::now() < until {
+            inner = self.clock.wait(&self.progress, inner, Some(until));
+        }
+    }
+
+    /// Has the worker of the closed writer give up if its target fails.
+    fn give_up_if_failing(&self, until: Instant) {
+        if let Some(mut inner) = retry(until, || try_lock(&self.inner.0))
+            && inner.state != State::Healthy
+        {
+            self.give_up(&mut inner);
+        }
     }
 }

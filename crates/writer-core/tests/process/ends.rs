@@ -383,7 +383,12 @@ fn hang() {
 
 /// The first writer tries its sink for as long as there is time, and leaves some for the others.
 fn what_a_failing_sink_leaves_is_diverted() {
-    let (_, log) = play_in_time(0, &[("end", &"failing")]);
+    let (_, log) = child::ends_before(WITHIN, || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let outcome = child::run("end", &[("end", &"failing"), ("path", &path.display())]);
+        (outcome, Log { _folder: folder, path })
+    });
     for name in ["first", "second"] {
         let lines = child::whole_lines(&log.path.with_extension(name));
         assert_eq!(lines, [line("main", 0), line("main", 1)], "{name}");
@@ -391,6 +396,10 @@ fn what_a_failing_sink_leaves_is_diverted() {
 }
 
 fn failing(args: &Args) {
+    // In the way of all that come behind it.
+    let (hanging, guard) = Writer::to(HangingSink).build().unwrap();
+    std::mem::forget(guard);
+    assert_eq!(hanging.send("never written"), Ok(true));
     for name in ["first", "second"] {
         let fallback = fs::File::create(args.path().with_extension(name)).unwrap();
         let (writer, guard) = Writer::to(child::FailingSink)
