@@ -1,5 +1,8 @@
 //! A record of the same content gives the same object, whichever way it comes.
 
+#[path = "../../crates/writer-tracing/tests/support/keys.rs"]
+mod keys;
+
 use std::error::Error;
 use std::fmt;
 
@@ -75,8 +78,9 @@ impl Both {
         drop((self.logger, self.dispatch, self.guards));
         let [log, tracing] = ["log", "tracing"].map(|name| {
             let text = std::fs::read_to_string(self.folder.path().join(name)).expect("a file");
-            let without_time = |line| {
-                let mut line: Value = serde_json::from_str(line).expect("JSON");
+            let without_time = |text: &str| {
+                let mut line: Value = serde_json::from_str(text).expect("JSON");
+                assert_eq!(keys::repeated_keys(text), [""; 0], "{text}");
                 remove_times(&mut line);
                 line
             };

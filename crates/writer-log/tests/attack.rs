@@ -2,6 +2,8 @@
 //! mean harm, in every schema.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod support;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use log::kv::{self, Key, Source, VisitSource};
 use log::{Level, LevelFilter, Log, Record};
 use serde_json::Value;
+use support::repeated_keys;
 use writer_core::WriterGuard;
 use writer_core::json::{Part, Schema};
 use writer_log::{LogBuilder, Logger};
@@ -175,37 +178,6 @@ impl Source for Repeating {
         }
         Err(kv::Error::msg("at the end"))
     }
-}
-
-/// The keys of one level, as the text has them: a reader of JSON would hide that one stands twice.
-fn repeated_keys(line: &str) -> Vec<String> {
-    let mut levels = vec![Vec::new()];
-    let mut repeated = Vec::new();
-    let (bytes, mut at) = (line.as_bytes(), 0);
-    while at < bytes.len() {
-        match bytes[at] {
-            b'{' => levels.push(Vec::new()),
-            b'}' => drop(levels.pop()),
-            b'"' => {
-                let start = at;
-                at += 1;
-                while bytes[at] != b'"' {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
-                let level = levels.last_mut().unwrap();
-                if bytes.get(at + 1) == Some(&b':') {
-                    let key = line[start..=at].to_owned();
-                    if level.contains(&key) {
-                        repeated.push(key.clone());
-                    }
-                    level.push(key);
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    repeated
 }
 
 #[test]

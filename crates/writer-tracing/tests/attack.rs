@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::{Log, read};
+use support::{Log, read, repeated_keys};
 use tracing::subscriber::with_default;
 use tracing::{info, info_span};
 use tracing_subscriber::Registry;
@@ -119,5 +119,17 @@ fn texts_and_numbers_are_read_back_as_they_were_in_every_schema() {
                 assert!(count(&printed) >= 1, "{schema:?} {printed:?} {found:?}");
             }
         }
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_seen_at_every_level() {
+    for (line, repeated) in [
+        (r#"{"a":1,"b":{"a":2},"c":[{"a":3},{"a":4}],"d":"\"a\":"}"#, &[][..]),
+        (r#"{"a":1,"b":2,"a":3}"#, &["a"]),
+        (r#"{"a":{"b":1,"c":{},"b":2},"d":[{"e":1,"e":2}]}"#, &["b", "e"]),
+        (r#"{"a":":","\u0061":{"a":"}{"}}"#, &["a"]),
+    ] {
+        assert_eq!(repeated_keys(line), repeated, "{line}");
     }
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
+mod keys;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,6 +12,8 @@ use tempfile::TempDir;
 use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
 use writer_tracing::LayerBuilder;
+
+pub(crate) use keys::repeated_keys;
 
 /// Held by a test that changes what the whole process shares.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -43,6 +47,7 @@ pub(crate) fn read(path: &Path) -> Vec<Map<String, Value>> {
     text.lines()
         .map(|line| {
             let value: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(repeated_keys(line), [""; 0], "{line}");
             value.as_object().unwrap().clone()
         })
         .collect()
