@@ -5,12 +5,13 @@ mod common;
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    LIMIT, NEVER, Paused, Target, TestSink, assert_ended, assert_identity, eventually, give_up,
-    in_time, numbered, send_numbered, stays, text_of,
+    Gate, LIMIT, NEVER, Paused, Target, TestSink, assert_ended, assert_identity, eventually,
+    give_up, in_time, numbered, send_numbered, stays, text_of,
 };
 use writer_core::{
     FlushError, Mode, QueuePolicy, SendError, ShutdownError, State, Strategy, Writer,
@@ -106,6 +107,71 @@ fn a_54_a_sink_that_always_fails_does_not_hold_the_stop_up() {
     assert!(record.bytes().is_empty());
     // What was given up is said to everyone who asks.
     assert!(matches!(writer.flush(LIMIT), Err(FlushError::Lost { .. })));
+}
+
+/// Fails unless a shutdown ends between its time and 200 ms later. A busy machine is late, but not each
+/// time. The sink is made anew for each try, and has met its fate when its gate is come to.
+#[track_caller]
+fn assert_shutdown_in_time(
+    sink: impl Fn(Arc<Gate>) -> TestSink,
+    expected: impl Fn(&Result<(), ShutdownError>) -> bool,
+) {
+    let mut tries = (0..20).map(|_| {
+        let gate = Gate::new_closed();
+        let (writer, guard) = Writer::to(sink(Arc::clone(&gate))).on_error(|_| {}).build().unwrap();
+        send_numbered(&writer, 0..10);
+        gate.wait_until_entered(1);
+        let start = Instant::now();
+        let result = guard.shutdown(50 * MS);
+        let took = start.elapsed();
+        gate.open();
+        assert!(took >= 50 * MS, "{took:?}");
+        (result, took)
+    });
+    let in_time = tries.any(|(result, took)| expected(&result) && took < 250 * MS);
+    assert!(in_time, "longer than 250 ms, or another result, in each of 20 tries");
+}
+
+#[test]
+fn a_54_a_shutdown_takes_its_time_and_at_most_200_ms_more() {
+    let no = || Err(io::Error::other("no"));
+    let time_is_over =
+        |result: &Result<(), ShutdownError>| matches!(result, Err(ShutdownError::Timeout { .. }));
+
+    // A write that does not come back.
+    assert_shutdown_in_time(|gate| TestSink::recording().0.at_gate(&gate), time_is_over);
+
+    // One that does not come back after one that failed: it is told to give up, in vain.
+    let stuck_after_a_failure = |gate: Arc<Gate>| {
+        let mut failed = false;
+        let answer = move |lines: &[u8], _| match std::mem::replace(&mut failed, true) {
+            false => no(),
+            true => {
+                gate.pass();
+                Ok(lines.len())
+            }
+        };
+        TestSink::answering(answer).0
+    };
+    assert_shutdown_in_time(stuck_after_a_failure, time_is_over);
+
+    // Writes that fail, after the eighth of which the worker pauses for a second.
+    let failing = |gate: Arc<Gate>| {
+        let mut calls = 0;
+        let answer = move |_: &[u8], _| {
+            calls += 1;
+            if calls == 8 {
+                gate.open();
+                gate.pass();
+            }
+            no()
+        };
+        TestSink::answering(answer).0
+    };
+    let all_lost = |result: &Result<(), ShutdownError>| {
+        matches!(result, Err(ShutdownError::Lost { lines: 10 }))
+    };
+    assert_shutdown_in_time(failing, all_lost);
 }
 
 #[test]
