@@ -4,6 +4,8 @@
 mod common;
 
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -59,15 +61,74 @@ fn a_04_what_comes_after_the_end_is_rejected() {
 }
 
 #[test]
-fn a_05_waiting_in_vain_lasts_as_long_as_asked_and_does_not_spin() {
+fn a_05_waiting_in_vain_lasts_as_long_as_asked() {
     let paused = Paused::with(|b| b);
-    let wakes = paused.writer.metrics().wake_count;
     let start = Instant::now();
     let result = paused.writer.flush(Duration::from_millis(1));
     assert!(start.elapsed() >= Duration::from_millis(1));
     assert!(matches!(result, Err(FlushError::Timeout { pending: 1 })), "{result:?}");
-    assert_eq!(paused.writer.metrics().wake_count, wakes);
     paused.finish();
+}
+
+/// What this thread has used of a processor so far.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "the standard library does not know it")]
+fn processor_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the time lives through the call.
+    assert_eq!(unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) }, 0);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// How long each of these waits lasts.
+#[cfg(unix)]
+const WAIT: Duration = Duration::from_millis(300);
+
+/// Fails if `wait` lasts for less than [`WAIT`], or keeps a processor busy. Of a busy machine a thread
+/// that spins gets its share, which is still far more than a wait needs.
+#[cfg(unix)]
+#[track_caller]
+fn assert_sleeps(wait: impl FnOnce()) {
+    let (start, before) = (Instant::now(), processor_time());
+    wait();
+    let used = processor_time() - before;
+    assert!(start.elapsed() >= WAIT, "{:?}", start.elapsed());
+    assert!(used < WAIT / 20, "a wait of {WAIT:?} used {used:?} of a processor");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_05_who_waits_for_the_worker_does_not_spin() {
+    let paused = Paused::with(|b| b.max_queue_size(1).block_timeout(WAIT));
+    assert_eq!(paused.writer.send("fills the queue"), Ok(true));
+    assert_sleeps(|| assert_eq!(paused.writer.send("finds no room"), Ok(false)));
+    assert_sleeps(|| assert!(paused.writer.flush(WAIT).is_err()));
+    assert_sleeps(|| assert!(paused.writer.sync(WAIT).is_err()));
+    assert_sleeps(|| assert!(paused.writer.shutdown(WAIT).is_err()));
+    assert_eq!(paused.finish().0, ["fills the queue"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_05_a_worker_with_an_empty_queue_does_not_spin() {
+    for &mode in Mode::ALL {
+        // Its own processor time, as it is when it writes.
+        let times = Arc::new(Mutex::new(Vec::new()));
+        let of_sink = Arc::clone(&times);
+        let (sink, _) = TestSink::answering(move |lines, _| {
+            of_sink.lock().unwrap().push(processor_time());
+            Ok(lines.len())
+        });
+        let (writer, _guard) = Writer::to(sink).mode(mode).build().unwrap();
+        for _ in 0..2 {
+            writer.send("x").unwrap();
+            writer.flush(LIMIT).unwrap();
+            thread::sleep(WAIT);
+        }
+        let times = times.lock().unwrap();
+        let used = times[1] - times[0];
+        assert!(used < WAIT / 20, "{mode}: an idle time of {WAIT:?} used {used:?} of a processor");
+    }
 }
 
 #[test]
