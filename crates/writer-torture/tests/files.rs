@@ -2,6 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::disallowed_macros)]
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::ExitStatusExt;
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use writer_core::{Strategy, Writer};
-use writer_torture::rig::{Ended, Running, Torture, eventually, figure, pause, row};
+use writer_torture::rig::{Ended, Running, Torture, eventually, figure, pause, row, run_tool};
 use writer_torture::verify::{Allowed, Found, judge};
 
 fn torture(path: &Path) -> Torture {
@@ -345,6 +346,46 @@ fn g38_a_planted_name_in_a_shared_folder_reaches_no_other_file() {
                 }
             });
             Ok(format!("{rounds} rounds, {built} found the name free; the victim is untouched"))
+        },
+    );
+}
+
+/// How many bytes each write on the file took, in order, from the log of the tracer.
+fn writes(log: &str) -> Vec<usize> {
+    log.lines().map(|call| call.rsplit_once("= ").unwrap().1.parse().unwrap()).collect()
+}
+
+#[test]
+fn a24_every_write_on_the_file_ends_with_a_line() {
+    row(
+        "A24",
+        "line and block under strace: 4 threads x 500 records of 77 B, a flush each 100",
+        "every write ends with a line",
+        || {
+            run_tool("strace", ["-f", "-o", "/dev/null", "true"], None)?;
+            let mut seen = Vec::new();
+            for strategy in APPENDING {
+                let folder = tempfile::tempdir().unwrap();
+                let (path, log) = (folder.path().join("log"), folder.path().join("calls"));
+                let words = ["strace", "-f", "-qq", "-e", "trace=write,writev,pwrite64", "-P"];
+                let mut words: Vec<OsString> = words.map(Into::into).into();
+                words.extend([path.as_path().into(), "-o".into(), log.as_path().into()]);
+                let ended = torture(&path)
+                    .under(words)
+                    .args(format!("--strategy {strategy} --threads 4 --per-thread 500"))
+                    .args("--rec 77 --flush-every 100")
+                    .run();
+                ended.expect_code(0);
+                let (bytes, mut end) = (fs::read(&path).unwrap(), 0);
+                let writes = writes(&fs::read_to_string(&log).unwrap());
+                for write in &writes {
+                    end += write;
+                    assert_eq!(bytes[end - 1], b'\n', "{strategy}: a write ends at byte {end}");
+                }
+                assert_eq!((end, end), (bytes.len(), 4 * 500 * 77), "{strategy}");
+                seen.push(format!("{strategy}: {} writes", writes.len()));
+            }
+            Ok(seen.join("; "))
         },
     );
 }
