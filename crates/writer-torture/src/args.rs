@@ -25,6 +25,7 @@ the writer
 what it acknowledges, on the descriptor --ack-fd N (1)
   --flush-every K: `ACK thread number dropped`  --flush-timeout DURATION (120s), of syncs too
   --sync-every K: `SYNC thread number dropped`
+  --progress FILE: how many records of each thread are accepted, 8 bytes a thread, little-endian
   and `REPAIRED lines nul-bytes`, `READY`, `ERROR text` for each report of the writer
 the end
   --exit shutdown|drop|return|exit|exit-thread|panic|panic-thread|abort|segv|kill|term|wait
@@ -106,6 +107,7 @@ pub(crate) struct Args {
     pub(crate) flush_timeout: Duration,
     pub(crate) sync_every: u64,
     pub(crate) ack_fd: u32,
+    pub(crate) progress: Option<PathBuf>,
     pub(crate) exit: End,
     pub(crate) exit_after: ExitAfter,
     pub(crate) shutdown_timeout: Duration,
@@ -144,6 +146,7 @@ impl Default for Args {
             flush_timeout: Duration::from_secs(120),
             sync_every: 0,
             ack_fd: 1,
+            progress: None,
             exit: End::Shutdown,
             exit_after: ExitAfter::Records,
             shutdown_timeout: Duration::from_secs(60),
@@ -211,6 +214,7 @@ fn option(args: &mut Args, name: &str, parser: &mut lexopt::Parser) -> Result<()
         "trigger-every" => args.trigger_every = parser.value()?.parse()?,
         "flush-every" => args.flush_every = parser.value()?.parse()?,
         "sync-every" => args.sync_every = parser.value()?.parse()?,
+        "progress" => args.progress = Some(parser.value()?.into()),
         "ack-fd" => args.ack_fd = parser.value()?.parse()?,
         "pause" => args.pause = parser.value()?.parse_with(duration)?,
         "fail-after" => args.fail_after = Some(parser.value()?.parse_with(duration)?),

@@ -1,6 +1,8 @@
 //! The threads that send, and what they see.
 
+use std::fs::File;
 use std::io::{BufRead, Write};
+use std::os::unix::fs::FileExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -52,6 +54,8 @@ pub(crate) struct Run {
     pub(crate) writer: Writer,
     pub(crate) tally: Arc<Tally>,
     outlet: Arc<Outlet>,
+    /// Outlives the process, however that ends.
+    progress: Option<File>,
 }
 
 fn count(counter: &AtomicU64) {
@@ -85,7 +89,15 @@ pub(crate) fn run(args: Args) -> ExitCode {
     let found = writer.metrics();
     outlet.say(&format!("REPAIRED {} {}", found.torn_lines, found.recovered_nul_bytes));
     outlet.say("READY");
-    let run = Arc::new(Run { args, writer, tally, outlet });
+    let progress = args.progress.as_ref().map(File::create).transpose();
+    let progress = match progress {
+        Ok(file) => file,
+        Err(error) => {
+            eprintln!("torture: cannot make {:?}: {error}", args.progress);
+            return ExitCode::from(2);
+        }
+    };
+    let run = Arc::new(Run { args, writer, tally, outlet, progress });
     let threads = (0..run.args.threads).map(|thread| spawn(&run, thread)).collect();
     wait_for_end(&run, threads, guard)
 }
@@ -211,6 +223,7 @@ fn send_all(run: &Run, thread: u64) {
     let mut line = Vec::with_capacity(args.rec + 1);
     let last = if args.per_thread == 0 { u64::MAX } else { args.per_thread };
     let due = |every: u64, number: u64| every > 0 && (number + 1).is_multiple_of(every);
+    let mut accepted: u64 = 0;
     for number in 0..last {
         record(&mut line, source, number, args.rec);
         let began = Instant::now();
@@ -218,6 +231,11 @@ fn send_all(run: &Run, thread: u64) {
         tally.longest_send_us.fetch_max(micros(began), Ordering::Relaxed);
         if !outcome(tally, sent) {
             return;
+        }
+        if let (Some(file), Ok(true)) = (&run.progress, sent) {
+            accepted += 1;
+            // Whoever reads it misses what cannot be written, and says so.
+            let _ = file.write_all_at(&accepted.to_le_bytes(), 8 * thread);
         }
         if args.mode == Mode::Manual && due(args.trigger_every, number) {
             writer.trigger();

@@ -115,6 +115,78 @@ fn g15_a_killed_process_leaves_every_acknowledged_record() {
     row("G15", &procedure, KILLED, || kill_through_all(kills, Signal::KILL));
 }
 
+/// The lines that a queue holds below; the worker may have as many in its hand.
+const QUEUE: u64 = 500;
+
+/// How many lines each thread of a run had accepted when it was killed: what it has written down after
+/// each `send`, so at most one less than it was.
+fn accepted(progress: &Path) -> Vec<u64> {
+    // Before the first there is no file.
+    let bytes = std::fs::read(progress).unwrap_or_default();
+    let numbers =
+        bytes.chunks_exact(8).map(|number| u64::from_le_bytes(number.try_into().unwrap()));
+    numbers.collect()
+}
+
+/// Kills without any flush, and returns how many lines were accepted, and the most that a kill cost.
+fn count_the_cost(strategy: Strategy, kills: usize) -> (u64, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let mut history = History::default();
+    let mut runs = Vec::new();
+    for round in 0..kills {
+        // Without triggers the queue is full each time it is written.
+        let mode = if round % 2 == 0 { "trigger" } else { "manual --trigger-every 1000000000" };
+        let progress = folder.path().join(format!("progress.{round}"));
+        let mut running = torture(&path)
+            .args(format!("--strategy {strategy} --mode {mode} --cap {QUEUE} --rec 100"))
+            .args(format!("--threads {THREADS} --per-thread 0 --first-thread {}", round * THREADS))
+            .args(format!("--chunk 1048576 --exit wait --progress {}", progress.display()))
+            .launch();
+        // Only one that has sent more than may be missing can lose too much.
+        let enough = || accepted(&progress).iter().sum::<u64>() > 4 * QUEUE;
+        assert!(eventually(Duration::from_secs(60), enough), "{strategy}: nothing goes on");
+        pause(Duration::from_millis(random_below(figure(30, 300))));
+        running.signal(Signal::KILL);
+        history.add(&running.finish());
+        runs.push(accepted(&progress));
+    }
+    let found = history.verify(&path, strategy);
+    let (mut all, mut most) = (0, 0);
+    for (round, accepted) in runs.iter().enumerate() {
+        let mut cost = 0;
+        for (thread, accepted) in (round * THREADS..).zip(accepted) {
+            let there = found.sources.get(&(thread as u64));
+            assert_eq!(there.map_or(0, |there| there.missing()), 0, "{strategy}: a hole");
+            cost += accepted.saturating_sub(there.map_or(0, |there| there.highest()));
+        }
+        assert!(cost <= 2 * QUEUE, "{strategy}: a kill cost {cost} lines");
+        (all, most) = (all + accepted.iter().sum::<u64>(), most.max(cost));
+    }
+    (all, most)
+}
+
+#[test]
+fn g15_a_kill_costs_no_more_lines_than_queue_and_hand_hold() {
+    let kills = usize::try_from(figure(10, 200)).unwrap();
+    row(
+        "G15",
+        &format!(
+            "{kills} SIGKILLs per strategy at random, no flush, a queue of {QUEUE} lines, every second time \
+             without triggers"
+        ),
+        "no holes; of what was accepted at most twice the queue is missing",
+        || {
+            let mut seen = Vec::new();
+            for &strategy in Strategy::ALL {
+                let (all, most) = count_the_cost(strategy, kills);
+                seen.push(format!("{strategy}: at most {most} of {all} lines"));
+            }
+            Ok(seen.join("; "))
+        },
+    );
+}
+
 #[test]
 fn g15_an_abort_and_a_fault_leave_every_acknowledged_record() {
     row(
