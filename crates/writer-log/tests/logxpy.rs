@@ -5,9 +5,9 @@ mod support;
 
 use std::time::Duration;
 
-use log::{Level, LevelFilter};
+use log::{Level, LevelFilter, Log, Record};
 use serde_json::{Value, json};
-use writer_core::json::{Schema, TaskIds};
+use writer_core::json::{Part, Schema, TaskIds};
 use writer_log::{LogBuilder, Logger};
 
 /// What is logged to a logger of this schema, line by line; no key stands twice in any.
@@ -104,8 +104,47 @@ fn a_66_values_keep_their_types() {
     ] {
         assert_eq!(line[key], value, "{key}");
     }
-    // What is unset is left out: there are the six of every record and these.
-    assert_eq!(line.as_object().unwrap().len(), 6 + 8);
+}
+
+/// A value that is nothing is no member that is unset: it is null, as in all schemas.
+#[test]
+fn a_66_what_is_unset_is_left_out() {
+    let shown = [Part::Module, Part::File, Part::Line, Part::ThreadName];
+    let lines = lines_of(
+        |builder| shown.into_iter().fold(builder, LogBuilder::show),
+        |logger| {
+            let log_both = || {
+                let mut record = Record::builder();
+                record.level(Level::Info).target("shop").args(format_args!("m"));
+                let nothing = [("nothing", None::<i32>)];
+                logger.log(&record.key_values(&nothing).build());
+                let place = record.module_path_static(Some("m")).file_static(Some("f"));
+                logger.log(&place.line(Some(7)).build());
+            };
+            std::thread::scope(|scope| {
+                let join = |thread: std::thread::ScopedJoinHandle<'_, ()>| thread.join().unwrap();
+                join(scope.spawn(log_both));
+                join(
+                    std::thread::Builder::new()
+                        .name("n".into())
+                        .spawn_scoped(scope, log_both)
+                        .unwrap(),
+                );
+            });
+        },
+    );
+    let [nothing, place, name, all] = &lines[..] else { panic!("{lines:?}") };
+    let missing = |line: &str| {
+        let (full, line) = (keys(all), keys(line));
+        assert!(line.len() <= full.len() && line.ends_with(&["nothing"]), "{line:?}");
+        full.into_iter().filter(|key| !line.contains(key)).collect::<Vec<_>>()
+    };
+    assert_eq!(missing(nothing), ["module", "file", "line", "thread"]);
+    assert_eq!(missing(place), ["thread"]);
+    assert_eq!(missing(name), ["module", "file", "line"]);
+    let all: Value = serde_json::from_str(all).unwrap();
+    assert_eq!((&all["module"], &all["file"], &all["line"]), (&json!("m"), &json!("f"), &json!(7)));
+    assert_eq!((&all["thread"], &all["nothing"]), (&json!("n"), &Value::Null));
 }
 
 #[cfg(feature = "serde")]
