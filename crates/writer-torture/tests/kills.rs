@@ -19,6 +19,9 @@ fn torture(path: &Path) -> Torture {
 
 const THREADS: usize = 4;
 
+/// Longer than anything takes that comes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What many runs on one file have said, which must all be in it.
 #[derive(Default)]
 struct History {
@@ -58,6 +61,10 @@ fn kill_one(path: &Path, args: &str, round: usize, signal: Signal) -> Ended {
         .args(format!("--threads {THREADS} --per-thread 0 --first-thread {}", round * THREADS))
         .args(format!("--rec 100 --flush-every 100 --exit wait {load}"))
         .launch();
+    if round == 0 {
+        // On a machine that is slow enough no other may come to one.
+        assert!(eventually(PATIENCE, || running.acks_so_far() > 0), "nothing is acknowledged");
+    }
     pause(Duration::from_millis(random_below(figure(100, 300))));
     running.signal(signal);
     let ended = running.finish();
@@ -145,7 +152,7 @@ fn count_the_cost(strategy: Strategy, kills: usize) -> (u64, u64) {
             .launch();
         // Only one that has sent more than may be missing can lose too much.
         let enough = || accepted(&progress).iter().sum::<u64>() > 4 * QUEUE;
-        assert!(eventually(Duration::from_secs(60), enough), "{strategy}: nothing goes on");
+        assert!(eventually(PATIENCE, enough), "{strategy}: nothing goes on");
         pause(Duration::from_millis(random_below(figure(30, 300))));
         running.signal(Signal::KILL);
         history.add(&running.finish());
@@ -266,13 +273,17 @@ fn g17_a_loss_of_power_leaves_every_synced_record() {
         || {
             let (mut syncs, mut fragments) = (0, 0);
             for &strategy in Strategy::ALL {
-                for _ in 0..rounds {
+                for round in 0..rounds {
                     let disk = Ext4::mount(256 << 20)?;
                     let path = disk.join("log");
                     let running = torture(&path)
                         .args(format!("--strategy {strategy} --threads 2 --per-thread 0 --rec 100"))
                         .args("--sync-every 1000 --exit wait --pause 10us")
                         .start();
+                    if round == 0 {
+                        let synced = eventually(PATIENCE, || running.syncs_so_far() > 0);
+                        assert!(synced, "nothing is acknowledged");
+                    }
                     pause(Duration::from_millis(random_below(500)));
                     disk.cut_power()?;
                     let ended = kill(running);

@@ -199,6 +199,11 @@ impl Running {
         lock(&self.heard).acks.len()
     }
 
+    /// How many syncs were Ok so far.
+    pub fn syncs_so_far(&self) -> usize {
+        lock(&self.heard).syncs.len()
+    }
+
     /// Whether the process still runs.
     pub fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
