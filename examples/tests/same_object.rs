@@ -82,6 +82,7 @@ impl Both {
                 let mut line: Value = serde_json::from_str(text).expect("JSON");
                 assert_eq!(keys::repeated_keys(text), [""; 0], "{text}");
                 remove_times(&mut line);
+                sort_attributes(&mut line);
                 line
             };
             text.lines().map(without_time).collect::<Vec<_>>()
@@ -100,6 +101,20 @@ fn remove_times(value: &mut Value) {
             members.values_mut().for_each(remove_times);
         }
         Value::Array(values) => values.iter_mut().for_each(remove_times),
+        _ => {}
+    }
+}
+
+/// OTLP writes an object as an array of pairs, whose order means as little as that of members.
+fn sort_attributes(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(sort_attributes),
+        Value::Array(values) => {
+            values.iter_mut().for_each(sort_attributes);
+            if values.iter().all(|value| value.get("key").is_some()) {
+                values.sort_by_key(|value| value["key"].to_string());
+            }
+        }
         _ => {}
     }
 }
@@ -123,8 +138,7 @@ macro_rules! both {
 }
 
 /// Every value that both ways can carry. Not among them: an `f32`, a `char` and bytes, which the
-/// one has and the other lacks or changes, and `None`, which is `null` in the one and absent in the
-/// other.
+/// one has and the other lacks or changes.
 fn all(schema: Schema) -> Vec<[Value; 2]> {
     let both = Both::new(schema);
     let text = "a\"b\\ \n\r\t\0\u{1b}[31m\u{7f}\u{9b}\u{2028}\u{202e} 世界 🌍";
@@ -195,6 +209,20 @@ fn all(schema: Schema) -> Vec<[Value; 2]> {
         [password = "canary", "db.token" = 5],
         "secrets"
     );
+    both!(
+        both,
+        Info,
+        [a = None::<u32>, b = 1, c = None::<&str>, d = Some(2), e = None::<bool>],
+        [a = None::<u32>, b = 1, c = None::<&str>, d = Some(2), e = None::<bool>],
+        "nothing"
+    );
+    both!(
+        both,
+        Info,
+        [level = None::<u8>, mt = None::<u8>, service = None::<u8>, password = None::<&str>],
+        [level = None::<u8>, mt = None::<u8>, service = None::<u8>, password = None::<&str>],
+        "nothing under names that are taken or secret"
+    );
     both.pairs()
 }
 
@@ -210,7 +238,7 @@ fn every_value_gives_the_same_object_in_every_schema() {
         Schema::Logxpy,
     ] {
         let pairs = all(schema);
-        assert_eq!(pairs.len(), 18);
+        assert_eq!(pairs.len(), 20);
         for [log, tracing] in pairs {
             assert_eq!(log, tracing, "{schema:?}");
             assert!(!log.to_string().contains("canary"));
@@ -231,4 +259,10 @@ fn the_objects_are_what_they_should_be() {
     assert_eq!((&objects[14]["type"], &objects[14]["dotted.name"]), (&json!(2), &json!(1)));
     assert_eq!((&objects[15]["timestamp_"], &objects[15]["service_"]), (&json!(1), &json!(6)));
     assert_eq!(objects[17]["password"], "[redacted]");
+    let nothing = objects[18].as_object().expect("an object");
+    assert!(["a", "c", "e"].iter().all(|key| nothing.get(*key) == Some(&Value::Null)));
+    assert_eq!((&nothing["b"], &nothing["d"]), (&json!(1), &json!(2)));
+    let taken = objects[19].as_object().expect("an object");
+    assert_eq!((taken["level_"].clone(), taken["service_"].clone()), (json!(null), json!(null)));
+    assert_eq!(taken["password"], "[redacted]");
 }

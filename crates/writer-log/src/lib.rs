@@ -56,7 +56,7 @@
 //! | `a:? = value`, `a:% = value` | what `Debug` or `Display` prints, as a string |
 //! | `a:serde = value`, `a:sval = value` | nested JSON, with the feature `serde` or `sval` |
 //! | `a:err = error` | the message as a string; `{"message":…,"chain":[…]}` if the error has sources |
-//! | `a = None::<u64>` | `null` |
+//! | `a = None::<u64>` | `null`; nothing in the schemas `Tracing` and `Logxpy` |
 //! | a key that is taken (`level`, `message`, a second `a`) | the same key with `_` appended |
 //!
 //! The `log` crate hands on an `f32` as `f64`: `0.1_f32` is written as `0.10000000149011612`. A value

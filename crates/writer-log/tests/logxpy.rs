@@ -246,3 +246,13 @@ fn secrets_never_reach_the_file() {
         assert!(line.contains("shown") && !line.contains("format_error"), "{line}");
     }
 }
+
+#[test]
+fn what_is_nothing_is_left_out() {
+    let lines = read(|logger| {
+        log::info!(logger: logger, a = None::<u8>, b = 1, c = (), password = None::<&str>; "m");
+    });
+    assert_eq!(lines[0]["b"], 1);
+    let keys = lines[0].as_object().unwrap();
+    assert!(!["a", "c", "password"].iter().any(|key| keys.contains_key(*key)), "{keys:?}");
+}

@@ -97,7 +97,7 @@ impl JsonLayer {
             })
         } else {
             let fill = |record: &mut Record<'_>| {
-                event.record(&mut EventFields { record, site });
+                EventFields::give(record, site, event);
                 self.spans(event, record, ctx);
             };
             site.prepared.encode(None, fill, send)

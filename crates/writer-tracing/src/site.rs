@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing_core::{Level, Metadata};
-use writer_core::json::{CallSite, Format, Meta};
+use writer_core::json::{CallSite, Format, Meta, Record};
 use writer_core::{Severity, Slots};
 
 thread_local! {
@@ -15,6 +15,10 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) prepared: CallSite,
+    /// A bit for each field besides the message; `None` where there are more.
+    fields: Option<u64>,
+    /// Fields without a value are written.
+    pub(crate) shows_null: bool,
     /// Which field is the message.
     pub(crate) message: Option<usize>,
     /// Its events are records of the `log` crate, passed on by `tracing-log`.
@@ -33,13 +37,25 @@ impl Site {
             .module(metadata.module_path())
             .file(metadata.file())
             .line(metadata.line());
+        let others = fields.len() - usize::from(message.is_some());
         Site {
             prepared: format.call_site(&meta, names),
+            fields: 1_u64.checked_shl(others as u32).map(|bit| bit - 1),
+            shows_null: format.shows_null(),
             message,
             from_log: metadata.target() == "log"
                 && metadata.name() == "log event"
                 && fields.field("log.target").is_some(),
         }
+    }
+}
+
+impl Site {
+    /// Whether all that an event declares is in its record.
+    #[inline]
+    pub(crate) fn is_complete(&self, record: &Record<'_>) -> bool {
+        self.fields == Some(record.site_fields_written())
+            && (self.message.is_none() || record.message_is_settled())
     }
 }
 

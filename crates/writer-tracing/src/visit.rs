@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt::Debug;
 
+use tracing_core::Event;
 use tracing_core::field::{Field, Visit};
 use writer_core::json::{EncodedSpan, Record, Value};
 
@@ -61,11 +62,21 @@ macro_rules! visit_typed {
 
 /// The values of an event.
 pub(crate) struct EventFields<'a, 'r> {
-    pub(crate) record: &'a mut Record<'r>,
-    pub(crate) site: &'a Site,
+    record: &'a mut Record<'r>,
+    site: &'a Site,
 }
 
-impl EventFields<'_, '_> {
+impl<'a, 'r> EventFields<'a, 'r> {
+    /// Gives the record all fields of an event. A visitor is not told of those that are `None`.
+    #[inline]
+    pub(crate) fn give(record: &'a mut Record<'r>, site: &'a Site, event: &Event<'_>) {
+        let mut fields = EventFields { record, site };
+        event.record(&mut fields);
+        if !site.is_complete(fields.record) {
+            nothing(fields.record, site, event);
+        }
+    }
+
     #[inline]
     fn value(&mut self, field: &Field) -> Value<'_> {
         let mut position = field.index();
@@ -81,6 +92,52 @@ impl EventFields<'_, '_> {
 
 impl Visit for EventFields<'_, '_> {
     visit_typed!();
+}
+
+/// Writes the fields that are declared and have no value, behind the others.
+#[cold]
+#[inline(never)]
+fn nothing(record: &mut Record<'_>, site: &Site, event: &Event<'_>) {
+    if !site.shows_null {
+        return;
+    }
+    let mut given = Given::default();
+    event.record(&mut given);
+    let mut position = 0;
+    for (index, field) in event.metadata().fields().iter().enumerate() {
+        let message = site.message == Some(index);
+        if !given.has(index) {
+            let value = match message {
+                true => record.message(),
+                false => record.site_field(position, || plain_name(field.name())),
+            };
+            value.null();
+        }
+        position += usize::from(!message);
+    }
+}
+
+/// Which fields of an event have a value. Nothing is formatted to find out.
+#[derive(Default)]
+struct Given {
+    /// A bit per field.
+    fields: [u64; 4],
+}
+
+impl Given {
+    /// Whether it has a value; taken for granted where a bit is missing.
+    fn has(&self, index: usize) -> bool {
+        self.fields.get(index / 64).is_none_or(|bits| bits >> (index % 64) & 1 != 0)
+    }
+}
+
+impl Visit for Given {
+    /// All other methods end here unless they are replaced.
+    fn record_debug(&mut self, field: &Field, _: &dyn Debug) {
+        if let Some(bits) = self.fields.get_mut(field.index() / 64) {
+            *bits |= 1 << (field.index() % 64);
+        }
+    }
 }
 
 /// The values of a span.

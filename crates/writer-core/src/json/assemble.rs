@@ -127,7 +127,8 @@ impl FormatBuilder {
             reserved: span_reserved,
             complex: options.typed || redact.is_some(),
             redact,
-            options,
+            // What a span has recorded is not taken back.
+            options: Options { no_null: false, ..options },
             ..Rules::default()
         };
         (rules, span_rules)

@@ -160,6 +160,12 @@ impl Format {
         self.inner.ids.iter().any(Option::is_some)
     }
 
+    /// Whether a field of a record that is nothing is written, as `null`.
+    #[doc(hidden)]
+    pub fn shows_null(&self) -> bool {
+        !self.inner.rules.options.no_null
+    }
+
     /// Encodes one record and hands the line, which ends in `\n`, to `done`.
     ///
     /// Both closures run in the calling thread before this returns, `done` after all user code.

@@ -147,6 +147,12 @@ impl Members {
         !self.message_done && self.out.buf.len() == self.message_at
     }
 
+    /// Whether a message was written.
+    #[inline(always)]
+    pub(super) fn message_is_there(&self) -> bool {
+        self.message_done
+    }
+
     /// Notes that what was written with this name was the message, if it was.
     #[inline(always)]
     pub(super) fn message_is_done(&mut self, name: Name<'_>) {

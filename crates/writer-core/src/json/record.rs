@@ -47,6 +47,20 @@ impl Record<'_> {
         }
     }
 
+    /// Which of the first 64 fields of the call site were written, a bit for each.
+    #[doc(hidden)]
+    #[inline]
+    pub fn site_fields_written(&self) -> u64 {
+        self.members.written
+    }
+
+    /// Whether there is a message, or can be none.
+    #[doc(hidden)]
+    #[inline]
+    pub fn message_is_settled(&self) -> bool {
+        self.members.message_is_there() || self.inner.message_hidden
+    }
+
     /// Begins the next field of a call site made by
     /// [`Format::expected_call_site`](super::Format::expected_call_site). Otherwise, and in the same
     /// line as, [`Record::field`]: cheaper while the names come as expected.

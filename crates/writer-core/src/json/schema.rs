@@ -40,7 +40,8 @@ pub enum Schema {
     Default,
     /// The members of the [JSON formatter of
     /// tracing-subscriber](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/fmt/format/struct.Json.html):
-    /// message and fields under `fields`, the innermost span as `span`, all as `spans`.
+    /// message and fields under `fields`, the innermost span as `span`, all as `spans`. A field of a
+    /// record that is nothing (`None`) is left out.
     Tracing,
     /// The [Elastic Common Schema](https://www.elastic.co/guide/en/ecs/current/index.html) as
     /// [ECS logging](https://github.com/elastic/ecs-logging/blob/main/spec/spec.json) writes it:
@@ -72,7 +73,8 @@ pub enum Schema {
     /// [`FormatBuilder::task_ids`](super::FormatBuilder::task_ids) makes the task's id a UUID.
     ///
     /// A field of the record hides one of the same name in a span, and that of an inner span one in
-    /// an outer span: the hidden one keeps its value under its name with `_` appended.
+    /// an outer span: the hidden one keeps its value under its name with `_` appended. A field of a
+    /// record that is nothing (`None`) is left out.
     Logxpy,
 }
 
@@ -214,6 +216,8 @@ pub(super) struct Options {
     pub(super) error_chain: bool,
     /// Members as key-value pairs of OTLP, and values as its `AnyValue`.
     pub(super) typed: bool,
+    /// A field of a record that is nothing is left out instead of being `null`.
+    pub(super) no_null: bool,
 }
 
 /// The key of a cut line; reserved so that it can be written after the fields.

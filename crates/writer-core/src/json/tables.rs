@@ -3,8 +3,13 @@
 use super::schema::{Constant, Options, Part, Table};
 use super::time::TimeStyle;
 
-const OPTIONS: Options =
-    Options { non_finite_null: false, wide_digits: false, error_chain: true, typed: false };
+const OPTIONS: Options = Options {
+    non_finite_null: false,
+    wide_digits: false,
+    error_chain: true,
+    typed: false,
+    no_null: false,
+};
 
 pub(super) static DEFAULT: Table = Table {
     keys: [
@@ -44,7 +49,8 @@ pub(super) static DEFAULT: Table = Table {
     options: OPTIONS,
 };
 
-/// Errors have no chain here because tracing-subscriber prints no more than their `Display`.
+/// Errors have no chain here because tracing-subscriber prints no more than their `Display`, and
+/// fields that are nothing are left out because it never hears of them.
 pub(super) static TRACING: Table = Table {
     keys: [
         "timestamp",
@@ -68,7 +74,7 @@ pub(super) static TRACING: Table = Table {
     thread_id_as_debug: true,
     nest: Some("fields"),
     message_nested: true,
-    options: Options { error_chain: false, ..OPTIONS },
+    options: Options { error_chain: false, no_null: true, ..OPTIONS },
     ..DEFAULT
 };
 
@@ -273,5 +279,6 @@ pub(super) static LOGXPY: Table = Table {
     flat_spans: true,
     tasks: true,
     message_types: &["\"success\"", "\"note\"", "\"critical\""],
+    options: Options { no_null: true, ..OPTIONS },
     ..DEFAULT
 };

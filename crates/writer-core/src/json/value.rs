@@ -42,8 +42,12 @@ pub struct Value<'a> {
 }
 
 impl Value<'_> {
-    /// Writes `null`.
+    /// Writes `null`. In a record of [`Schema::Tracing`](super::Schema::Tracing) or
+    /// [`Schema::Logxpy`](super::Schema::Logxpy) the member is left out instead.
     pub fn null(self) {
+        if self.rules.options.no_null {
+            return;
+        }
         self.plain(Kind::Bare, |out, options| {
             out.raw(if options.typed { b"{}" } else { b"null" });
         });
