@@ -57,6 +57,7 @@ mod shared;
 pub mod signals;
 mod slots;
 mod start;
+mod states;
 mod sync;
 mod synchronous;
 mod thread_mark;
@@ -100,4 +101,6 @@ pub use raw_line::raw_line;
 pub use severity::Severity;
 #[doc(hidden)]
 pub use slots::Slots;
+#[doc(hidden)]
+pub use states::forks;
 pub use writer::Writer;

@@ -1,7 +1,6 @@
 //! The few words the library says on its own: to callbacks, or to stderr where there are none.
 
 use std::fmt;
-use std::io::Write;
 #[cfg(not(loom))]
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -11,8 +10,14 @@ use crate::error::WriteError;
 use crate::losses::{Losses, MarkerLine};
 
 /// Prints one line to stderr; where stderr is gone, nobody is left to be told.
+///
+/// Past std's lock where there are forks: in a child a thread of the parent may hold it for ever.
 pub(crate) fn to_stderr(message: fmt::Arguments<'_>) {
-    drop(writeln!(std::io::stderr(), "{message}"));
+    let line = format!("{message}\n");
+    #[cfg(unix)]
+    drop(crate::raw_line::raw_line(std::io::stderr(), line.as_bytes()));
+    #[cfg(not(unix))]
+    drop(std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes()));
 }
 
 /// Nothing is caught in the models: a deadlock that loom finds is a panic too.

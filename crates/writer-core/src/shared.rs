@@ -22,6 +22,7 @@ use crate::process;
 use crate::queue::Queue;
 use crate::report::Callbacks;
 use crate::round::Failure;
+use crate::states::States;
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// The least time between two reports of dropped lines.
@@ -54,6 +55,8 @@ pub(crate) struct Shared {
     pub(crate) born: u64,
     #[cfg(all(unix, feature = "signals"))]
     pub(crate) served: crate::signals::Served,
+    /// What adapters keep, where this writer is one of a child.
+    pub(crate) states: States,
     /// What was sent in a child.
     pub(crate) rejected_in_child: AtomicU64,
     /// The writer that takes this one's place in a child.
@@ -324,6 +327,7 @@ impl Shared {
             born: process::forks(),
             #[cfg(all(unix, feature = "signals"))]
             served: crate::signals::Served::default(),
+            states: States::default(),
             rejected_in_child: AtomicU64::new(0),
             successor: OnceLock::new(),
             thread: std::sync::Mutex::new(None),

@@ -77,6 +77,7 @@ impl Writer {
     }
 
     /// The writer as it was built, whatever process this is.
+    #[inline]
     pub(crate) fn original(&self) -> &Arc<Shared> {
         &self.shared
     }
@@ -114,7 +115,7 @@ impl Writer {
     }
 
     #[cold]
-    fn reject_in_child(&self) -> Result<bool, SendError> {
+    pub(crate) fn reject_in_child(&self) -> Result<bool, SendError> {
         self.shared.rejected_in_child.fetch_add(1, Ordering::Relaxed);
         Err(SendError::Closed)
     }
@@ -308,18 +309,7 @@ impl Writer {
     #[inline]
     pub fn send_record(&self, severity: Severity, line: &[u8]) {
         if self.send_with(severity, line) == Err(SendError::Closed) {
-            report_closed_once();
+            self.report_closed_once();
         }
     }
-}
-
-#[cold]
-fn report_closed_once() {
-    static REPORT: std::sync::Once = std::sync::Once::new();
-    REPORT.call_once(|| {
-        crate::report::to_stderr(format_args!(
-            "writer: a record came after the writer was shut down and is not in the file; \
-             keep the guard alive to the end of main (`let _guard = init(..)`, not `let _ = init(..)`)"
-        ));
-    });
 }

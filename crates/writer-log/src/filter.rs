@@ -2,21 +2,29 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, TryLockError, TryLockResult};
 
 use env_filter::Filter;
 use log::{LevelFilter, Metadata};
+use writer_core::Writer;
 
 /// A filter that can be exchanged while others use it.
 ///
 /// Each thread keeps the filter it used last, with the number of the exchange it came from, so that
-/// the common case is one atomic load and no shared counter moves.
+/// the common case is one atomic load and no shared counter moves. In a forked child, where a thread
+/// of the parent may hold a lock for ever, the lock is another one: see [`FilterCell::here`].
 #[derive(Debug)]
 pub(crate) struct FilterCell {
     /// Unique among all cells and exchanges of the process.
     number: AtomicU64,
-    filter: RwLock<Arc<Filter>>,
+    /// Tells cells apart.
+    owner: u64,
+    /// Where no other can be read.
+    first: Arc<Filter>,
+    filter: Arc<Current>,
 }
+
+type Current = RwLock<Arc<Filter>>;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
@@ -43,50 +51,111 @@ pub(crate) fn parse(directives: &str) -> Result<Filter, String> {
 
 impl FilterCell {
     pub(crate) fn new(filter: Filter) -> Self {
-        FilterCell { number: next_number().into(), filter: RwLock::new(Arc::new(filter)) }
+        let first = Arc::new(filter);
+        FilterCell {
+            number: next_number().into(),
+            owner: next_number(),
+            filter: Arc::new(RwLock::new(Arc::clone(&first))),
+            first,
+        }
     }
 
     /// Exchanges the filter and tells `publish` the most verbose level that can pass it: under the
     /// lock, so that of two exchanges at once the level last told is the one of the filter that stays.
-    pub(crate) fn set(&self, filter: Filter, publish: impl FnOnce(LevelFilter)) {
+    /// False, and nothing is done, in a forked child that was not restarted, if the lock was taken at
+    /// the fork.
+    pub(crate) fn set(
+        &self,
+        writer: &Writer,
+        filter: Filter,
+        publish: impl FnOnce(LevelFilter),
+    ) -> bool {
         let level = filter.filter();
-        let mut current = self.filter.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(filter);
+        let filter = Arc::new(filter);
+        let here = self.here(writer);
+        let mut current = match &here {
+            Some(here) => here.write().unwrap_or_else(PoisonError::into_inner),
+            None => match now(self.filter.try_write()) {
+                Some(current) => current,
+                None => return false,
+            },
+        };
+        *current = Arc::clone(&filter);
         // Under the lock, so that the number of a filter never belongs to an older one.
         self.number.store(next_number(), Ordering::Release);
         publish(level);
+        drop(current);
+        if here.is_some_and(|here| !Arc::ptr_eq(&here, &self.filter))
+            && let Some(mut inherited) = now(self.filter.try_write())
+        {
+            // For children of this child.
+            *inherited = filter;
+        }
+        true
     }
 
     /// Tells `publish` the most verbose level that can pass, in turn with [`set`](Self::set).
-    pub(crate) fn publish(&self, publish: impl FnOnce(LevelFilter)) {
-        publish(self.filter.read().unwrap_or_else(PoisonError::into_inner).filter());
+    pub(crate) fn publish(&self, writer: &Writer, publish: impl FnOnce(LevelFilter)) {
+        match self.here(writer) {
+            Some(here) => publish(here.read().unwrap_or_else(PoisonError::into_inner).filter()),
+            None => publish(self.inherited().filter()),
+        }
     }
 
-    pub(crate) fn max_level(&self) -> LevelFilter {
-        self.current().1.filter()
+    pub(crate) fn max_level(&self, writer: &Writer) -> LevelFilter {
+        self.current(writer).1.filter()
     }
 
-    pub(crate) fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.with(|filter| filter.enabled(metadata))
+    pub(crate) fn enabled(&self, writer: &Writer, metadata: &Metadata<'_>) -> bool {
+        self.with(writer, |filter| filter.enabled(metadata))
     }
 
-    fn current(&self) -> (u64, Arc<Filter>) {
-        let filter = self.filter.read().unwrap_or_else(PoisonError::into_inner);
-        (self.number.load(Ordering::Acquire), Arc::clone(&filter))
+    #[cold]
+    fn current(&self, writer: &Writer) -> (u64, Arc<Filter>) {
+        match self.here(writer) {
+            Some(here) => {
+                let filter = here.read().unwrap_or_else(PoisonError::into_inner);
+                (self.number.load(Ordering::Acquire), Arc::clone(&filter))
+            }
+            None => (self.number.load(Ordering::Acquire), self.inherited()),
+        }
+    }
+
+    /// The lock whose holders live in this process; `None` in a child that was not restarted.
+    fn here(&self, writer: &Writer) -> Option<Arc<Current>> {
+        writer.state_here(self.owner, &self.filter, || {
+            // What threads kept before may not be what the others of this child get.
+            self.number.store(next_number(), Ordering::Release);
+            RwLock::new(self.inherited())
+        })
+    }
+
+    /// The filter of the parent, or the one of the beginning if the parent was just exchanging it.
+    fn inherited(&self) -> Arc<Filter> {
+        now(self.filter.try_read()).map_or_else(|| Arc::clone(&self.first), |filter| filter.clone())
     }
 
     /// A filter runs no code of the user, so the thread-local may stay borrowed meanwhile.
-    fn with<R>(&self, ask: impl Fn(&Filter) -> R) -> R {
+    fn with<R>(&self, writer: &Writer, ask: impl Fn(&Filter) -> R) -> R {
         let number = self.number.load(Ordering::Acquire);
         let cached = LAST.try_with(|last| {
             let mut last = last.try_borrow_mut().ok()?;
             match &*last {
                 Some((known, filter)) if *known == number => Some(ask(filter)),
-                _ => Some(ask(&last.insert(self.current()).1)),
+                _ => Some(ask(&last.insert(self.current(writer)).1)),
             }
         });
         // The thread is ending and its locals are gone.
-        cached.ok().flatten().unwrap_or_else(|| ask(&self.current().1))
+        cached.ok().flatten().unwrap_or_else(|| ask(&self.current(writer).1))
+    }
+}
+
+/// What is behind a lock, unless that is taken.
+fn now<T>(attempt: TryLockResult<T>) -> Option<T> {
+    match attempt {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
@@ -101,14 +170,18 @@ mod tests {
 
     #[test]
     fn an_exchange_is_seen_at_once_by_every_thread() {
+        let sink = writer_core::WriteSink::new(std::io::sink());
+        let (writer, _guard) = Writer::to(sink).build().unwrap();
+        let writer = &writer;
         let cell = FilterCell::new(parse("warn").unwrap());
         let other = FilterCell::new(parse("trace").unwrap());
-        assert!(!cell.enabled(&metadata(Level::Info)));
-        assert!(other.enabled(&metadata(Level::Trace)));
-        cell.set(parse("off,shop=debug").unwrap(), |level| assert_eq!(level, LevelFilter::Debug));
-        assert!(cell.enabled(&metadata(Level::Debug)));
+        assert!(!cell.enabled(writer, &metadata(Level::Info)));
+        assert!(other.enabled(writer, &metadata(Level::Trace)));
+        let publish = |level| assert_eq!(level, LevelFilter::Debug);
+        assert!(cell.set(writer, parse("off,shop=debug").unwrap(), publish));
+        assert!(cell.enabled(writer, &metadata(Level::Debug)));
         std::thread::scope(|scope| {
-            scope.spawn(|| assert!(!cell.enabled(&metadata(Level::Trace))));
+            scope.spawn(|| assert!(!cell.enabled(writer, &metadata(Level::Trace))));
         });
     }
 }

@@ -52,7 +52,7 @@ impl Logger {
 
     /// The most verbose level that can pass the filter.
     pub fn max_level(&self) -> LevelFilter {
-        self.filter.max_level()
+        self.filter.max_level(&self.writer)
     }
 
     /// Exchanges the filter, for all threads at once. For the installed logger
@@ -60,36 +60,60 @@ impl Logger {
     ///
     /// # Errors
     ///
-    /// [`InitError::Filter`] if the directives cannot be read; then the old filter stays.
+    /// [`InitError::Filter`] if the directives cannot be read; then the old filter stays. The same in
+    /// a forked child before [`restart_after_fork`](crate::WriterGuard::restart_after_fork), if the
+    /// parent was just exchanging the filter at the fork.
     pub fn set_filter(&self, directives: &str) -> Result<(), InitError> {
-        let filter = filter::parse(directives).map_err(|reason| InitError::Filter {
+        let refused = |reason| InitError::Filter {
             directives: directives.to_owned(),
             variable: None,
             reason,
-        })?;
-        self.filter.set(filter, |level| {
+        };
+        let filter = filter::parse(directives).map_err(refused)?;
+        let done = self.filter.set(&self.writer, filter, |level| {
             let installed = Logger::installed();
             if installed.is_some_and(|installed| Arc::ptr_eq(&installed.filter, &self.filter)) {
                 log::set_max_level(level);
             }
         });
-        Ok(())
+        if done {
+            return Ok(());
+        }
+        Err(refused(String::from(
+            "the parent held the filter at the fork; restart the writer first",
+        )))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn log_in_child(&self, record: &Record<'_>) {
+        if !self.filter.enabled(&self.writer, record.metadata()) {
+            return;
+        }
+        if self.writer.is_left_behind() {
+            return self.writer.reject_record();
+        }
+        record::write(&self.writer, &self.format, &self.sites, record);
     }
 
     /// Makes the filter decide on [`log::max_level`]; for the installed logger.
     pub(crate) fn publish_max_level(&self) {
-        self.filter.publish(log::set_max_level);
+        self.filter.publish(&self.writer, log::set_max_level);
     }
 }
 
 impl Log for Logger {
     /// Says what [`log`](Log::log) would do.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        self.filter.enabled(metadata)
+        self.filter.enabled(&self.writer, metadata)
     }
 
     fn log(&self, record: &Record<'_>) {
-        if self.filter.enabled(record.metadata()) {
+        // Before any lock: a thread of the parent may hold it for ever.
+        if self.writer.is_inherited() {
+            return self.log_in_child(record);
+        }
+        if self.filter.enabled(&self.writer, record.metadata()) {
             record::write(&self.writer, &self.format, &self.sites, record);
         }
     }

@@ -13,7 +13,7 @@ use crate::site::{Found, Names, Sites, plain_name};
 pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Record<'_>) {
     let mut whole = true;
     let send = |severity, line: &[u8]| writer.send_record(severity, line);
-    let encoded = match sites.take(record) {
+    let encoded = match sites.take(writer, record) {
         Found::Site(site) => {
             let encoded = site.prepared.encode(
                 None,
@@ -26,7 +26,7 @@ pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Re
             sites.put_back(site);
             encoded
         }
-        found => unprepared(format, sites, &found, record, &mut whole, send),
+        found => unprepared(writer, format, sites, &found, record, &mut whole),
     };
     match encoded {
         Some(encoded) => {
@@ -41,13 +41,14 @@ pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Re
 /// Encodes a record of a place that is not prepared, and prepares it if it is a new one.
 #[cold]
 fn unprepared(
+    writer: &Writer,
     format: &Format,
     sites: &Sites,
     found: &Found,
     record: &Record<'_>,
     whole: &mut bool,
-    send: impl FnOnce(Severity, &[u8]),
 ) -> Option<Encoded<()>> {
+    let send = |severity, line: &[u8]| writer.send_record(severity, line);
     let meta = meta(record);
     if !matches!(found, Found::NewPlace) {
         let fill = |line: &mut json::Record<'_>| {
@@ -62,7 +63,7 @@ fn unprepared(
         *whole = visit(record, &mut Learning { fields: Fields { line }, names: &mut names });
     };
     let encoded = format.encode(&meta, fill, send);
-    sites.learn(record, format.expected_call_site(&meta, names.iter().map(|name| &**name)));
+    sites.learn(writer, record, format.expected_call_site(&meta, names.iter().map(|name| &**name)));
     encoded
 }
 

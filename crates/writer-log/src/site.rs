@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use log::{Level, Record};
-use writer_core::Slots;
 use writer_core::json::CallSite;
+use writer_core::{Slots, Writer};
 
 /// At most so many places are prepared: programs have fewer, and a record that names an invented
 /// place must not fill the memory.
@@ -69,9 +69,12 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub(crate) struct Sites {
     logger: u64,
-    /// By [`key`]. The lock is held for a look-up or an insertion only.
-    known: RwLock<HashMap<u64, Arc<Site>>>,
+    /// What the process has that built the writer; a forked child begins with nothing.
+    known: Arc<Known>,
 }
+
+/// Places by [`key`]. The lock is held for a look-up or an insertion only.
+type Known = RwLock<HashMap<u64, Arc<Site>>>;
 
 /// Depends on the place and the level; two places may have the same.
 fn key(record: &Record<'_>, file: &'static str) -> u64 {
@@ -82,18 +85,18 @@ fn key(record: &Record<'_>, file: &'static str) -> u64 {
 impl Sites {
     pub(crate) fn new() -> Self {
         let logger = NEXT_LOGGER.fetch_add(1, Ordering::Relaxed);
-        Sites { logger, known: RwLock::default() }
+        Sites { logger, known: Arc::default() }
     }
 
     /// Takes what is prepared for records like this one, to be [put back](Sites::put_back).
     #[inline]
-    pub(crate) fn take(&self, record: &Record<'_>) -> Found {
+    pub(crate) fn take(&self, writer: &Writer, record: &Record<'_>) -> Found {
         let (Some(file), Some(module)) = (record.file_static(), record.module_path_static()) else {
             return Found::Nothing;
         };
         let key = key(record, file);
         let recent = RECENT.try_with(|recent| recent.take(self.logger, key)).ok().flatten();
-        let site = match recent.map_or_else(|| self.find(key), Found::Site) {
+        let site = match recent.map_or_else(|| self.find(writer, key), Found::Site) {
             Found::Site(site) => site,
             other => return other,
         };
@@ -111,7 +114,7 @@ impl Sites {
     }
 
     /// Keeps what is prepared for the record's place.
-    pub(crate) fn learn(&self, record: &Record<'_>, prepared: CallSite) {
+    pub(crate) fn learn(&self, writer: &Writer, record: &Record<'_>, prepared: CallSite) {
         let (Some(file), Some(module)) = (record.file_static(), record.module_path_static()) else {
             return;
         };
@@ -119,16 +122,22 @@ impl Sites {
         let target = (!std::ptr::eq(record.target(), module)).then(|| record.target().into());
         let (level, line) = (record.level(), record.line());
         let site = Site { prepared, key, level, line, file, module, target };
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(known) = self.here(writer) else { return };
+        let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
         // Others may have come first since it was found to be new.
         if known.len() < MOST {
             known.entry(key).or_insert_with(|| Arc::new(site));
         }
     }
 
+    fn here(&self, writer: &Writer) -> Option<Arc<Known>> {
+        writer.state_here(self.logger, &self.known, RwLock::default)
+    }
+
     #[cold]
-    fn find(&self, key: u64) -> Found {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+    fn find(&self, writer: &Writer, key: u64) -> Found {
+        let Some(known) = self.here(writer) else { return Found::Nothing };
+        let known = known.read().unwrap_or_else(PoisonError::into_inner);
         match known.get(&key) {
             Some(site) => Found::Site(Arc::clone(site)),
             None if known.len() < MOST => Found::NewPlace,

@@ -13,8 +13,9 @@ fn a_forked_child_rejects_and_counts_and_the_parent_goes_on() {
     let guard = writer_log::builder(&path).filter("info").init().unwrap();
     log::info!(n = 1; "parent");
 
-    // SAFETY: the child calls the logger, which takes no lock that a thread of the parent may hold,
-    // and ends at once without destructors.
+    // SAFETY: the child calls the logger, which before a restart waits for no lock that a thread of
+    // the parent may hold, and the allocator, which the C library brings over a fork. It ends at once
+    // without destructors.
     let child = unsafe { libc::fork() };
     assert!(child >= 0);
     if child == 0 {

@@ -136,6 +136,14 @@ impl JsonLayer {
         self.note(lines.encode(&meta, metadata.name(), moment, &list, send));
     }
 
+    /// Counts a line about a span that would have been written, in a forked child without a writer.
+    #[cold]
+    fn reject_span_line(&self, wanted: bool) {
+        if wanted {
+            self.writer.reject_record();
+        }
+    }
+
     /// Follows what happens to a span that was here from its beginning.
     #[cold]
     fn measured<S>(&self, id: &Id, ctx: &Context<'_, S>, step: fn(&mut Times))
@@ -216,21 +224,27 @@ impl JsonLayer {
 
     /// What this layer keeps of a span. A span from before the layer was there has only its name.
     fn node<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Arc<Node> {
-        if let Some(node) = self.known(span) {
+        if let Some(node) = self.kept(span).filter(|node| !node.is_inherited()) {
             return node;
         }
         let mut parent = None;
         let mut unknown = Vec::new();
         for outer in span.scope() {
-            parent = self.known(&outer);
-            if parent.is_some() {
-                break;
+            match self.kept(&outer) {
+                Some(node) if !node.is_inherited() => {
+                    parent = Some(node);
+                    break;
+                }
+                old => unknown.push((outer, old)),
             }
-            unknown.push(outer);
         }
-        for span in unknown.iter().rev() {
-            let encoded = self.encoded(span.name(), parent.as_deref());
-            parent = Some(self.attach(span, Node::new(self.id, encoded, parent.take())));
+        for (span, old) in unknown.iter().rev() {
+            let outer = parent.take();
+            let fresh = || self.encoded(span.name(), outer.as_deref());
+            parent = Some(match old {
+                Some(old) => old.renew(outer.clone(), fresh),
+                None => self.attach(span, Node::new(self.id, fresh(), outer.clone())),
+            });
         }
         // The scope begins with the span itself, so the last one attached is its own.
         parent
@@ -245,8 +259,15 @@ impl JsonLayer {
         }
     }
 
+    /// What this layer keeps of a span that it has met, for use in this process.
     fn known<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<Node>> {
-        span.extensions().get::<Nodes>()?.get(self.id).cloned()
+        let node = self.kept(span)?;
+        Some(if node.is_inherited() { self.node(span) } else { node })
+    }
+
+    /// The same, which may still be that of the parent process.
+    fn kept<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<Node>> {
+        span.extensions().get::<Nodes>()?.get(self.id).map(Node::latest)
     }
 
     /// Keeps what a span begins with. It takes the place of what was made of its name alone where a
@@ -287,6 +308,10 @@ where
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
+        if self.writer.is_left_behind() {
+            let wanted = matches!(self.span_events, Some((SpanEvents::NewAndClose, _)));
+            return self.reject_span_line(wanted);
+        }
         self.contain(|| {
             let Some(span) = ctx.span(id) else { return };
             let parent = span.parent().map(|parent| self.node(&parent));
@@ -308,6 +333,9 @@ where
     }
 
     fn on_record(&self, id: &Id, values: &Values<'_>, ctx: Context<'_, S>) {
+        if self.writer.is_left_behind() {
+            return;
+        }
         self.contain(|| {
             let Some(span) = ctx.span(id) else { return };
             // As above: encoded apart, then taken over.
@@ -321,19 +349,22 @@ where
     }
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        if self.span_events.is_some() {
+        if self.span_events.is_some() && !self.writer.is_left_behind() {
             self.contain(|| self.measured(id, &ctx, Times::enter));
         }
     }
 
     fn on_exit(&self, id: &Id, ctx: Context<'_, S>) {
-        if self.span_events.is_some() {
+        if self.span_events.is_some() && !self.writer.is_left_behind() {
             self.contain(|| self.measured(id, &ctx, Times::exit));
         }
     }
 
     fn on_close(&self, id: Id, ctx: Context<'_, S>) {
         let Some((_, lines)) = &self.span_events else { return };
+        if self.writer.is_left_behind() {
+            return self.reject_span_line(true);
+        }
         self.contain(|| {
             let Some(span) = ctx.span(&id) else { return };
             let Some(node) = self.known(&span) else { return };
@@ -347,8 +378,12 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, ctx: Context<'_, S>) {
+        // Before any lock: a thread of the parent may hold it for ever.
+        if self.writer.is_left_behind() {
+            return self.writer.reject_record();
+        }
         self.contain(|| {
-            self.sites.with(self.id, &self.format, event.metadata(), |site| {
+            self.sites.with(self.id, &self.writer, &self.format, event.metadata(), |site| {
                 self.event(event, site, &ctx);
             });
         });

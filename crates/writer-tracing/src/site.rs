@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing_core::{Level, Metadata};
 use writer_core::json::{CallSite, Format, Meta, Record};
-use writer_core::{Severity, Slots};
+use writer_core::{Severity, Slots, Writer};
 
 thread_local! {
     static RECENT: Slots<Arc<Site>, 256> = const { Slots::new() };
@@ -65,9 +65,13 @@ impl Site {
 /// when `tracing` registers them, because under some filters it does not.
 #[derive(Debug, Default)]
 pub(crate) struct Sites {
-    /// The lock is held for a look-up or an insertion only.
-    known: RwLock<HashMap<usize, Arc<Site>>>,
+    /// What the process has that built the writer; a forked child, where a thread of the parent may
+    /// hold the lock for ever, begins with nothing.
+    known: Arc<Known>,
 }
+
+/// Call sites by the address of their metadata. The lock is held for a look-up or an insertion only.
+type Known = RwLock<HashMap<usize, Arc<Site>>>;
 
 impl Sites {
     /// Calls with the call site of these metadata.
@@ -75,29 +79,44 @@ impl Sites {
     pub(crate) fn with<R>(
         &self,
         layer: u64,
+        writer: &Writer,
         format: &Format,
         metadata: &'static Metadata<'static>,
         call: impl FnOnce(&Site) -> R,
     ) -> R {
         let key = std::ptr::from_ref(metadata) as usize;
         let recent = RECENT.try_with(|recent| recent.take(layer, key as u64)).ok().flatten();
-        let site = recent.unwrap_or_else(|| self.find(key, format, metadata));
+        let site = recent.unwrap_or_else(|| {
+            let known = writer.state_here(layer, &self.known, RwLock::default);
+            find(known.as_deref(), key, format, metadata)
+        });
         let result = call(&site);
         // Where the thread's values are gone, the site is found in the map each time.
         let _ = RECENT.try_with(|recent| recent.put(layer, key as u64, site));
         result
     }
+}
 
-    #[cold]
-    fn find(&self, key: usize, format: &Format, metadata: &'static Metadata<'static>) -> Arc<Site> {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(site) = known.get(&key) {
-            return Arc::clone(site);
+#[cold]
+fn find(
+    known: Option<&Known>,
+    key: usize,
+    format: &Format,
+    metadata: &'static Metadata<'static>,
+) -> Arc<Site> {
+    let found = |known: &Known| {
+        known.read().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone)
+    };
+    if let Some(site) = known.and_then(found) {
+        return site;
+    }
+    let site = Arc::new(Site::new(format, metadata));
+    match known {
+        Some(known) => {
+            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(known.entry(key).or_insert(site))
         }
-        drop(known);
-        let site = Arc::new(Site::new(format, metadata));
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(key).or_insert(site))
+        None => site,
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a layer keeps of a span.
 
-#[cfg(feature = "opentelemetry")]
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, TryLockError,
+    TryLockResult,
+};
 
 use writer_core::json::{EncodedSpan, Format, SpanList};
 
@@ -16,16 +17,24 @@ use crate::span_events::Times;
 const KEPT_DEPTH: usize = 64;
 
 /// A span as one layer sees it.
+///
+/// In a forked child, where a thread of the parent may hold its locks for ever, another takes its
+/// place before they are used: see [`Node::renew`].
 #[derive(Debug)]
 pub(crate) struct Node {
     layer: u64,
+    /// What [`writer_core::forks`] said where it was made.
+    process: u64,
+    /// What takes its place in a process forked off from that one. It is kept here because the
+    /// registry's lock around the extensions of the span is inherited as well.
+    successor: OnceLock<Arc<Node>>,
     parent: Option<Arc<Node>>,
     /// The registry has removed the span and may give its id to another.
     closed: AtomicBool,
     /// Counts the changes of `encoded`; raised under its lock, after the change.
     version: AtomicU64,
     /// No code of the user runs under this lock.
-    encoded: Mutex<EncodedSpan>,
+    encoded: RwLock<EncodedSpan>,
     /// The list from the root to here, with the [`Node::stamp`] read before it was put together:
     /// while the stamp is the same, the list is up to date. Under this lock those of `encoded` are
     /// taken, never the other way round.
@@ -41,10 +50,12 @@ impl Node {
     pub(crate) fn new(layer: u64, encoded: EncodedSpan, parent: Option<Arc<Node>>) -> Self {
         Node {
             layer,
+            process: writer_core::forks(),
+            successor: OnceLock::new(),
             parent,
             closed: AtomicBool::new(false),
             version: AtomicU64::new(0),
-            encoded: Mutex::new(encoded),
+            encoded: RwLock::new(encoded),
             list: Mutex::new(None),
             times: None,
             #[cfg(feature = "opentelemetry")]
@@ -52,9 +63,66 @@ impl Node {
         }
     }
 
+    /// Whether it is of the process that this one was forked off from.
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.process != writer_core::forks()
+    }
+
+    /// What has the place of this node in this process, or comes nearest to it.
+    pub(crate) fn latest(self: &Arc<Node>) -> Arc<Node> {
+        let mut node = self;
+        while node.is_inherited()
+            && let Some(successor) = node.successor.get()
+        {
+            node = successor;
+        }
+        Arc::clone(node)
+    }
+
+    /// Gives one that is inherited a successor in this process. Waits for no lock that a thread of
+    /// the parent may hold: where one was just changing something at the fork, that begins anew, the
+    /// fields as `fresh` says.
+    #[cold]
+    pub(crate) fn renew(
+        &self,
+        parent: Option<Arc<Node>>,
+        fresh: impl FnOnce() -> EncodedSpan,
+    ) -> Arc<Node> {
+        let encoded = now(self.encoded.try_read()).map_or_else(fresh, |encoded| encoded.clone());
+        let mut node = Node::new(self.layer, encoded, parent);
+        node.times = self.times.as_ref().map(|times| {
+            Mutex::new(now(times.try_lock()).map_or_else(Times::new, |times| times.clone()))
+        });
+        #[cfg(feature = "opentelemetry")]
+        if let Some(ids) = self.trace.get() {
+            node.trace = OnceLock::from(*ids);
+        }
+        let node = Arc::new(node);
+        let first = self.successor.set(Arc::clone(&node));
+        // Threads that remember a list with the old one are to ask again.
+        self.version.fetch_add(1, Ordering::Release);
+        match first {
+            Ok(()) => node,
+            // Another thread of this process was faster.
+            Err(node) => self.successor.get().map_or(node, Arc::clone),
+        }
+    }
+
+    /// Notes that the registry has removed the span.
+    fn close(&self) {
+        let mut node = self;
+        loop {
+            node.closed.store(true, Ordering::Relaxed);
+            match node.successor.get() {
+                Some(successor) => node = successor,
+                None => return,
+            }
+        }
+    }
+
     /// Begins a span inside this one.
     pub(crate) fn child(&self, format: &Format, name: &str) -> EncodedSpan {
-        format.child_span(name, &lock(&self.encoded))
+        format.child_span(name, &self.encoded())
     }
 
     /// Begins to measure.
@@ -69,7 +137,11 @@ impl Node {
 
     /// Whether a field has a value.
     pub(crate) fn has(&self, field: u32) -> bool {
-        lock(&self.encoded).value(field).is_some()
+        self.encoded().value(field).is_some()
+    }
+
+    fn encoded(&self) -> RwLockReadGuard<'_, EncodedSpan> {
+        self.encoded.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     #[cfg(feature = "opentelemetry")]
@@ -92,7 +164,7 @@ impl Node {
         newer: &EncodedSpan,
         fields: impl IntoIterator<Item = (u32, &'n str)>,
     ) {
-        let mut encoded = lock(&self.encoded);
+        let mut encoded = self.encoded.write().unwrap_or_else(PoisonError::into_inner);
         encoded.update(newer, fields);
         // Release: who reads the new version finds the change, for it takes the lock after us.
         self.version.fetch_add(1, Ordering::Release);
@@ -134,9 +206,9 @@ impl Node {
         }
         let mut fresh = SpanList::new();
         for node in outer.iter().rev() {
-            fresh.push(&lock(&node.encoded));
+            fresh.push(&node.encoded());
         }
-        fresh.push(&lock(&self.encoded));
+        fresh.push(&self.encoded());
         #[cfg(feature = "opentelemetry")]
         if let Some((trace, span)) = self.trace.get() {
             fresh.set_trace(*trace, *span);
@@ -178,7 +250,7 @@ impl Nodes {
         match nodes.find(|known| known.layer == node.layer) {
             Some(known) => {
                 // Threads that remember the old one are to ask again.
-                known.closed.store(true, Ordering::Relaxed);
+                known.close();
                 *known = node;
             }
             None => self.add(node),
@@ -190,7 +262,7 @@ impl Nodes {
 impl Drop for Nodes {
     fn drop(&mut self) {
         for node in std::iter::once(&self.first).chain(&self.others) {
-            node.closed.store(true, Ordering::Relaxed);
+            node.close();
         }
     }
 }
@@ -198,4 +270,13 @@ impl Drop for Nodes {
 /// Locks, also after a panic: every change is whole before anything can panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is behind a lock, unless that is taken.
+fn now<T>(attempt: TryLockResult<T>) -> Option<T> {
+    match attempt {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }

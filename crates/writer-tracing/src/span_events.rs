@@ -62,7 +62,7 @@ impl SpanEvents {
 }
 
 /// Where the time of a span went.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Times {
     /// The end of what is added up.
     last: Instant,

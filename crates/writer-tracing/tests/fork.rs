@@ -21,8 +21,9 @@ fn a_forked_child_rejects_and_counts_and_the_parent_goes_on() {
     let span = info_span!("s", id = 1);
     span.in_scope(|| info!("parent"));
 
-    // SAFETY: the child calls the layer, which takes no lock that a thread of the parent may hold,
-    // and ends at once without destructors.
+    // SAFETY: the child calls the layer, which before a restart waits for no lock that a thread of
+    // the parent may hold, the registry, which no other thread uses here, and the allocator, which the
+    // C library brings over a fork. It ends at once without destructors.
     let child = unsafe { libc::fork() };
     assert!(child >= 0);
     if child == 0 {

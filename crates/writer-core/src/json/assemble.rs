@@ -152,6 +152,11 @@ impl FormatBuilder {
             level: self.piece(Part::TaskLevel, "["),
         };
         let task = (!typed && (task.id.is_some() || task.level.is_some())).then_some(task);
+        // Now, so that no thread is in the middle of it when the process is forked.
+        if let Some(task) = &task {
+            task::process_id(task.ids);
+        }
+        stamps.prepare();
         let mut fixed = self.fixed(table);
         let mut levels = self.levels();
         let message_first = table.message_first.then_some(fixed.len());

@@ -8,7 +8,7 @@ use std::ops::{Deref, DerefMut, Range};
 /// Against `Vec<u8>` this spares, for a piece of a length known only at run time, the call that
 /// copies it: most pieces of a line are shorter than that call is long. The zeros are written once
 /// when the store grows, which a reused buffer rarely does.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Buf {
     store: Vec<u8>,
     len: usize,

@@ -24,7 +24,7 @@ impl Key {
 }
 
 /// The keys written so far, as ranges of the buffer they were written to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Keys {
     list: Vec<Key>,
     /// Open addressing with linear probing over positions in `list` plus one; empty while the list

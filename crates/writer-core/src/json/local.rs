@@ -63,6 +63,11 @@ fn pair(number: u32) -> [u8; 2] {
     [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
+/// Reads the zone of the system, unless that is done.
+pub(super) fn prepare() {
+    system();
+}
+
 /// The zone of the system, `None` where it is unknown.
 fn system() -> Option<&'static TimeZone> {
     static ZONE: OnceLock<Option<TimeZone>> = OnceLock::new();

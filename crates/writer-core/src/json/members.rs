@@ -13,7 +13,7 @@ use super::site::{ReadyKey, Site};
 pub(super) const KEY_MARKS: usize = 3;
 
 /// An object being written. Every member ends in a comma; the last one becomes the closing brace.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Members {
     pub(super) out: Out,
     pub(super) keys: Keys,

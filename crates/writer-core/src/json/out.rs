@@ -10,7 +10,7 @@ use super::escape;
 /// Pieces of bounded length are appended without a look at the limit while there is room; whoever
 /// appends one checks [`Out::over`] afterwards. Strings are cut at the limit on the spot, because
 /// their length has no bound.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Out {
     /// What is kept.
     pub(super) buf: Buf,

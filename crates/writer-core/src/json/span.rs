@@ -21,7 +21,7 @@ use super::value::Value;
 /// span.record(0, "request_id").u64(7); // the same field again: replaced at its place
 /// assert_eq!(span.json(), br#"{"name":"request","request_id":7}"#);
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct EncodedSpan {
     inner: Arc<Inner>,
     members: Members,

@@ -115,6 +115,14 @@ pub(super) fn since_epoch(time: SystemTime) -> (i64, u32) {
 pub(super) const COMMON: usize = 29;
 
 impl Stamps {
+    /// Reads what is read once in a process: the zone.
+    pub(super) fn prepare(self) {
+        #[cfg(feature = "local-time")]
+        if let TimeStyle::Rfc3339Local = self.style {
+            super::local::prepare();
+        }
+    }
+
     /// Whether timestamps have their common form, in four digits of year: RFC 3339 in UTC with six
     /// decimals.
     pub(super) fn is_common(&self) -> bool {
