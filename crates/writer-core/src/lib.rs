@@ -61,6 +61,7 @@ mod states;
 mod sync;
 mod synchronous;
 mod thread_mark;
+mod veil;
 mod worker;
 mod writer;
 

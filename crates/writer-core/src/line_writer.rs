@@ -1,9 +1,11 @@
 //! A writer as `io::Write`.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::error::SendError;
+use crate::veil::Veil;
 use crate::writer::Writer;
 
 /// How long a flush waits.
@@ -28,10 +30,18 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// assert_eq!(std::fs::read_to_string(&path)?, "1 + 2 = 3\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct LineWriter {
     writer: Writer,
     fragment: Vec<u8>,
+}
+
+impl fmt::Debug for LineWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineWriter")
+            .field("writer", &self.writer)
+            .field("fragment", &Veil(self.fragment.len()))
+            .finish()
+    }
 }
 
 impl LineWriter {

@@ -6,6 +6,7 @@
 //! it, and where it differs the record is encoded as if nothing had been prepared.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -28,7 +29,6 @@ thread_local! {
 pub(crate) type Names = Vec<Box<str>>;
 
 /// A place in the source, prepared for the format of one logger.
-#[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) prepared: CallSite,
     key: u64,
@@ -66,11 +66,17 @@ pub(crate) enum Found {
 }
 
 /// The places that a logger has met.
-#[derive(Debug)]
 pub(crate) struct Sites {
     logger: u64,
     /// What the process has that built the writer; a forked child begins with nothing.
     known: Arc<Known>,
+}
+
+/// Without the places, which have the targets of records.
+impl fmt::Debug for Sites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sites").field("logger", &self.logger).finish_non_exhaustive()
+    }
 }
 
 /// Places by [`key`]. The lock is held for a look-up or an insertion only.

@@ -285,7 +285,7 @@ impl FormatBuilder {
                 clash("rename");
             }
         }
-        for (key, _) in &self.fixed {
+        for (key, _) in &self.fixed.0 {
             if !outer.insert(&escaped(key)) {
                 clash("static_field");
             }
@@ -325,7 +325,7 @@ impl FormatBuilder {
         &self,
         table: &'t Table,
     ) -> impl Iterator<Item = &'t (&'static str, Constant)> {
-        table.constants.iter().filter(|(key, _)| self.fixed.iter().all(|(own, _)| **own != **key))
+        table.constants.iter().filter(|(key, _)| self.fixed.0.iter().all(|(own, _)| **own != **key))
     }
 
     /// What every line carries unchanged, each with a comma after it; without the last comma where
@@ -353,7 +353,7 @@ impl FormatBuilder {
         }
         let redact = Redact::new(self.redact.clone());
         let hidden = format!("\"{REDACTED}\"");
-        for (key, json) in &self.fixed {
+        for (key, json) in &self.fixed.0 {
             let secret = redact.matches(key) || redact.matches_inside(json);
             member(key, if secret { &hidden } else { json });
         }

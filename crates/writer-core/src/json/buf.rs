@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut, Range};
 
+use crate::veil::Veil;
+
 /// Bytes at the start of a store that is filled with zeros ahead.
 ///
 /// Against `Vec<u8>` this spares, for a piece of a length known only at run time, the call that
@@ -115,7 +117,7 @@ impl Buf {
 }
 
 /// A piece of less than 32 bytes that is copied as a whole block, in moves of constant length.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Block {
     bytes: [u8; 32],
     len: usize,
@@ -186,8 +188,14 @@ impl DerefMut for Buf {
     }
 }
 
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Veil(self.len).fmt(f)
+    }
+}
+
 impl fmt::Debug for Buf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        String::from_utf8_lossy(self).fmt(f)
+        Veil(self.len()).fmt(f)
     }
 }

@@ -1,5 +1,6 @@
 //! The options of a format, and how they become tables of ready-made pieces.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::clock::TimeSource;
@@ -13,6 +14,7 @@ use super::task::TaskIds;
 use super::time::{Precision, TimeStyle};
 use super::value::Value;
 use crate::BuildError;
+use crate::veil::Veil;
 
 /// The default cap on a line, in bytes.
 const MAX_RECORD: usize = 1 << 20;
@@ -68,7 +70,7 @@ pub struct FormatBuilder {
     pub(super) time_source: TimeSource,
     pub(super) nest: Option<Box<str>>,
     pub(super) flat_spans: bool,
-    pub(super) fixed: Vec<(Box<str>, Box<str>)>,
+    pub(super) fixed: Fixed,
     pub(super) levels: Option<[Box<str>; 5]>,
     pub(super) source_group: Option<Box<str>>,
     pub(super) non_finite: Option<NonFinite>,
@@ -82,6 +84,17 @@ pub struct FormatBuilder {
     pub(super) span_lines: bool,
 }
 
+/// Static fields: their keys, and their values as JSON, which may be secrets that only
+/// [`FormatBuilder::build`] takes out.
+#[derive(Clone, Default)]
+pub(super) struct Fixed(pub(super) Vec<(Box<str>, Box<str>)>);
+
+impl fmt::Debug for Fixed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.0.iter().map(|(key, json)| (key, Veil(json.len())))).finish()
+    }
+}
+
 impl Default for FormatBuilder {
     fn default() -> Self {
         FormatBuilder {
@@ -93,7 +106,7 @@ impl Default for FormatBuilder {
             time_source: TimeSource::default(),
             nest: None,
             flat_spans: false,
-            fixed: Vec::new(),
+            fixed: Fixed::default(),
             levels: None,
             source_group: None,
             non_finite: None,
@@ -252,7 +265,7 @@ impl FormatBuilder {
             Some(json) => String::from_utf8_lossy(json),
             None => "null".into(),
         };
-        self.fixed.push((key.into(), json.into()));
+        self.fixed.0.push((key.into(), json.into()));
         self
     }
 

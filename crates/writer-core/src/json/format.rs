@@ -1,6 +1,7 @@
 //! What a line looks like, and the way of a record through the encoder.
 
 use std::cell::Cell;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread;
@@ -19,6 +20,7 @@ use super::site::Site;
 use super::time::{self, Stamps};
 use super::value::discard_payload;
 use crate::Severity;
+use crate::veil::Veil;
 
 /// What is known of a record besides its message and its fields.
 #[derive(Debug, Clone, Copy)]
@@ -81,7 +83,6 @@ pub struct Format {
     pub(super) inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 pub(super) struct Inner {
     /// `{`, or `{"timestamp":`.
     pub(super) open: Box<[u8]>,
@@ -139,6 +140,16 @@ pub(super) struct Inner {
     pub(super) span_rules: Rules,
     /// The length that what can be cut may reach, in bytes.
     pub(super) limit: usize,
+}
+
+/// What is `fixed` may hold secrets, and the rest is pieces of lines.
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inner")
+            .field("fixed", &Veil(self.fixed.len()))
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Format {

@@ -1,5 +1,7 @@
 //! A record being filled in.
 
+use std::fmt;
+
 use super::format::Inner;
 use super::members::Members;
 use super::name::Name;
@@ -11,11 +13,16 @@ use super::value::Value;
 ///
 /// They come in any order but are best given in this one: a message that comes after fields is
 /// moved before them, and a field that comes after the spans is written after them.
-#[derive(Debug)]
 pub struct Record<'a> {
     pub(super) members: &'a mut Members,
     pub(super) inner: &'a Inner,
     pub(super) site: Option<&'a Site>,
+}
+
+impl fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("line", &self.members.out.buf).finish_non_exhaustive()
+    }
 }
 
 impl Record<'_> {

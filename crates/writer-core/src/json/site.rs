@@ -1,5 +1,6 @@
 //! What can be prepared once per call site.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use super::buf::{Block, Buf};
@@ -15,6 +16,7 @@ use super::redact::REDACTED;
 use super::schema::Rules;
 use super::shape::Place;
 use crate::Severity;
+use crate::veil::Veil;
 
 /// How many keys are prepared: one bit each says which have been written.
 const PREPARED: usize = 64;
@@ -23,7 +25,6 @@ const PREPARED: usize = 64;
 /// the source, static fields, and the keys of the fields.
 ///
 /// It belongs to the [`Format`] that made it and holds it.
-#[derive(Debug)]
 pub struct CallSite {
     format: Format,
     severity: Severity,
@@ -34,6 +35,16 @@ pub struct CallSite {
     head_skipped: u64,
     head_cut: bool,
     site: Site,
+}
+
+impl fmt::Debug for CallSite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallSite")
+            .field("severity", &self.severity)
+            .field("head", &Veil(self.head.len()))
+            .field("keys", &self.site.keys.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The keys of a call site.

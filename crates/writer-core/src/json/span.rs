@@ -1,5 +1,6 @@
 //! Spans, encoded when their fields are recorded and copied into every line inside.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::members::Members;
 use super::name::Name;
 use super::task::Task;
 use super::value::Value;
+use crate::veil::Veil;
 
 /// The object of one span: its name and its fields.
 ///
@@ -21,11 +23,20 @@ use super::value::Value;
 /// span.record(0, "request_id").u64(7); // the same field again: replaced at its place
 /// assert_eq!(span.json(), br#"{"name":"request","request_id":7}"#);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EncodedSpan {
     inner: Arc<Inner>,
     members: Members,
     task: Option<Arc<Task>>,
+}
+
+impl fmt::Debug for EncodedSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodedSpan")
+            .field("object", &self.members.out.buf)
+            .field("fields", &self.members.keys.list().len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Format {
@@ -135,7 +146,7 @@ impl EncodedSpan {
 ///
 /// A span's list is its parent's list and itself. Put together when the fields change, it makes a
 /// line in four spans hardly dearer than a line in one.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SpanList {
     /// Objects, each with a comma after it.
     pub(super) bytes: Vec<u8>,
@@ -154,8 +165,17 @@ pub struct SpanList {
     spans: u32,
 }
 
+impl fmt::Debug for SpanList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpanList")
+            .field("objects", &Veil(self.bytes.len()))
+            .field("cut", &self.cut)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The ids of a trace and of a span, as JSON.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct TraceIds {
     trace: [u8; 34],
     span: [u8; 18],

@@ -32,13 +32,18 @@ const CHAIN: usize = 16;
 /// thread-local is held, so it may itself log. If it fails or panics, what it wrote is taken back
 /// and [`FORMAT_ERROR`] or [`FORMAT_PANIC`] stands in its place; the panic goes no further, though
 /// the panic hook has run.
-#[derive(Debug)]
 #[must_use = "the member is written together with its value"]
 pub struct Value<'a> {
     pub(super) members: &'a mut Members,
     pub(super) rules: &'a Rules,
     pub(super) site: Option<&'a Site>,
     pub(super) name: Name<'a>,
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Value").field("line", &self.members.out.buf).finish_non_exhaustive()
+    }
 }
 
 impl Value<'_> {

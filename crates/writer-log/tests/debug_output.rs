@@ -1,0 +1,41 @@
+//! What `Debug` prints of the public types: no text of records and no value of a static field.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fmt::Debug;
+
+use log::{Log, Record};
+use writer_log::Writer;
+
+const CANARY: &str = "canary-7c1d";
+
+/// Fails if the text is in what `Debug` prints, also as a list of bytes.
+#[track_caller]
+fn hides(value: &dyn Debug) {
+    let bytes: Vec<String> = CANARY.bytes().map(|byte| byte.to_string()).collect();
+    for shown in [format!("{value:?}"), format!("{value:#?}")] {
+        assert!(!shown.contains(CANARY), "{shown}");
+        let dense: String = shown.split_whitespace().collect();
+        assert!(!dense.contains(&bytes.join(",")), "{shown}");
+    }
+}
+
+#[test]
+fn builders_and_logger_show_no_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let builder = writer_log::builder(&path)
+        .static_field("api_key", |value| value.str(CANARY))
+        .redact_defaults();
+    hides(&builder);
+    let (logger, guard) = builder.build().unwrap();
+    for _ in 0..3 {
+        let mut record = Record::builder();
+        record.file_static(Some("f")).module_path_static(Some("m")).target(CANARY);
+        record.level(log::Level::Error).key_values(&("password", CANARY));
+        logger.log(&record.args(format_args!("{CANARY}")).build());
+    }
+    hides(&logger);
+    hides(&guard);
+    let (writer, _guard) = Writer::builder(&path).build().unwrap();
+    hides(&writer_log::on(writer).static_field("service", |value| value.str(CANARY)));
+}
