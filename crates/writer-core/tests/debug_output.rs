@@ -1,8 +1,6 @@
 //! What `Debug` prints of the public types: no text of records and no value of a static field.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-
-
 use std::fmt::Debug;
 use std::io::Write as _;
 

@@ -6,10 +6,34 @@ mod support;
 
 use std::sync::Barrier;
 
-use support::{all, all_with, one, spans};
+use serde_json::json;
+use support::{Log, all, all_with, one, spans};
 use tracing::field::Empty;
 use tracing::{info, info_span};
-use writer_tracing::json::Part;
+use tracing_subscriber::Registry;
+use tracing_subscriber::prelude::*;
+use writer_tracing::json::{Part, Schema};
+
+#[test]
+fn the_innermost_span_comes_once_more_if_asked_for() {
+    let body =
+        || info_span!("outer").in_scope(|| info_span!("leaf", id = 7).in_scope(|| info!("m")));
+    let leaf = json!({"name": "leaf", "id": 7});
+    let lines = all_with(|builder| builder.span(true), body);
+    assert_eq!(lines[0]["span"], leaf);
+    assert_eq!(lines[0]["spans"], json!([{"name": "outer"}, leaf]));
+    let lines = all_with(|builder| builder.span(true).span(false), body);
+    assert!(!lines[0].contains_key("span") && lines[0].contains_key("spans"));
+    let lines = all_with(|builder| builder.schema(Schema::Tracing).span(false), body);
+    assert!(!lines[0].contains_key("span") && lines[0].contains_key("spans"));
+    // A layer on a writer that exists.
+    let log = Log::new();
+    let (writer, guard) = writer_tracing::Writer::builder(log.path()).build().unwrap();
+    let layer = writer_tracing::on(writer).span(true).layer();
+    tracing::subscriber::with_default(Registry::default().with(layer), body);
+    drop(guard);
+    assert_eq!(support::read(&log.path())[0]["span"], leaf);
+}
 
 #[test]
 fn nested_spans_come_root_first_with_their_fields() {

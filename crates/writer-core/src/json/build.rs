@@ -141,6 +141,13 @@ impl FormatBuilder {
         self
     }
 
+    /// Sets whether the innermost span stands in the line once more, on its own under `span`:
+    /// [`Part::Span`]. Default: the schema's, in most of them not.
+    pub fn span(mut self, span: bool) -> Self {
+        self.shown[Part::Span as usize] = Some(span);
+        self
+    }
+
     /// Gives a part of the metadata another key. It does not show the part.
     pub fn rename(mut self, part: Part, key: &str) -> Self {
         self.renamed[part as usize] = Some(key.into());

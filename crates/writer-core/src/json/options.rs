@@ -10,6 +10,7 @@ macro_rules! __format_options {
             schema(schema: $crate::json::Schema),
             show(part: $crate::json::Part),
             hide(part: $crate::json::Part),
+            span(span: bool),
             rename(part: $crate::json::Part, key: &str),
             time_style(style: $crate::json::TimeStyle),
             precision(precision: $crate::json::Precision),

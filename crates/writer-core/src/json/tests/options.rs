@@ -2,9 +2,9 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use super::{SCHEMAS, reader};
+use super::{SCHEMAS, encode, reader};
 use crate::json::{Format, FormatBuilder, Meta, Part, Precision, Schema, TimeStyle};
 use crate::{BuildError, Severity};
 
@@ -127,6 +127,24 @@ fn an_adapter_has_the_options_of_the_format() {
              \"hostname\":\"h\",\"msg\":\"m\",\"a\":\"[redacted]\"}}\n"
         )
     );
+}
+
+#[test]
+fn the_innermost_span_is_switched_as_its_part_is() {
+    for (schema, default) in [(Schema::Default, false), (Schema::Tracing, true)] {
+        for (shown, builder) in [
+            (default, Format::builder()),
+            (true, Adapter::default().span(true).format),
+            (true, Adapter::default().hide(Part::Span).span(true).format),
+            (false, Adapter::default().show(Part::Span).span(false).format),
+        ] {
+            let format = builder.schema(schema).build().unwrap();
+            let span = format.span("leaf");
+            let json = reader::check_line(&encode(&format, |record| record.spans([&span])).result);
+            assert_eq!(json.get("span"), shown.then(|| json!({"name": "leaf"})).as_ref());
+            assert_eq!(json["spans"], json!([{"name": "leaf"}]));
+        }
+    }
 }
 
 /// All strings in a piece of JSON, keys too.
