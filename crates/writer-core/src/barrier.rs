@@ -56,8 +56,7 @@ impl Shared {
         let (target, lost_before) = (inner.queue.accepted(), lost_before(&inner));
         let mut ticket = inner.syncs.served;
         if !inner.ended {
-            inner.syncs.requested += 1;
-            ticket = inner.syncs.requested;
+            ticket = inner.syncs.request();
             inner.syncs.upto = target;
             inner.flush_upto = inner.flush_upto.max(target);
             self.work.notify_one();

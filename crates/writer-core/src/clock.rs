@@ -65,6 +65,8 @@ pub(crate) fn deadline(now: Instant, timeout: Duration) -> Option<Instant> {
 pub(crate) struct ManualClock {
     base: Instant,
     nanos: std::sync::atomic::AtomicU64,
+    /// How often it was asked for the time.
+    pub(crate) asked: std::sync::atomic::AtomicUsize,
     /// The next wait panics.
     pub(crate) breaks: std::sync::atomic::AtomicBool,
 }
@@ -75,12 +77,14 @@ impl ManualClock {
         std::sync::Arc::new(ManualClock {
             base: Instant::now(),
             nanos: 0.into(),
+            asked: 0.into(),
             breaks: false.into(),
         })
     }
 
     pub(crate) fn now(&self) -> Instant {
         let nanos = self.nanos.load(std::sync::atomic::Ordering::SeqCst);
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         self.base + Duration::from_nanos(nanos)
     }
 

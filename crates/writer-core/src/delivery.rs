@@ -3,12 +3,11 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::barrier::copy_error;
 use crate::clock;
 use crate::error::Operation;
 use crate::io::{ReopenReason, Sink};
 use crate::marker::{Markers, Sent};
-use crate::outlet::Outlet;
+use crate::outlet::{Outlet, plain};
 use crate::queue::Hand;
 use crate::round::{Round, RoundEnd};
 use crate::shared::{Inner, Shared};
@@ -188,7 +187,7 @@ impl Delivery {
         if self.last_diverted {
             self.diverted_until = None;
             if !std::mem::replace(&mut self.fallback_failed, true) {
-                round.notice = Some((Operation::Fallback, copy_error(&error)));
+                round.notice = Some((Operation::Fallback, plain(&error)));
             }
         } else if operation == Operation::Write {
             // A refusal is no news beside the failure itself.
@@ -258,7 +257,7 @@ impl Delivery {
 
     /// Reopens because somebody asked for it, and tells everyone who did up to `ticket`.
     pub(crate) fn serve_reopens(&mut self, shared: &Shared, ticket: u64) {
-        let result = self.reopen_as_asked(shared);
+        let result = self.reopen_as_asked(shared).map_err(|error| plain(&error));
         let mut inner = shared.lock();
         inner.reopens.served = ticket;
         if let Err(error) = result {
@@ -346,7 +345,7 @@ impl Delivery {
     /// be out. Those of later requests may not be, although they came before this call.
     pub(crate) fn serve_syncs(&mut self, shared: &Shared, ticket: u64) {
         let flushed = shared.lock().flushed;
-        let result = self.sync();
+        let result = self.sync().map_err(|error| plain(&error));
         let mut inner = shared.lock();
         inner.syncs.served = ticket;
         match result {

@@ -98,7 +98,9 @@ pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
         writers.iter().partition(|writer| writer.has_worker());
     // Each step for all: one that hangs takes the time of those behind it, and not their turn.
     with_worker.iter().for_each(|writer| writer.await_end(patience));
-    with_worker.iter().for_each(|writer| writer.give_up_if_failing(until));
+    let failing = with_worker.iter().filter(|writer| writer.give_up_if_failing(until)).count();
+    // Also where this thread was woken late.
+    let until = if failing > 0 { until.max(Instant::now() + GIVE_UP_WITHIN) } else { until };
     with_worker.iter().for_each(|writer| writer.await_end(until));
     without.iter().for_each(|writer| writer.end_here(until));
 }
@@ -168,11 +170,12 @@ impl Shared {
         // inside the sink, where nothing can be done. Nor can it where a killed thread was.
         let alone = ThreadMark::is_on(self) || process::others_are_gone();
         let until = if alone { Instant::now() } else { until };
-        if let Some(mut delivery) = retry(until, || try_lock(&self.delivery))
-            && delivery.drain(self)
-        {
-            // Nobody is left to be told of a failure.
-            drop(delivery.close());
+        if let Some(mut delivery) = retry(until, || try_lock(&self.delivery)) {
+            let _mark = ThreadMark::enter(self);
+            if delivery.drain(self) {
+                // Nobody is left to be told of a failure.
+                drop(delivery.close());
+            }
         }
     }
 
@@ -185,12 +188,13 @@ impl Shared {
         }
     }
 
-    /// Has the worker of the closed writer give up if its target fails.
-    fn give_up_if_failing(&self, until: Instant) {
-        if let Some(mut inner) = retry(until, || try_lock(&self.inner.0))
-            && inner.state != State::Healthy
-        {
+    /// Has the worker of the closed writer give up if its target fails; says whether it does.
+    fn give_up_if_failing(&self, until: Instant) -> bool {
+        let Some(mut inner) = retry(until, || try_lock(&self.inner.0)) else { return false };
+        let failing = !inner.ended && inner.state != State::Healthy;
+        if failing {
             self.give_up(&mut inner);
         }
+        failing
     }
 }

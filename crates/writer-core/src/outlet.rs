@@ -2,6 +2,7 @@
 
 use std::io;
 
+use crate::barrier::copy_error;
 use crate::io::{ReopenReason, Reopened, Sink};
 use crate::report::survives;
 
@@ -29,6 +30,11 @@ fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
 /// The error that stands for a panic of the sink.
 pub(crate) fn panic_error() -> io::Error {
     io::Error::other("the sink panicked")
+}
+
+/// A copy of an error of the sink that has no code of the user in it, and so can be read under a lock.
+pub(crate) fn plain(error: &io::Error) -> io::Error {
+    guarded(|| copy_error(error)).unwrap_or_else(|| error.kind().into())
 }
 
 fn or_error<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {

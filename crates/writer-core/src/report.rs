@@ -79,7 +79,8 @@ impl Callbacks {
     pub(crate) fn failed(&self, error: &WriteError) {
         match &self.on_error {
             Some(on_error) => self.run(|| on_error(error)),
-            None => to_stderr(format_args!("writer: {error}")),
+            // What the sink says of it is code of the user as well.
+            None => self.run(|| to_stderr(format_args!("writer: {error}"))),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::barrier::copy_error;
 use crate::error::{FlushError, Operation, State, WriteError};
-use crate::outlet::panic_error;
+use crate::outlet::{panic_error, plain};
 use crate::shared::Shared;
 
 /// How a round of writes ended.
@@ -51,7 +51,7 @@ impl Round {
     pub(crate) fn failure(&self) -> Option<Failure> {
         let RoundEnd::Failed(operation, error) = &self.end else { return None };
         let operation = if self.diverted { Operation::Fallback } else { *operation };
-        Some(Failure { operation, error: copy_error(error) })
+        Some(Failure { operation, error: plain(error) })
     }
 }
 

@@ -22,7 +22,7 @@ use crate::process;
 use crate::queue::Queue;
 use crate::report::Callbacks;
 use crate::round::Failure;
-use crate::states::States;
+use crate::states::{Rejected, States};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
 
 /// The least time between two reports of dropped lines.
@@ -58,7 +58,7 @@ pub(crate) struct Shared {
     /// What adapters keep, where this writer is one of a child.
     pub(crate) states: States,
     /// What was sent in a child.
-    pub(crate) rejected_in_child: AtomicU64,
+    pub(crate) rejected_in_child: Rejected,
     /// The writer that takes this one's place in a child.
     pub(crate) successor: OnceLock<Arc<Shared>>,
     pub(crate) thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -144,6 +144,12 @@ pub(crate) struct Syncs {
 }
 
 impl Syncs {
+    /// Takes a ticket.
+    pub(crate) fn request(&mut self) -> u64 {
+        self.requested += 1;
+        self.requested
+    }
+
     /// What came of the sync with this ticket, which is served. Who wakes late may be told of a
     /// failure that came after its own success, never the other way round.
     pub(crate) fn failure(&self, ticket: u64) -> Option<&io::Error> {
@@ -328,7 +334,7 @@ impl Shared {
             #[cfg(all(unix, feature = "signals"))]
             served: crate::signals::Served::default(),
             states: States::default(),
-            rejected_in_child: AtomicU64::new(0),
+            rejected_in_child: Rejected::default(),
             successor: OnceLock::new(),
             thread: std::sync::Mutex::new(None),
             clock,

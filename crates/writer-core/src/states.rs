@@ -33,6 +33,35 @@ impl States {
     }
 }
 
+/// How many lines a child has sent before it was restarted. In the upper bits stands which child: one
+/// that is forked off from it begins anew.
+#[derive(Default)]
+pub(crate) struct Rejected(AtomicU64);
+
+impl Rejected {
+    const BITS: u32 = 48;
+
+    fn here() -> u64 {
+        process::forks() << Self::BITS
+    }
+
+    fn of(value: u64) -> u64 {
+        let count = value & ((1 << Self::BITS) - 1);
+        if value - count == Self::here() { count } else { 0 }
+    }
+
+    /// Counts one more. Waits for nobody.
+    pub(crate) fn add(&self) {
+        let next = |value| Some(Self::here() + Self::of(value) + 1);
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next);
+    }
+
+    /// Those of this process.
+    pub(crate) fn get(&self) -> u64 {
+        Self::of(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// How often this process was forked off from one that knew of writers: what was made at another
 /// number may have locks that nobody releases. One relaxed load.
 #[doc(hidden)]

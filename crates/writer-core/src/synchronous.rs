@@ -13,6 +13,7 @@ use crate::delivery::Delivery;
 use crate::error::{FlushError, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
 use crate::losses::Losses;
+use crate::outlet::plain;
 use crate::round::{Round, RoundEnd};
 use crate::shared::{Inner, Shared};
 use crate::sync::{MutexGuard, lock, try_lock};
@@ -89,7 +90,7 @@ impl Shared {
 
     /// Until when a failing sink is tried again for a line that came at `called`: others may have had
     /// the sink since.
-    pub(crate) fn patience(&self, called: Instant) -> Option<Instant> {
+    fn patience(&self, called: Instant) -> Option<Instant> {
         if self.config.queue_policy != QueuePolicy::Block || self.lock().state == State::Failed {
             return Some(called);
         }
@@ -188,15 +189,26 @@ impl Shared {
 
     fn flush_by(&self, until: Option<Instant>) -> Result<(), FlushError> {
         let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
-        if delivery.lines_in_hand() == 0 {
+        let round = self.finish_line(&mut delivery, until);
+        drop(delivery);
+        self.finished(round)
+    }
+
+    /// Writes what is left of a line that is partly out; `None` if there is none.
+    fn finish_line(&self, delivery: &mut Delivery, until: Option<Instant>) -> Option<Round> {
+        // One that has failed is tried once: nobody else does it before the next line comes.
+        (delivery.lines_in_hand() > 0)
+            .then(|| self.write_now(delivery, until, |inner| inner.state != State::Failed))
+    }
+
+    /// Tells the callbacks of a line that was finished, and the caller what came of it.
+    fn finished(&self, round: Option<Round>) -> Result<(), FlushError> {
+        let Some(round) = round else {
             return match self.lock().given_up {
                 0 => Ok(()),
                 lines => Err(FlushError::Lost { lines }),
             };
-        }
-        // One that has failed is tried once: nobody else does it before the next line comes.
-        let round = self.write_now(&mut delivery, until, |inner| inner.state != State::Failed);
-        drop(delivery);
+        };
         let failure = round.failure();
         self.tell(round);
         let Some(failure) = failure else { return Ok(()) };
@@ -212,14 +224,30 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let until = clock::deadline(self.clock.now(), timeout);
-        self.flush_by(until)?;
+        let ticket = self.lock().syncs.request();
         let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
-        if self.lock().ended {
+        let (ended, served, requested) = {
+            let inner = self.lock();
+            (inner.ended, inner.syncs.served, inner.syncs.requested)
+        };
+        let mut round = None;
+        // Who had the sink in between has served all that had asked by then.
+        if served < ticket {
+            round = self.finish_line(&mut delivery, until);
+            if !ended && !matches!(round, Some(Round { end: RoundEnd::Failed(..), .. })) {
+                let _mark = ThreadMark::enter(self);
+                delivery.serve_syncs(self, requested);
+            }
+        }
+        drop(delivery);
+        self.finished(round)?;
+        if ended {
             return Err(FlushError::Closed);
         }
-        let result = delivery.sync();
-        drop(delivery);
-        result.map_err(|error| sync_error(&error))
+        match self.lock().syncs.failure(ticket) {
+            Some(error) => Err(sync_error(error)),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn reopen_now(&self, timeout: Duration) -> Result<(), ReopenError> {
@@ -231,7 +259,10 @@ impl Shared {
         if self.lock().ended {
             return Err(ReopenError::Closed);
         }
-        let result = delivery.reopen_as_asked(self);
+        let result = {
+            let _mark = ThreadMark::enter(self);
+            delivery.reopen_as_asked(self).map_err(|error| plain(&error))
+        };
         drop(delivery);
         result.map_err(|error| reopen_error(&error))
     }
@@ -264,10 +295,13 @@ impl Shared {
         if delivery.lines_in_hand() > 0 {
             delivery.give_up(self);
         }
-        let closed = delivery.close();
+        let close_error = {
+            let _mark = ThreadMark::enter(self);
+            delivery.close().err().map(|error| plain(&error))
+        };
         let mut inner = self.lock();
         inner.ended = true;
-        inner.close_error = closed.err();
+        inner.close_error = close_error;
         drop(inner);
         drop(delivery);
         self.tell(round);

@@ -56,9 +56,33 @@ fn what_a_sender_waits_for_its_turn_counts_as_waiting() {
         c.synchronous = true;
         c.block_timeout = Some(25 * MS);
     });
-    let called = rig.shared.clock.now();
-    rig.shared.advance(20 * MS);
-    assert_eq!(rig.shared.patience(called), Some(rig.shared.clock.now() + 5 * MS));
+    rig.probe.script(|script| script.room = Some(0));
+    let crate::clock::Clock::Manual(clock) = &rig.shared.clock else { unreachable!() };
+    let asked = || clock.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let turn = rig.shared.delivery.lock().unwrap();
+    let before = asked();
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    rig.until(|_| asked() > before);
+    rig.shared.advance(25 * MS);
+    drop(turn);
+    assert_eq!(sender.join().unwrap(), Ok(false), "the time was over when it had its turn");
+    assert_eq!(rig.metrics().errors, 1);
+}
+
+#[test]
+fn of_several_syncs_that_wait_each_is_told_of_a_failure() {
+    let rig = rig(QueuePolicy::Block);
+    rig.probe.script(|script| script.sync_fails = Some(std::io::ErrorKind::StorageFull));
+    let turn = rig.shared.delivery.lock().unwrap();
+    let syncs: Vec<_> =
+        (0..3).map(|_| rig.spawn(|shared| shared.sync_now(Duration::MAX))).collect();
+    rig.until(|inner| inner.syncs.requested == 3);
+    drop(turn);
+    for sync in syncs {
+        let answer = sync.join().unwrap();
+        assert!(matches!(answer, Err(FlushError::Sync { .. })), "{answer:?}");
+    }
+    assert_eq!(rig.probe.script(|script| script.syncs), 1, "one for all");
 }
 
 #[test]

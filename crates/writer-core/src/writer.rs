@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::builder::WriterBuilder;
@@ -116,7 +115,7 @@ impl Writer {
 
     #[cold]
     pub(crate) fn reject_in_child(&self) -> Result<bool, SendError> {
-        self.shared.rejected_in_child.fetch_add(1, Ordering::Relaxed);
+        self.shared.rejected_in_child.add();
         Err(SendError::Closed)
     }
 
@@ -230,14 +229,12 @@ impl Writer {
 
     /// A consistent snapshot of the counters; from any thread, also after shutdown.
     pub fn metrics(&self) -> Metrics {
-        match self.shared() {
-            Some(shared) => shared.metrics(),
-            None => {
-                // The lock may be taken for ever: a child sees only what it did itself.
-                let rejected = self.shared.rejected_in_child.load(Ordering::Relaxed);
-                Metrics { sent: rejected, rejected, ..Metrics::default() }
-            }
-        }
+        // The lock may be taken for ever: a child sees only what it did itself.
+        let mut metrics = self.shared().map_or_else(Metrics::default, |shared| shared.metrics());
+        let rejected = self.shared.rejected_in_child.get();
+        metrics.sent += rejected;
+        metrics.rejected += rejected;
+        metrics
     }
 
     /// What was really built, after defaults, environment and rounding.

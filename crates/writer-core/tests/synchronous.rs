@@ -16,7 +16,8 @@ use common::{
     send_numbered, stays,
 };
 use writer_core::{
-    FlushError, QueuePolicy, SendError, ShutdownError, Sink, State, Strategy, Writer, WriterGuard,
+    FlushError, QueuePolicy, ReopenError, ReopenReason, Reopened, SendError, ShutdownError, Sink,
+    State, Strategy, Writer, WriterGuard,
 };
 
 const MS: Duration = Duration::from_millis(1);
@@ -472,6 +473,109 @@ fn a_sink_that_sends_does_not_deadlock() {
         assert_eq!((m.written, m.rejected), (1, 1));
     });
     assert_eq!(*answers.lock().unwrap(), [true, true, true]);
+}
+
+/// Sends whatever it is called for.
+struct Chatty(Arc<OnceLock<Writer>>);
+
+impl Chatty {
+    fn chat(&self) -> io::Result<()> {
+        let sent = self.0.get().unwrap().send("I am at work");
+        assert!(matches!(sent, Err(SendError::WouldBlock | SendError::Closed)), "{sent:?}");
+        Ok(())
+    }
+}
+
+impl Sink for Chatty {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        self.chat().map(|()| lines.len())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.chat()
+    }
+
+    fn reopen(&mut self, _reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        self.chat().map(|()| None)
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.chat()
+    }
+}
+
+#[test]
+fn a_sink_may_send_in_each_of_its_calls() {
+    let handle: Arc<OnceLock<Writer>> = Arc::default();
+    let (writer, guard) =
+        Writer::to(Chatty(Arc::clone(&handle))).synchronous(true).build().unwrap();
+    handle.set(writer.clone()).unwrap();
+    in_time(move || {
+        writer.send("x").unwrap();
+        writer.sync(LIMIT).unwrap();
+        writer.reopen().unwrap();
+        guard.shutdown(LIMIT).unwrap();
+        let m = writer.metrics();
+        assert_ended(&m);
+        assert_eq!((m.written, m.rejected), (1, 4));
+    });
+}
+
+/// An error of a sink that sends while it is printed.
+#[derive(Debug)]
+struct Telling(Arc<OnceLock<Writer>>);
+
+impl std::fmt::Display for Telling {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let _ = self.0.get().unwrap().send("I am printed");
+        f.write_str("told")
+    }
+}
+
+impl std::error::Error for Telling {}
+
+struct Failing(Arc<OnceLock<Writer>>);
+
+impl Failing {
+    fn fail<T>(&self) -> io::Result<T> {
+        Err(io::Error::other(Telling(Arc::clone(&self.0))))
+    }
+}
+
+impl Sink for Failing {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        Ok(lines.len())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.fail()
+    }
+
+    fn reopen(&mut self, _reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        self.fail()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.fail()
+    }
+}
+
+#[test]
+fn an_error_of_a_sink_may_send_while_it_is_printed() {
+    for synchronous in [false, true] {
+        let handle: Arc<OnceLock<Writer>> = Arc::default();
+        let sink = Failing(Arc::clone(&handle));
+        let (writer, guard) = Writer::to(sink).synchronous(synchronous).build().unwrap();
+        handle.set(writer.clone()).unwrap();
+        in_time(move || {
+            let sync = writer.sync(LIMIT);
+            assert!(
+                matches!(&sync, Err(FlushError::Sync { source }) if source.to_string() == "told")
+            );
+            assert!(matches!(writer.reopen(), Err(ReopenError::Refused { .. })));
+            assert!(matches!(guard.shutdown(LIMIT), Err(ShutdownError::Close { .. })));
+        });
+    }
 }
 
 #[test]

@@ -24,6 +24,9 @@ pub(super) struct LogFile {
     unended: bool,
     /// It ends in a part of a line that is to be written anew.
     broken: bool,
+    /// A line that came to stand behind half a line of others, with more lines behind it, and is to be
+    /// written once more.
+    repeat: Vec<u8>,
     /// Others that write to it, if there can be any.
     neighbours: Option<Neighbours>,
     sync: SyncState,
@@ -40,6 +43,7 @@ impl LogFile {
             directories,
             unended: false,
             broken: false,
+            repeat: Vec::new(),
             neighbours: identity.is_some().then(Neighbours::default),
             sync: SyncState::default(),
             left: Left::default(),
@@ -77,12 +81,16 @@ impl LogFile {
     pub(super) fn replace(&mut self, new: LogFile) {
         let mut old = std::mem::replace(self, new);
         self.left = std::mem::take(&mut old.left);
+        // The folders may be those of both.
+        self.directories.append(&mut old.directories);
         if self.identity.is_some() && self.identity == old.identity {
             // The same file again: what a failed sync left behind is still not on the disk.
             self.sync = std::mem::take(&mut old.sync);
-            self.directories.append(&mut old.directories);
+            self.repeat = std::mem::take(&mut old.repeat);
             return;
         }
+        // A failure leaves what others have broken as it is.
+        let _ = old.append_repeat();
         if old.unended {
             // Where there is no room for it, the next opening mends the line.
             let _ = old.write(b"\n");
@@ -128,6 +136,7 @@ impl LogFile {
             others.follow(&self.file);
             return Ok(taken);
         }
+        self.repeat_beside(others)?;
         let first = others.portion(lines);
         let taken = self.append_whole(others, first)?;
         if taken < first.len() || taken == lines.len() {
@@ -137,24 +146,63 @@ impl LogFile {
         Ok(taken + self.append_whole(others, &lines[taken..]).unwrap_or(0))
     }
 
-    /// Appends lines, the first of which is repeated should it come to stand behind half a line.
+    /// Appends lines, the first of which is repeated should it come to stand behind half a line: at
+    /// once, or where others of them are behind it already, late.
     fn append_whole(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
+        let line = first_line(lines);
         loop {
-            if self.broken {
-                self.write(b"\n")?;
-                self.broken = false;
-            }
+            self.end_broken()?;
             let taken = self.write(lines)?;
             if !others.is_glued(&self.file, taken) {
                 return Ok(taken);
             }
-            let line = first_line(lines);
-            if taken > line.len() {
-                // Late is better than never.
-                return self.write(line).map(|_| taken);
-            }
             self.broken = taken < line.len();
+            if taken > line.len() {
+                let whole =
+                    lines[..taken].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+                self.broken = whole < taken;
+                self.repeat = line.to_vec();
+                // A failure comes again with the next call.
+                let _ = self.repeat_beside(others);
+                return Ok(whole);
+            }
         }
+    }
+
+    /// Writes what is to be repeated.
+    fn append_repeat(&mut self) -> io::Result<()> {
+        let Some(mut neighbours) = self.neighbours.take() else { return Ok(()) };
+        let result = self.repeat_beside(&mut neighbours);
+        self.neighbours = Some(neighbours);
+        result
+    }
+
+    /// As [`append_repeat`](Self::append_repeat), beside others.
+    fn repeat_beside(&mut self, others: &mut Neighbours) -> io::Result<()> {
+        while !self.repeat.is_empty() {
+            self.end_broken()?;
+            let line = std::mem::take(&mut self.repeat);
+            let written = match self.write(&line) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                other => other,
+            };
+            let taken = *written.as_ref().unwrap_or(&0);
+            self.broken = (1..line.len()).contains(&taken);
+            if taken < line.len() || others.is_glued(&self.file, taken) {
+                self.repeat = line;
+            }
+            written?;
+        }
+        Ok(())
+    }
+
+    /// Ends a part of a line, so that the line can be written anew.
+    fn end_broken(&mut self) -> io::Result<()> {
+        if self.broken {
+            self.write(b"\n")?;
+            self.broken = false;
+        }
+        Ok(())
     }
 
     /// One `write(2)`.
@@ -180,6 +228,7 @@ impl LogFile {
     /// As [`SyncState::run`]; or one of the files that were written before could not be synced, which
     /// is told once.
     pub(super) fn sync(&mut self) -> io::Result<()> {
+        self.append_repeat()?;
         let LogFile { file, directories, sync, left, .. } = self;
         left.wait()?;
         sync.run(|| {

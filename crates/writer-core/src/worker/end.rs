@@ -1,6 +1,7 @@
 //! The end of a worker: whatever is left goes somewhere, or is counted, and everyone is let go.
 
 use crate::error::State;
+use crate::outlet::plain;
 use crate::round::RoundEnd;
 use crate::shared::Shared;
 use crate::sync::lock;
@@ -24,12 +25,12 @@ pub(super) fn end(shared: &Shared) {
     if left {
         delivery.give_up(shared);
     }
-    let closed = delivery.close();
+    let close_error = delivery.close().err().map(|error| plain(&error));
     drop(delivery);
     let report = std::mem::take(&mut shared.lock().unreported);
     shared.report_drops((report > 0).then_some(report));
     let mut inner = shared.lock();
-    inner.close_error = closed.err();
+    inner.close_error = close_error;
     inner.ended = true;
     inner.flushed = inner.queue.accepted();
     shared.notify_room(&inner);

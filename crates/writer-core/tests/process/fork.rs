@@ -371,8 +371,10 @@ fn restart_and_exit(args: &Args) {
     };
     send("parent");
     let again = || {
+        assert_eq!((writer.metrics().sent, writer.metrics().rejected), (0, 0));
         assert_eq!(writer.send("lost"), Err(SendError::Closed));
         guard.restart_after_fork().unwrap();
+        assert_eq!((writer.metrics().sent, writer.metrics().rejected), (1, 1));
     };
     in_child(
         || {

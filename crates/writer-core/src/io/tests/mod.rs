@@ -13,7 +13,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 #[cfg(unix)]
 use std::time::{Duration, Instant};
 
@@ -80,13 +80,13 @@ fn write_all(sink: &mut dyn Sink, mut lines: &[u8]) {
 
 /// How many operations on files and folders a piece of code asks of the system.
 fn operations(code: impl FnOnce()) -> usize {
-    let plan = Arc::new(Plan {
-        from: usize::MAX,
-        times: 0,
-        error: 0,
-        short: false,
-        count: AtomicUsize::new(0),
-    });
+    let plan = Plan { from: usize::MAX, times: 0, error: 0, short: false, count: 0.into() };
+    failing(plan, code)
+}
+
+/// Has operations fail as the plan says; returns how many there were.
+fn failing(plan: Plan, code: impl FnOnce()) -> usize {
+    let plan = Arc::new(plan);
     fault::enter(Some(Arc::clone(&plan)));
     code();
     fault::enter(None);

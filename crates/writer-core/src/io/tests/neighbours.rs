@@ -4,6 +4,7 @@
 use std::fs::File;
 
 use super::*;
+use crate::io::ReopenReason;
 
 /// Appends as another process does.
 fn other(path: &Path, bytes: &[u8]) {
@@ -53,6 +54,38 @@ fn the_first_write_of_another_may_already_be_a_fragment() {
         write_all(&mut *sink, b"two\nthree\n");
         let text = read(&file(&dir));
         assert_eq!(text, "one\nhalftwo\nthree\ntwo\n", "{strategy}: late, and not lost");
+    }
+}
+
+/// The third operation repeats the line: after the write, and a look at the byte before it.
+#[test]
+fn a_repetition_that_fails_is_made_up_for() {
+    type Next = fn(&mut dyn Sink);
+    let nexts: [(Next, &str); 3] = [
+        (|sink| write_all(sink, b"four\n"), "four\n"),
+        (|sink| sink.sync().unwrap(), ""),
+        (|sink| assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some()), ""),
+    ];
+    for strategy in APPENDING {
+        for (short, part) in [(false, ""), (true, "tw\n")] {
+            for (next, more) in nexts {
+                let dir = directory();
+                let mut sink = sink(&file(&dir), strategy);
+                write_all(&mut *sink, b"one\n");
+                other(&file(&dir), b"half");
+                let moved = dir.path().join("moved");
+                std::fs::rename(file(&dir), &moved).unwrap();
+                failing(
+                    Plan { from: 2, times: 2, error: libc::ENOSPC, short, count: 0.into() },
+                    || {
+                        assert_eq!(sink.write(b"two\nthree\n", false).unwrap(), 10);
+                    },
+                );
+                next(&mut *sink);
+                let expected = format!("one\nhalftwo\nthree\n{part}two\n{more}");
+                assert_eq!(read(&moved), expected, "{strategy}, {short}");
+            }
+        }
     }
 }
 

@@ -90,6 +90,17 @@ fn a_sync_covers_every_folder_in_which_a_name_was_made() {
 }
 
 #[test]
+fn folders_are_synced_although_another_file_has_taken_the_place_of_the_first() {
+    let dir = directory();
+    let path = dir.path().join("a/b/app.jsonl");
+    let mut sink = sink(&path, Strategy::BlockBuffered);
+    fs::rename(&path, dir.path().join("a/b/old")).unwrap();
+    fs::write(&path, "").unwrap();
+    sink.reopen(ReopenReason::Asked).unwrap();
+    assert_eq!(operations(|| sink.sync().unwrap()), 1 + 3);
+}
+
+#[test]
 fn missing_folders_are_an_error_without_create_dirs() {
     let dir = directory();
     let path = dir.path().join("a/app.jsonl");
