@@ -1,14 +1,16 @@
 //! Children of a process whose threads hold the locks of logger, filter and stderr again and again:
 //! they wait for none of them. One process, one test.
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used, unsafe_code)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
-use std::fs::File;
-use std::os::fd::AsRawFd;
+#[path = "../../writer-tracing/tests/support/fork.rs"]
+mod fork;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fork::in_child;
 use log::{Level, Log, Record};
 use writer_log::Logger;
 
@@ -25,36 +27,11 @@ fn log_anew(logger: &Logger, level: Level, message: std::fmt::Arguments<'_>) {
     logger.log(&record.args(message).build());
 }
 
-/// What a forked child does; it ends without destructors.
-fn in_child(errors: &File, body: impl FnOnce()) {
-    // SAFETY: the child uses no lock that another thread of this program holds at this moment, except
-    // those of the libraries, whose behaviour then is what is tested, and those of the allocator,
-    // which the C library brings over a fork.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        // SAFETY: neither has preconditions beyond open descriptors. A child that hangs is ended by
-        // the first; what it says goes to the file.
-        unsafe {
-            libc::alarm(20);
-            libc::dup2(errors.as_raw_fd(), 2);
-        }
-        let code = i32::from(catch_unwind(AssertUnwindSafe(body)).is_err());
-        // SAFETY: ends the child.
-        unsafe { libc::_exit(code) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` is valid for the call.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
-}
-
 #[test]
 fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.jsonl");
     let errors = folder.path().join("errors");
-    let stderr = File::options().create(true).append(true).open(&errors).unwrap();
     let (writer, guard) = writer_log::Writer::builder(&path).build().unwrap();
     // One for each fork, for a logger prepares no more places than a program has.
     let loggers: Vec<Logger> = (0..FORKS)
@@ -83,7 +60,7 @@ fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             for (number, logger) in loggers.iter().enumerate() {
                 turn.store(number, Ordering::Relaxed);
-                in_child(&stderr, || {
+                in_child(&errors, || {
                     for _ in 0..LINES {
                         log_anew(logger, Level::Info, format_args!("lost"));
                     }

@@ -1,16 +1,17 @@
 //! Children of a process whose threads hold the locks of the layer, of its spans and of stderr again
 //! and again: they wait for none of them. One process, one test.
 #![cfg(unix)]
-#![allow(missing_docs, clippy::unwrap_used, unsafe_code)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
+#[path = "support/fork.rs"]
+mod fork;
 mod support;
 
-use std::fs::File;
-use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use fork::in_child;
 use serde_json::json;
 use support::{Log, read};
 use tracing::callsite::{Callsite, Identifier};
@@ -55,40 +56,16 @@ fn event_anew(number: usize) {
     Event::dispatch(metadata, &metadata.fields().value_set(&values));
 }
 
-/// What a forked child does; it ends without destructors.
-fn in_child(errors: &File, body: impl FnOnce()) {
-    // SAFETY: the child uses no lock that another thread of this program holds at this moment, except
-    // those of the libraries, whose behaviour then is what is tested, and those of the allocator,
-    // which the C library brings over a fork. The registry locks the extensions of a span to read
-    // them only, while nothing writes to those of a span that exists.
-    let child = unsafe { libc::fork() };
-    assert!(child >= 0);
-    if child == 0 {
-        // SAFETY: neither has preconditions beyond open descriptors. A child that hangs is ended by
-        // the first; what it says goes to the file.
-        unsafe {
-            libc::alarm(20);
-            libc::dup2(errors.as_raw_fd(), 2);
-        }
-        let code = i32::from(catch_unwind(AssertUnwindSafe(body)).is_err());
-        // SAFETY: ends the child.
-        unsafe { libc::_exit(code) };
-    }
-    let mut status = 0;
-    // SAFETY: `status` is valid for the call.
-    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0, "{status:#x}");
-}
-
 #[test]
 fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
     let log = Log::new();
     let errors = log.other();
-    let stderr = File::options().create(true).append(true).open(&errors).unwrap();
     let (layer, guard) =
         writer_tracing::builder(log.path()).span_events(SpanEvents::Close).build().unwrap();
     tracing_subscriber::registry().with(layer).init();
-    let outer = info_span!("outer", kept = 1, changing = Empty);
+    // Nobody records anything in it.
+    let quiet = info_span!("quiet", kept = 1);
+    let outer = info_span!(parent: &quiet, "outer", changing = Empty);
     let inner = info_span!(parent: &outer, "inner", changing = Empty);
     let done = AtomicBool::new(false);
     let busy = |work: &dyn Fn()| {
@@ -112,7 +89,7 @@ fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
         });
         let ended = catch_unwind(AssertUnwindSafe(|| {
             for number in 0..FORKS {
-                in_child(&stderr, || {
+                in_child(&errors, || {
                     let entered = inner.enter();
                     for _ in 0..LINES {
                         event_anew(FORKS + 1);
@@ -141,7 +118,7 @@ fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
         done.store(true, Ordering::Relaxed);
         ended.unwrap();
     });
-    drop((inner, outer, guard));
+    drop((inner, outer, quiet, guard));
     let lines = read(&log.path());
     let of = |key: &str, number: usize| {
         lines.iter().filter(|line| line.get(key) == Some(&json!(number))).collect::<Vec<_>>()
@@ -151,13 +128,14 @@ fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
         let events = of("child", number);
         assert_eq!(events.len(), LINES + 1, "{number}");
         let [recorded] = of("recorded", number)[..] else { panic!("{number}") };
+        assert_eq!(recorded["spans"][0], json!({"name": "quiet", "kept": 1}));
         // The values of a span that the parent was just changing are not there.
-        assert_eq!(recorded["spans"][0]["name"], "outer");
-        assert_eq!(recorded["spans"][0]["changing"], 3, "{recorded:?}");
-        assert_eq!(recorded["spans"][1]["name"], "inner");
+        assert_eq!(recorded["spans"][1]["name"], "outer");
+        assert_eq!(recorded["spans"][1]["changing"], 3, "{recorded:?}");
+        assert_eq!(recorded["spans"][2]["name"], "inner");
         let [own] = of("own", number)[..] else { panic!("{number}") };
-        assert_eq!(own["spans"][2], json!({"name": "own", "changing": 4}));
-        assert_eq!(own["spans"][0]["changing"], 3);
+        assert_eq!(own["spans"][3], json!({"name": "own", "changing": 4}));
+        assert_eq!(own["spans"][1]["changing"], 3);
     }
     // Each child says it once, and what to do.
     let errors = std::fs::read_to_string(&errors).unwrap();
