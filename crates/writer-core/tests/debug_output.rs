@@ -1,25 +1,14 @@
 //! What `Debug` prints of the public types: no text of records and no value of a static field.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::fmt::Debug;
+#[path = "common/canary.rs"]
+mod canary;
+
 use std::io::Write as _;
 
+use canary::{CANARY, hides};
 use writer_core::json::{Format, Meta, Part, Schema, SpanList};
 use writer_core::{Mode, Severity, WriteSink, Writer};
-
-const CANARY: &str = "canary-7c1d";
-
-/// Fails if the text is in what `Debug` prints, also as a list of bytes.
-#[track_caller]
-fn hides(value: &dyn Debug) {
-    let bytes: Vec<String> = CANARY.bytes().map(|byte| byte.to_string()).collect();
-    for shown in [format!("{value:?}"), format!("{value:#?}")] {
-        assert!(!shown.contains(CANARY), "{shown}");
-        let dense: String = shown.split_whitespace().collect();
-        assert!(!dense.contains(&bytes.join(",")), "{shown}");
-        assert!(shown.len() > 4, "{shown}");
-    }
-}
 
 const SCHEMAS: [Schema; 7] = [
     Schema::Default,

@@ -2,16 +2,17 @@
 //! mean harm, in every schema.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod support;
+#[path = "../../writer-tracing/tests/support/keys.rs"]
+mod keys;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
+use keys::repeated_keys;
 use log::kv::{self, Key, Source, VisitSource};
 use log::{Level, LevelFilter, Log, Record};
 use serde_json::Value;
-use support::repeated_keys;
 use writer_core::WriterGuard;
 use writer_core::json::{Part, Schema};
 use writer_log::{LogBuilder, Logger};

@@ -1,46 +1,10 @@
 //! A guard that is dropped at once: each case in a process of its own.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::path::Path;
-use std::process::{Command, Output};
+#[path = "../../writer-tracing/tests/support/dropped_guard.rs"]
+mod dropped_guard;
 
-/// Where the child logs to; a process without it is no child.
-const FILE: &str = "WRITER_TEST_FILE";
-
-/// Runs the test `child` of this file in a process of its own, which logs to `path`.
-#[track_caller]
-fn run(child: &str, path: &Path) -> Output {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", child, "--nocapture"])
-        .env(FILE, path)
-        .env_remove("RUST_LOG")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
-    output
-}
-
-#[test]
-fn whoever_drops_the_guard_at_once_is_told_once_how_to_keep_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.jsonl");
-    let output = run("the_child_that_drops_it", &path);
-    let said = String::from_utf8(output.stderr).unwrap();
-    let notices: Vec<_> =
-        said.lines().filter(|line| line.contains("after the writer was shut down")).collect();
-    let [notice] = notices[..] else { panic!("{said}") };
-    assert!(notice.contains("`let _guard = init(..)`, not `let _ = init(..)`"), "{notice}");
-    assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
-}
-
-#[test]
-fn whoever_keeps_it_is_told_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("app.jsonl");
-    let output = run("the_child_that_keeps_it", &path);
-    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
-    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
-}
+use dropped_guard::path_of_child;
 
 /// Three records, one of them from another thread.
 fn log_three() {
@@ -51,14 +15,14 @@ fn log_three() {
 
 #[test]
 fn the_child_that_drops_it() {
-    let Some(path) = std::env::var_os(FILE) else { return };
+    let Some(path) = path_of_child() else { return };
     let _ = writer_log::init(path).unwrap();
     log_three();
 }
 
 #[test]
 fn the_child_that_keeps_it() {
-    let Some(path) = std::env::var_os(FILE) else { return };
+    let Some(path) = path_of_child() else { return };
     let _guard = writer_log::init(path).unwrap();
     log_three();
 }

@@ -1,7 +1,8 @@
 //! The lines of logxpy, through the macros of `log`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-mod support;
+#[path = "../../writer-tracing/tests/support/keys.rs"]
+mod keys;
 
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ fn lines_of(
     let lines: Vec<_> =
         std::fs::read_to_string(&path).unwrap().lines().map(str::to_owned).collect();
     for line in &lines {
-        assert_eq!(support::repeated_keys(line), [""; 0], "{line}");
+        assert_eq!(keys::repeated_keys(line), [""; 0], "{line}");
     }
     lines
 }

@@ -1,24 +1,13 @@
 //! What `Debug` prints of the public types: no text of records and no value of a static field.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::fmt::Debug;
+#[path = "../../writer-core/tests/common/canary.rs"]
+mod canary;
 
+use canary::{CANARY, hides};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::prelude::*;
 use writer_tracing::Writer;
-
-const CANARY: &str = "canary-7c1d";
-
-/// Fails if the text is in what `Debug` prints, also as a list of bytes.
-#[track_caller]
-fn hides(value: &dyn Debug) {
-    let bytes: Vec<String> = CANARY.bytes().map(|byte| byte.to_string()).collect();
-    for shown in [format!("{value:?}"), format!("{value:#?}")] {
-        assert!(!shown.contains(CANARY), "{shown}");
-        let dense: String = shown.split_whitespace().collect();
-        assert!(!dense.contains(&bytes.join(",")), "{shown}");
-    }
-}
 
 #[test]
 fn builders_and_layer_show_no_values() {
