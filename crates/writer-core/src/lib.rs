@@ -103,5 +103,5 @@ pub use severity::Severity;
 #[doc(hidden)]
 pub use slots::Slots;
 #[doc(hidden)]
-pub use states::forks;
+pub use states::{forks, unless_taken};
 pub use writer::Writer;

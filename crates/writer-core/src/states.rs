@@ -4,10 +4,13 @@
 //! So a child keeps nothing that is behind such a lock: before
 //! [`restart_after_fork`](crate::WriterGuard::restart_after_fork) the adapters only count, and after
 //! it what they keep is begun anew, beside the writer that is new too.
+//!
+//! Locks of others are theirs: that of the registry of `tracing-subscriber` around what layers keep of a
+//! span is inherited, and other layers may have held it at the fork.
 
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError, TryLockResult};
 
 use crate::process;
 use crate::report::to_stderr;
@@ -136,6 +139,16 @@ impl Writer {
             return Some(Arc::clone(own));
         }
         Some(shared.states.get(owner, begin))
+    }
+}
+
+/// What is behind a lock, poisoned or not, unless the lock is taken.
+#[doc(hidden)]
+pub fn unless_taken<T>(attempt: TryLockResult<T>) -> Option<T> {
+    match attempt {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, TryLockError, TryLockResult};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use env_filter::Filter;
 use log::{LevelFilter, Metadata};
-use writer_core::Writer;
+use writer_core::{Writer, unless_taken};
 
 /// A filter that can be exchanged while others use it.
 ///
@@ -75,7 +75,7 @@ impl FilterCell {
         let here = self.here(writer);
         let mut current = match &here {
             Some(here) => here.write().unwrap_or_else(PoisonError::into_inner),
-            None => match now(self.filter.try_write()) {
+            None => match unless_taken(self.filter.try_write()) {
                 Some(current) => current,
                 None => return false,
             },
@@ -84,11 +84,10 @@ impl FilterCell {
         // Under the lock, so that the number of a filter never belongs to an older one.
         self.number.store(next_number(), Ordering::Release);
         publish(level);
-        drop(current);
-        if here.is_some_and(|here| !Arc::ptr_eq(&here, &self.filter))
-            && let Some(mut inherited) = now(self.filter.try_write())
+        if here.as_ref().is_some_and(|here| !Arc::ptr_eq(here, &self.filter))
+            && let Some(mut inherited) = unless_taken(self.filter.try_write())
         {
-            // For children of this child.
+            // For children of this child, where no thread of the parent held that lock.
             *inherited = filter;
         }
         true
@@ -132,7 +131,8 @@ impl FilterCell {
 
     /// The filter of the parent, or the one of the beginning if the parent was just exchanging it.
     fn inherited(&self) -> Arc<Filter> {
-        now(self.filter.try_read()).map_or_else(|| Arc::clone(&self.first), |filter| filter.clone())
+        unless_taken(self.filter.try_read())
+            .map_or_else(|| Arc::clone(&self.first), |filter| filter.clone())
     }
 
     /// A filter runs no code of the user, so the thread-local may stay borrowed meanwhile.
@@ -147,15 +147,6 @@ impl FilterCell {
         });
         // The thread is ending and its locals are gone.
         cached.ok().flatten().unwrap_or_else(|| ask(&self.current(writer).1))
-    }
-}
-
-/// What is behind a lock, unless that is taken.
-fn now<T>(attempt: TryLockResult<T>) -> Option<T> {
-    match attempt {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }
 

@@ -1,12 +1,10 @@
 //! What a layer keeps of a span.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, TryLockError,
-    TryLockResult,
-};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use writer_core::json::{EncodedSpan, Format, SpanList};
+use writer_core::unless_taken;
 
 #[cfg(feature = "opentelemetry")]
 use crate::opentelemetry::TraceIds;
@@ -88,10 +86,13 @@ impl Node {
         parent: Option<Arc<Node>>,
         fresh: impl FnOnce() -> EncodedSpan,
     ) -> Arc<Node> {
-        let encoded = now(self.encoded.try_read()).map_or_else(fresh, |encoded| encoded.clone());
+        let encoded =
+            unless_taken(self.encoded.try_read()).map_or_else(fresh, |encoded| encoded.clone());
         let mut node = Node::new(self.layer, encoded, parent);
         node.times = self.times.as_ref().map(|times| {
-            Mutex::new(now(times.try_lock()).map_or_else(Times::new, |times| times.clone()))
+            Mutex::new(
+                unless_taken(times.try_lock()).map_or_else(Times::new, |times| times.clone()),
+            )
         });
         #[cfg(feature = "opentelemetry")]
         if let Some(ids) = self.trace.get() {
@@ -270,13 +271,4 @@ impl Drop for Nodes {
 /// Locks, also after a panic: every change is whole before anything can panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What is behind a lock, unless that is taken.
-fn now<T>(attempt: TryLockResult<T>) -> Option<T> {
-    match attempt {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
 }

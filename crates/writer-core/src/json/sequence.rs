@@ -62,7 +62,9 @@ impl FormatBuilder {
     /// come belongs to a line that is missing: it was dropped, or the file was damaged. Lines of
     /// several threads may stand a little out of the order of their numbers. `writer verify` of the
     /// crate `writer-cli` tells which are missing, and where. What was lost behind the last line of a
-    /// run cannot be seen.
+    /// run cannot be seen. A forked child that goes on with
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork) has the name and the counter of its
+    /// parent: the numbers from there on come twice.
     ///
     /// ```
     /// use writer_core::Severity;
