@@ -8,7 +8,7 @@ mod fork;
 
 use std::time::Duration;
 
-use fork::in_child;
+use fork::{End, in_child};
 
 #[test]
 fn a_forked_child_rejects_and_counts_and_the_parent_goes_on() {
@@ -17,7 +17,7 @@ fn a_forked_child_rejects_and_counts_and_the_parent_goes_on() {
     let guard = writer_log::builder(&path).filter("info").init().unwrap();
     log::info!(n = 1; "parent");
 
-    in_child(&folder.path().join("errors"), || {
+    in_child(&folder.path().join("errors"), End::Exit, || {
         (0..100).for_each(|n| log::info!(n = n; "child {n}"));
         log::logger().flush();
         let metrics = guard.writer().metrics();

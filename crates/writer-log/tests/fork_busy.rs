@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fork::in_child;
+use fork::{End, in_child};
 use log::{Level, Log, Record};
 use writer_log::Logger;
 
@@ -60,7 +60,7 @@ fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
         let ended = catch_unwind(AssertUnwindSafe(|| {
             for (number, logger) in loggers.iter().enumerate() {
                 turn.store(number, Ordering::Relaxed);
-                in_child(&errors, || {
+                in_child(&errors, End::AtOnce, || {
                     for _ in 0..LINES {
                         log_anew(logger, Level::Info, format_args!("lost"));
                     }

@@ -8,7 +8,7 @@ mod fork;
 
 use std::time::Duration;
 
-use fork::in_child;
+use fork::{End, in_child};
 use log::{Level, Log, Record};
 use serde_json::Value;
 use writer_log::{Logger, WriterGuard};
@@ -46,11 +46,11 @@ fn a_child_and_its_child_keep_the_latest_filter() {
 
     // None of these is flushed before the fork: a child that had the queue would write them again.
     log_all(&logger, "parent");
-    in_child(&errors, || {
+    in_child(&errors, End::Exit, || {
         reject_and_restart(&guard, &logger, 2);
         log_all(&logger, "child");
         logger.set_filter("warn,shop=trace").unwrap();
-        in_child(&errors, || {
+        in_child(&errors, End::Exit, || {
             reject_and_restart(&guard, &logger, 3);
             log_all(&logger, "grandchild");
             logger.set_filter("off").unwrap();

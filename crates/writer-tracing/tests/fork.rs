@@ -7,7 +7,7 @@
 mod fork;
 mod support;
 
-use fork::in_child;
+use fork::{End, in_child};
 use support::{Log, read};
 use tracing::{info, info_span};
 use tracing_subscriber::prelude::*;
@@ -22,7 +22,7 @@ fn a_forked_child_rejects_and_counts_and_the_parent_goes_on() {
     let span = info_span!("s", id = 1);
     span.in_scope(|| info!("parent"));
 
-    in_child(&log.other(), || {
+    in_child(&log.other(), End::Exit, || {
         span.in_scope(|| (0..99).for_each(|n| info!(n, "child")));
         info_span!("child").in_scope(|| ());
         let metrics = guard.writer().metrics();

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fork::in_child;
+use fork::{End, in_child};
 use serde_json::json;
 use support::{Log, read};
 use tracing::callsite::{Callsite, Identifier};
@@ -89,7 +89,7 @@ fn a_child_of_busy_threads_waits_for_none_of_their_locks() {
         });
         let ended = catch_unwind(AssertUnwindSafe(|| {
             for number in 0..FORKS {
-                in_child(&errors, || {
+                in_child(&errors, End::AtOnce, || {
                     let entered = inner.enter();
                     for _ in 0..LINES {
                         event_anew(FORKS + 1);

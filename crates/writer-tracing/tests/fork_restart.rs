@@ -9,7 +9,7 @@ mod support;
 
 use std::time::Duration;
 
-use fork::in_child;
+use fork::{End, in_child};
 use serde_json::json;
 use support::{Log, read};
 use tracing::field::Empty;
@@ -37,12 +37,12 @@ fn a_child_and_its_child_keep_the_fields_of_spans() {
     // None of these is flushed before the fork: a child that had the queue would write them again.
     outer.record("changing", 1);
     say("parent");
-    in_child(&log.other(), || {
+    in_child(&log.other(), End::Exit, || {
         reject_and_restart(&guard, &inner);
         say("child");
         outer.record("changing", 2);
         say("child, changed");
-        in_child(&log.other(), || {
+        in_child(&log.other(), End::Exit, || {
             reject_and_restart(&guard, &inner);
             say("grandchild");
             outer.record("changing", 3);

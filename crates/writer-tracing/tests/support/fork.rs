@@ -6,9 +6,19 @@ use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-/// What a forked child does; it ends without destructors. What it says goes to the file `errors`.
+/// How a child ends.
+#[derive(Clone, Copy, PartialEq)]
+#[allow(dead_code, reason = "each test ends its children in one way")]
+pub(crate) enum End {
+    /// As processes do, with what is to be done then.
+    Exit,
+    /// At once: what is to be done at an exit may need locks that busy threads of the parent held.
+    AtOnce,
+}
+
+/// What a forked child does. What it says goes to the file `errors`.
 #[track_caller]
-pub(crate) fn in_child(errors: &Path, body: impl FnOnce()) {
+pub(crate) fn in_child(errors: &Path, end: End, body: impl FnOnce()) {
     let stderr = File::options().create(true).append(true).open(errors).unwrap();
     // SAFETY: the child uses no lock that another thread of this program holds at this moment, except
     // those of the libraries, whose behaviour then is what is tested, and those of the allocator,
@@ -24,6 +34,9 @@ pub(crate) fn in_child(errors: &Path, body: impl FnOnce()) {
             libc::dup2(stderr.as_raw_fd(), 2);
         }
         let code = i32::from(catch_unwind(AssertUnwindSafe(body)).is_err());
+        if end == End::Exit {
+            std::process::exit(code);
+        }
         // SAFETY: ends the child.
         unsafe { libc::_exit(code) };
     }
