@@ -99,6 +99,7 @@ impl Node {
             node.trace = OnceLock::from(*ids);
         }
         let node = Arc::new(node);
+        // A thread that forks in the nanoseconds of this would have a child in which nobody can set it.
         let first = self.successor.set(Arc::clone(&node));
         // Threads that remember a list with the old one are to ask again.
         self.version.fetch_add(1, Ordering::Release);
