@@ -356,7 +356,7 @@ impl Delivery {
     }
 
     /// Makes all that is written durable.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
+    fn sync(&mut self) -> io::Result<()> {
         let result = self.main.sync();
         match &mut self.fallback {
             Some(fallback) if fallback.is_unsynced() => result.and(fallback.sync()),

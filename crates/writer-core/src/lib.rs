@@ -103,5 +103,7 @@ pub use severity::Severity;
 #[doc(hidden)]
 pub use slots::Slots;
 #[doc(hidden)]
-pub use states::{forks, unless_taken};
+pub use states::forks;
+#[doc(hidden)]
+pub use sync::unless_taken;
 pub use writer::Writer;

@@ -10,7 +10,7 @@
 
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, TryLockError, TryLockResult};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::process;
 use crate::report::to_stderr;
@@ -139,16 +139,6 @@ impl Writer {
             return Some(Arc::clone(own));
         }
         Some(shared.states.get(owner, begin))
-    }
-}
-
-/// What is behind a lock, poisoned or not, unless the lock is taken.
-#[doc(hidden)]
-pub fn unless_taken<T>(attempt: TryLockResult<T>) -> Option<T> {
-    match attempt {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }
 

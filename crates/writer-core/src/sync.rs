@@ -6,7 +6,7 @@ pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 #[cfg(loom)]
 pub(crate) use loom::sync::{Condvar, Mutex, MutexGuard};
 
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError, TryLockResult};
 
 /// How many pauses of the processor a thread makes, once, before it looks at a taken lock again.
 ///
@@ -58,10 +58,17 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Takes the lock if it is free.
 #[inline]
 pub(crate) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
+    unless_taken(mutex.try_lock())
+}
+
+/// What is behind a lock, poisoned or not, unless the lock is taken.
+#[doc(hidden)]
+#[inline]
+pub fn unless_taken<T>(attempt: TryLockResult<T>) -> Option<T> {
+    match attempt {
         Ok(guard) => Some(guard),
-        Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(std::sync::TryLockError::WouldBlock) => None,
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 
