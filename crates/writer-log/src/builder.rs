@@ -87,7 +87,7 @@ pub enum InitError {
 impl fmt::Display for InitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            InitError::Build(_) => f.write_str("the log writer could not be built"),
+            InitError::Build(error) => write!(f, "the log writer could not be built: {error}"),
             InitError::Filter { directives, variable: None, reason } => {
                 write!(f, "filter {directives:?} cannot be read: {reason}")
             }

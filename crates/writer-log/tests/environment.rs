@@ -27,9 +27,8 @@ fn the_child() {
     let guard = match writer_log::builder(&*file).env_overrides("WRITER").init() {
         Ok(guard) => guard,
         Err(error) => {
-            let source = std::error::Error::source(&error).map(ToString::to_string);
             let kind = matches!(error, InitError::Filter { .. });
-            print(format_args!("filter={kind}: {error}: {}", source.unwrap_or_default()));
+            print(format_args!("filter={kind}: {error}"));
             return;
         }
     };

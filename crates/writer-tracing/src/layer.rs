@@ -82,6 +82,11 @@ impl JsonLayer {
         }
     }
 
+    /// The writer, for flush, trigger, metrics.
+    pub fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
     fn event<S>(&self, event: &Event<'_>, site: &Site, ctx: &Context<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,

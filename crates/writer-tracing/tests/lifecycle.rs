@@ -48,6 +48,17 @@ fn every_strategy_in_every_mode_writes_all_events_in_order() {
 }
 
 #[test]
+fn a_layer_shows_its_writer() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let writer: writer_tracing::writer_core::Writer = layer.writer().clone();
+    with_default(Registry::default().with(layer), || info!("x"));
+    writer.flush(Duration::from_secs(10)).unwrap();
+    assert_eq!(guard.writer().metrics().written, 1);
+    assert_eq!(read(&log.path()).len(), 1);
+}
+
+#[test]
 fn events_carry_the_ids_of_request_and_user() {
     let log = Log::new();
     let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
