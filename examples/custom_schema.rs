@@ -11,6 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("app.jsonl");
     let guard = writer_log::builder(&path)
+        .filter("info")
         .rename(Part::Timestamp, "at")
         .time_style(TimeStyle::Unix)
         .precision(Precision::Millis)

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = folder.path().join("app.jsonl");
 
     let (writer, guard) = Writer::builder(&path).build()?;
-    writer_log::on(writer.clone()).init()?;
+    writer_log::on(writer.clone()).filter("info").init()?;
     let layer = writer_tracing::on(writer.clone()).layer();
     // Not `init()`: with tracing-subscriber's feature `tracing-log` that would install a logger of
     // its own, and `log` has room for one.

@@ -103,7 +103,7 @@ fn main() {
     assert_eq!(lines.len(), 1000);
     assert_eq!((&facts["ASYNC"], &facts["thread"]), (&json!("1"), &json!(worker)));
 
-    // The fallback: no thread, and every line is in the file when the macro returns.
+    // Without a worker: no thread, and every line is in the file when the macro returns.
     let (same, facts) = run(&[("SHOP_ASYNC", "0")]);
     assert_eq!(lines, same);
     assert_eq!((&facts["ASYNC"], &facts["thread"]), (&json!("0"), &json!(none)));

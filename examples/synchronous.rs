@@ -1,6 +1,6 @@
 //! The way back: the same program without worker and queue, by builder call or by environment.
 //!
-//! `cargo run --release --example fallback`
+//! `cargo run --release --example synchronous`
 //!
 //! The example runs itself twice more: with `DEMO_ASYNC=0`, which turns the worker off without a
 //! rebuild, and with a value that cannot be read.
