@@ -147,7 +147,7 @@ impl Shared {
     }
 
     /// Waits on `progress` until `done` or the time is over.
-    fn watch<'a>(
+    pub(crate) fn watch<'a>(
         &'a self,
         mut inner: MutexGuard<'a, Inner>,
         until: Option<Instant>,
