@@ -160,7 +160,8 @@ pub enum FlushError {
         /// The answer of the system.
         source: io::Error,
     },
-    /// Nobody is left who could: a sync after the shutdown, or any call in a forked child.
+    /// Nobody is left who could: a sync after a shutdown that left lines unsynced, or any call in a
+    /// forked child.
     Closed,
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::axes::QueuePolicy;
 use crate::backoff::{Backoff, LONGEST_PAUSE};
-use crate::barrier::{reopen_error, sync_error};
+use crate::barrier::reopen_error;
 use crate::chunk::Line;
 use crate::clock;
 use crate::delivery::Delivery;
@@ -42,6 +42,10 @@ impl Shared {
         let round = self.write_now(&mut delivery, until, |inner| !inner.is_closed());
         let failed = matches!(round.end, RoundEnd::Failed(..));
         let refused = failed && delivery.take_back_last(self);
+        if refused {
+            // While nobody else has the sink: a sync counts what is accepted by then as out.
+            self.lock().queue.withdraw();
+        }
         let marked = if failed { None } else { self.mark_when_due(&mut delivery) };
         drop(delivery);
         self.tell(round);
@@ -50,7 +54,6 @@ impl Shared {
         }
         if refused {
             let mut inner = self.lock();
-            inner.queue.withdraw();
             if inner.is_closed() {
                 inner.count.rejected += 1;
                 return Err(SendError::Closed);
@@ -227,7 +230,10 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let until = clock::deadline(self.clock.now(), timeout);
-        let ticket = self.lock().syncs.request();
+        let ticket = {
+            let mut inner = self.lock();
+            if inner.ended { inner.syncs.served } else { inner.syncs.request() }
+        };
         let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
         let (ended, served, requested) = {
             let inner = self.lock();
@@ -238,19 +244,20 @@ impl Shared {
         if served < ticket {
             round = self.finish_line(&mut delivery, until);
             if !ended && !matches!(round, Some(Round { end: RoundEnd::Failed(..), .. })) {
+                {
+                    let mut inner = self.lock();
+                    inner.flushed = inner.queue.accepted();
+                }
                 let _mark = ThreadMark::enter(self);
                 delivery.serve_syncs(self, requested);
             }
         }
         drop(delivery);
         self.finished(round)?;
-        if ended {
-            return Err(FlushError::Closed);
-        }
-        match self.lock().syncs.failure(ticket) {
-            Some(error) => Err(sync_error(error)),
-            None => Ok(()),
-        }
+        let inner = self.lock();
+        // Before the end, what was accepted by then is what was synced.
+        let target = if ended { inner.queue.accepted() } else { 0 };
+        inner.syncs.result(ticket, target)
     }
 
     pub(crate) fn reopen_now(&self, timeout: Duration) -> Result<(), ReopenError> {

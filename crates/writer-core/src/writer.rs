@@ -182,7 +182,8 @@ impl Writer {
     ///
     /// As [`flush`](Self::flush); [`FlushError::Unsupported`] on a target that cannot be synced;
     /// [`FlushError::Sync`] if the system fails to, and then until another file is open, since data
-    /// that a failed `fsync` left behind may never reach the disk; [`FlushError::Closed`] after a shutdown.
+    /// that a failed `fsync` left behind may never reach the disk; [`FlushError::Closed`] after a shutdown,
+    /// unless a sync had made all lines durable before it.
     /// The failure of a file that was left for another one, and of a fallback that cannot be synced, is told to
     /// all calls that wait at that moment; later calls speak of the lines since.
     pub fn sync(&self, timeout: Duration) -> Result<(), FlushError> {
