@@ -125,6 +125,37 @@ pub trait Sink: Send {
     }
 }
 
+/// A sink whose type is chosen while the program runs.
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize> {
+        (**self).write(lines, more_waiting)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (**self).flush()
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        (**self).sync()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        (**self).close()
+    }
+
+    fn wants_idle(&self) -> bool {
+        (**self).wants_idle()
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        (**self).idle()
+    }
+
+    fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        (**self).reopen(reason)
+    }
+}
+
 /// Why a sink is to look for its target by name.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
