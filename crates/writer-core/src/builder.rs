@@ -220,7 +220,7 @@ impl WriterBuilder {
     }
 
     /// The permission bits of a new file, before the umask; of no effect on Windows. Default:
-    /// `0o640`. An existing file keeps its own.
+    /// `0o640`. An existing file keeps its own. More than the nine bits of `0o777` is an error.
     pub fn permissions(mut self, mode: u32) -> Self {
         self.config.permissions = mode;
         self
@@ -233,8 +233,8 @@ impl WriterBuilder {
         self
     }
 
-    /// Whether the end of the process waits, at most 2 s, until what was accepted is written.
-    /// Default: yes.
+    /// Whether the end of the process waits, at most 2 s for all writers together, until what was
+    /// accepted is written. Default: yes.
     pub fn exit_hook(mut self, hook: bool) -> Self {
         self.config.exit_hook = hook;
         self
@@ -252,7 +252,7 @@ impl WriterBuilder {
         self
     }
 
-    /// The name of the worker thread. Default: `writer`.
+    /// The name of the worker thread. Default: `writer`. A name with a NUL is an error.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.config.thread_name = name.into();
         self
