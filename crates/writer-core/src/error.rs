@@ -54,6 +54,9 @@ pub enum BuildError {
         /// The answer of the system.
         source: io::Error,
     },
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork) of a writer over a sink, which
+    /// stays with the parent.
+    NotRestartable,
     /// What [`fallback_with`](crate::WriterBuilder::fallback_with) was given opened nothing.
     Fallback {
         /// Its answer.
@@ -87,6 +90,9 @@ impl fmt::Display for BuildError {
             }
             BuildError::Io { operation, path, source } => {
                 write!(f, "cannot {operation} {path:?}: {source}")
+            }
+            BuildError::NotRestartable => {
+                f.write_str("a writer over a sink cannot be started anew in a forked child")
             }
             BuildError::Fallback { source } => write!(f, "cannot open the fallback: {source}"),
             BuildError::Spawn { source } => write!(f, "cannot start the worker thread: {source}"),

@@ -63,6 +63,11 @@ fn a_build_error_names_what_was_wrong() {
             "cannot open \"/log/app.jsonl\": denied",
             true,
         ),
+        (
+            BuildError::NotRestartable,
+            "a writer over a sink cannot be started anew in a forked child",
+            false,
+        ),
         (BuildError::Fallback { source: denied() }, "cannot open the fallback: denied", true),
         (BuildError::Spawn { source: denied() }, "cannot start the worker thread: denied", true),
     ]);
