@@ -307,7 +307,7 @@ impl fmt::Display for WriteError {
             Some(path) => write!(f, "{path:?}")?,
             None => f.write_str("the sink")?,
         }
-        write!(f, " ({}): {}", self.state.as_str(), self.source)
+        write!(f, " ({}): {}", self.state, self.source)
     }
 }
 
@@ -367,6 +367,12 @@ pub enum State {
     /// [`fallback`](crate::WriterBuilder::fallback). One retry a second; the first success leads back
     /// to `Healthy`.
     Failed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 impl State {
