@@ -170,13 +170,13 @@ impl Shared {
 
     /// Writes what is left of the closed writer in this thread.
     fn end_here(&self, until: Instant) {
-        // A thread that works for this writer and finds the lock taken holds it itself: it is
-        // inside the sink, where nothing can be done. Nor can it where a killed thread was.
         let gone = process::others_are_gone();
         // What follows waits for this lock, and a killed thread does not let go of it.
         if gone && try_lock(&self.inner.0).is_none() {
             return;
         }
+        // A thread that works for this writer and finds the lock taken holds it itself: it is
+        // inside the sink, where nothing can be done. Nor can it where a killed thread was.
         let alone = gone || ThreadMark::is_on(self);
         let until = if alone { Instant::now() } else { until };
         if let Some(mut delivery) = retry(until, || try_lock(&self.delivery)) {
