@@ -95,7 +95,7 @@ impl Shared {
         }
     }
 
-    /// Block: waits until the line fits, the writer closes, the sink has failed for good, or the
+    /// Block: waits until the line fits, the writer closes, waiting is in vain, or the
     /// time is over. A line that never fits waits for the moment when the queue is empty, and
     /// nobody else is let in before it.
     fn wait_for_room(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::error::{FlushError, ReopenError, ShutdownError, State};
-use crate::shared::{Inner, Shared};
+use crate::shared::{Inner, Shared, Syncs};
 use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
 
@@ -70,11 +70,7 @@ impl Shared {
             }
         }
         self.flush_result(&inner, target, lost_before)?;
-        match inner.syncs.failure(ticket) {
-            Some(error) => Err(sync_error(error)),
-            None if inner.syncs.durable >= target => Ok(()),
-            None => Err(FlushError::Closed),
-        }
+        inner.syncs.result(ticket, target)
     }
 
     /// Has the worker reopen the target, and waits until it has.
@@ -147,7 +143,7 @@ impl Shared {
     }
 
     /// Waits on `progress` until `done` or the time is over.
-    fn watch<'a>(
+    pub(crate) fn watch<'a>(
         &'a self,
         mut inner: MutexGuard<'a, Inner>,
         until: Option<Instant>,
@@ -184,12 +180,24 @@ impl Inner {
     }
 }
 
+impl Syncs {
+    /// What the sync with this ticket, which is served or never will be, is answered: with success if
+    /// the lines up to `target` are durable.
+    pub(crate) fn result(&self, ticket: u64, target: u64) -> Result<(), FlushError> {
+        match self.failure(ticket) {
+            Some(error) => Err(sync_error(error)),
+            None if self.durable >= target => Ok(()),
+            None => Err(FlushError::Closed),
+        }
+    }
+}
+
 /// The lines that were lost before this call: those that a shutdown gave up concern every call.
 fn lost_before(inner: &Inner) -> u64 {
     inner.count.lost - inner.given_up
 }
 
-pub(crate) fn sync_error(error: &io::Error) -> FlushError {
+fn sync_error(error: &io::Error) -> FlushError {
     match error.kind() {
         io::ErrorKind::Unsupported => FlushError::Unsupported,
         _ => FlushError::Sync { source: copy_error(error) },

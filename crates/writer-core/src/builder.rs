@@ -220,7 +220,7 @@ impl WriterBuilder {
     }
 
     /// The permission bits of a new file, before the umask; of no effect on Windows. Default:
-    /// `0o640`. An existing file keeps its own.
+    /// `0o640`. An existing file keeps its own. More than the nine bits of `0o777` is an error.
     pub fn permissions(mut self, mode: u32) -> Self {
         self.config.permissions = mode;
         self
@@ -233,8 +233,8 @@ impl WriterBuilder {
         self
     }
 
-    /// Whether the end of the process waits, at most 2 s, until what was accepted is written.
-    /// Default: yes.
+    /// Whether the end of the process waits, at most 2 s for all writers together, until what was
+    /// accepted is written. Default: yes.
     pub fn exit_hook(mut self, hook: bool) -> Self {
         self.config.exit_hook = hook;
         self
@@ -252,20 +252,22 @@ impl WriterBuilder {
         self
     }
 
-    /// The name of the worker thread. Default: `writer`.
+    /// The name of the worker thread. Default: `writer`. A name with a NUL is an error.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.config.thread_name = name.into();
         self
     }
 
-    /// Called by the worker (without one by the sender) after a round of writes with the number of lines written. The sum of
-    /// all calls is [`Metrics::written`](crate::Metrics::written).
+    /// Called after a round of writes with the number of lines written: on the worker's thread; with
+    /// [`synchronous`](Self::synchronous), on the sender's. The sum of all calls is
+    /// [`Metrics::written`](crate::Metrics::written).
     pub fn on_write(mut self, callback: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.callbacks.on_write = Some(Box::new(callback));
         self
     }
 
-    /// Called by the worker (without one by the sender) after a round that ended with nothing held back.
+    /// Called after a round that ended with nothing held back: on the worker's thread; with
+    /// [`synchronous`](Self::synchronous), on the sender's.
     pub fn on_flush(mut self, callback: impl Fn() + Send + Sync + 'static) -> Self {
         self.callbacks.on_flush = Some(Box::new(callback));
         self
@@ -286,9 +288,9 @@ impl WriterBuilder {
         self
     }
 
-    /// Called by the worker (without one by the sender) when writes succeed again after an [`on_error`](Self::on_error), with
-    /// the number of lines that went to the [`fallback`](Self::fallback). Without either callback
-    /// stderr is told.
+    /// Called when writes succeed again after an [`on_error`](Self::on_error), with the number of
+    /// lines that went to the [`fallback`](Self::fallback): on the worker's thread; with
+    /// [`synchronous`](Self::synchronous), on the sender's. Without either callback stderr is told.
     pub fn on_recover(mut self, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.callbacks.on_recover = Some(Box::new(callback));
         self

@@ -236,8 +236,9 @@ const READY_BYTES: usize = 256 << 10;
 const KEPT_BYTES: usize = 16 << 20;
 
 impl ChunkPool {
-    /// A pool of chunks for `chunk_bytes` of lines each and an index beside them, big enough for
-    /// a full queue of `queue_bytes` and a batch of the same size in the worker's hand.
+    /// A pool of chunks for `chunk_bytes` of lines each and an index beside them. It keeps those of
+    /// a full queue of `queue_bytes` and of a batch of the same size in the worker's hand, but no
+    /// more than [`KEPT_BYTES`] unless four chunks are more.
     pub(crate) fn new(chunk_bytes: usize, queue_bytes: usize) -> Self {
         let chunk_bytes = chunk_bytes + chunk_bytes / 16;
         let kept = KEPT_BYTES.min(queue_bytes.saturating_mul(2)) / chunk_bytes;

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
+use crate::backoff::Backoff;
 use crate::clock;
 use crate::error::Operation;
 use crate::io::{ReopenReason, Sink};
@@ -37,8 +38,8 @@ pub(crate) struct Delivery {
     check_at: Instant,
     /// It is not, and cannot be found; that was reported.
     astray: bool,
-    /// Without a worker: since when writes fail.
-    pub(crate) failing_since: Option<Instant>,
+    /// Without a worker: while writes fail.
+    pub(crate) backoff: Option<Backoff>,
 }
 
 impl Delivery {
@@ -55,7 +56,7 @@ impl Delivery {
             markers: Markers::default(),
             check_at: now + CHECK_EVERY,
             astray: false,
-            failing_since: None,
+            backoff: None,
         }
     }
 

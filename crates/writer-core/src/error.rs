@@ -54,6 +54,9 @@ pub enum BuildError {
         /// The answer of the system.
         source: io::Error,
     },
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork) of a writer over a sink, which
+    /// stays with the parent.
+    NotRestartable,
     /// What [`fallback_with`](crate::WriterBuilder::fallback_with) was given opened nothing.
     Fallback {
         /// Its answer.
@@ -87,6 +90,9 @@ impl fmt::Display for BuildError {
             }
             BuildError::Io { operation, path, source } => {
                 write!(f, "cannot {operation} {path:?}: {source}")
+            }
+            BuildError::NotRestartable => {
+                f.write_str("a writer over a sink cannot be started anew in a forked child")
             }
             BuildError::Fallback { source } => write!(f, "cannot open the fallback: {source}"),
             BuildError::Spawn { source } => write!(f, "cannot start the worker thread: {source}"),
@@ -160,7 +166,8 @@ pub enum FlushError {
         /// The answer of the system.
         source: io::Error,
     },
-    /// Nobody is left who could: a sync after the shutdown, or any call in a forked child.
+    /// Nobody is left who could: a sync after a shutdown that left lines unsynced, or any call in a
+    /// forked child.
     Closed,
 }
 
@@ -300,7 +307,7 @@ impl fmt::Display for WriteError {
             Some(path) => write!(f, "{path:?}")?,
             None => f.write_str("the sink")?,
         }
-        write!(f, " ({}): {}", self.state.as_str(), self.source)
+        write!(f, " ({}): {}", self.state, self.source)
     }
 }
 
@@ -360,6 +367,12 @@ pub enum State {
     /// [`fallback`](crate::WriterBuilder::fallback). One retry a second; the first success leads back
     /// to `Healthy`.
     Failed,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 impl State {

@@ -1,9 +1,11 @@
 //! The end of the process: what was accepted is written, whoever forgot the guard.
 //!
 //! Statics are never dropped and threads are killed when `main` returns, so one hook for all
-//! living writers runs at exit. It uses no thread-local with a destructor, no channel, and no lock
-//! without a time limit. A panic may be the end too (`panic = "abort"`): a second hook, which a
-//! program asks for, does the same there without closing anything.
+//! living writers runs at exit. It uses no thread-local with a destructor and no channel, and takes
+//! each of its locks with a time limit first. What it calls waits for the lock around the queue, which
+//! a living thread has for some tens of nanoseconds; where a killed one may have it, nothing is tried
+//! while it is taken. A panic may be the end too (`panic = "abort"`): a second hook, which a program
+//! asks for, does the same there without closing anything.
 
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use crate::error::State;
 use crate::process;
 use crate::report::survives;
 use crate::shared::Shared;
-use crate::sync::try_lock;
+use crate::sync::{try_lock, unless_taken};
 use crate::thread_mark::ThreadMark;
 
 /// The time that the hook has for all writers together.
@@ -70,7 +72,9 @@ pub(crate) fn register(shared: &Arc<Shared>) {
 /// The living writers of this process that are chosen; none if the list stays locked.
 pub(crate) fn living(until: Instant, chosen: impl Fn(&Shared) -> bool) -> Vec<Arc<Shared>> {
     let Some(living) = Living::here() else { return Vec::new() };
-    let Some(living) = retry(until, || living.writers.try_lock().ok()) else { return Vec::new() };
+    let Some(living) = retry(until, || unless_taken(living.writers.try_lock())) else {
+        return Vec::new();
+    };
     living.iter().filter_map(Weak::upgrade).filter(|writer| chosen(writer)).collect()
 }
 
@@ -166,9 +170,14 @@ impl Shared {
 
     /// Writes what is left of the closed writer in this thread.
     fn end_here(&self, until: Instant) {
+        let gone = process::others_are_gone();
+        // What follows waits for this lock, and a killed thread does not let go of it.
+        if gone && try_lock(&self.inner.0).is_none() {
+            return;
+        }
         // A thread that works for this writer and finds the lock taken holds it itself: it is
         // inside the sink, where nothing can be done. Nor can it where a killed thread was.
-        let alone = ThreadMark::is_on(self) || process::others_are_gone();
+        let alone = gone || ThreadMark::is_on(self);
         let until = if alone { Instant::now() } else { until };
         if let Some(mut delivery) = retry(until, || try_lock(&self.delivery)) {
             let _mark = ThreadMark::enter(self);
@@ -181,10 +190,8 @@ impl Shared {
 
     /// Waits until the closed writer has ended.
     fn await_end(&self, until: Instant) {
-        let Some(mut inner) = retry(until, || try_lock(&self.inner.0)) else { return };
-        inner.watchers += 1;
-        while !inner.ended && Instant::now() < until {
-            inner = self.clock.wait(&self.progress, inner, Some(until));
+        if let Some(inner) = retry(until, || try_lock(&self.inner.0)) {
+            drop(self.watch(inner, Some(until), |inner| inner.ended));
         }
     }
 
@@ -196,5 +203,33 @@ impl Shared {
             self.give_up(&mut inner);
         }
         failing
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_under_the_lock_of_the_list_does_not_keep_writers_from_being_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let (writer, _guard) = crate::Writer::builder(path).build().unwrap();
+        let poisoned = std::thread::spawn(|| {
+            let _list = LIVING.writers.lock().unwrap_or_else(PoisonError::into_inner);
+            panic!("while the lock is held");
+        });
+        assert!(poisoned.join().is_err());
+        let found = living(Instant::now() + EXIT_WITHIN, |_| true);
+        assert!(found.iter().any(|shared| Arc::ptr_eq(shared, writer.original())));
+    }
+
+    #[test]
+    fn who_has_waited_for_the_end_of_a_writer_is_no_longer_woken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        let (writer, _guard) = crate::Writer::builder(path).build().unwrap();
+        writer.original().await_end(Instant::now());
+        assert_eq!(writer.original().lock().watchers, 0);
     }
 }

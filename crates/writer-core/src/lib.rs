@@ -23,6 +23,7 @@ compile_error!(
 
 mod admit;
 mod axes;
+mod backoff;
 mod barrier;
 mod builder;
 mod cache;

@@ -15,7 +15,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// A fragment waits for its newline; [`flush`](Write::flush) and drop send it as a line of its own.
 /// A flush then waits until everything is written, at most 5 seconds. A line that the queue policy
-/// drops counts as written here, as it does for [`Writer::send`]'s counters of drops.
+/// drops is no error here; [`Metrics::dropped`](crate::Metrics::dropped) counts it.
 ///
 /// ```
 /// use std::io::Write;

@@ -5,7 +5,7 @@ use crate::io::Reopened;
 
 /// A consistent snapshot of a writer's counters, all in lines unless said otherwise.
 ///
-/// In every snapshot, and when no line is under way for good:
+/// In every snapshot, also while lines are under way:
 ///
 /// ```text
 /// sent     = enqueued + refused + rejected

@@ -42,7 +42,9 @@ pub(crate) fn survives(code: impl FnOnce()) -> bool {
 
 type OnError = Box<dyn Fn(&WriteError) + Send + Sync>;
 
-/// The callbacks of a writer. They run with no lock held, and a panic in one is caught and counted.
+/// The callbacks of a writer. They run with no lock held, except that `marker` runs under the one
+/// around the sink where no worker goes on: at its end, at that of the process, and without one. A
+/// panic in any is caught and counted.
 #[derive(Default)]
 pub(crate) struct Callbacks {
     pub(crate) on_write: Option<Box<dyn Fn(usize) + Send + Sync>>,

@@ -1,5 +1,7 @@
 //! How bad a record is, as far as the queue needs to know.
 
+use std::fmt;
+
 /// The severity that travels beside a line in the queue.
 ///
 /// It never changes the bytes of the line. [`Writer::send`](crate::Writer::send) uses
@@ -18,6 +20,12 @@ pub enum Severity {
     Warn = 3,
     /// Something failed.
     Error = 4,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 impl Severity {

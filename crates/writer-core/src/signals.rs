@@ -53,7 +53,8 @@ pub(crate) struct Served {
 ///
 /// # Errors
 ///
-/// The system refuses the handler, the pipe or the thread.
+/// The system refuses the handler, the pipe or the thread; or this is a forked child in which the
+/// writer was not started anew.
 pub fn shutdown_on_termination(writer: &Writer, within: Duration) -> io::Result<()> {
     static SERVICE: Service = Service::new();
     let shared = writer.shared().ok_or_else(closed)?;
@@ -74,7 +75,8 @@ pub fn shutdown_on_termination(writer: &Writer, within: Duration) -> io::Result<
 ///
 /// # Errors
 ///
-/// The system refuses the handler, the pipe or the thread.
+/// The system refuses the handler, the pipe or the thread; or this is a forked child in which the
+/// writer was not started anew.
 pub fn reopen_on_hangup(writer: &Writer) -> io::Result<()> {
     static SERVICE: Service = Service::new();
     let shared = writer.shared().ok_or_else(closed)?;

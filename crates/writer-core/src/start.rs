@@ -93,10 +93,7 @@ pub(crate) fn start(
         config.flush_interval = Some(Duration::ZERO);
     }
     if sink.is_none() && config.path.is_none() {
-        return Err(BuildError::InvalidOption {
-            option: "sink",
-            reason: "a writer over a sink cannot be opened a second time",
-        });
+        return Err(BuildError::NotRestartable);
     }
     // The program may go to another folder. Without a folder a relative name leads nowhere, now and later.
     if let Some(path) = &mut config.path

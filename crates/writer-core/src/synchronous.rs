@@ -6,11 +6,12 @@
 use std::time::{Duration, Instant};
 
 use crate::axes::QueuePolicy;
-use crate::barrier::{reopen_error, sync_error};
+use crate::backoff::{Backoff, LONGEST_PAUSE};
+use crate::barrier::reopen_error;
 use crate::chunk::Line;
 use crate::clock;
 use crate::delivery::Delivery;
-use crate::error::{FlushError, ReopenError, SendError, ShutdownError, State};
+use crate::error::{FlushError, Operation, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
 use crate::losses::Losses;
 use crate::outlet::plain;
@@ -18,9 +19,6 @@ use crate::round::{Round, RoundEnd};
 use crate::shared::{Inner, Shared};
 use crate::sync::{MutexGuard, lock, try_lock};
 use crate::thread_mark::ThreadMark;
-
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 impl Shared {
     /// Writes a line now; `Ok(false)` if the sink fails and the policy does not wait for it.
@@ -44,6 +42,10 @@ impl Shared {
         let round = self.write_now(&mut delivery, until, |inner| !inner.is_closed());
         let failed = matches!(round.end, RoundEnd::Failed(..));
         let refused = failed && delivery.take_back_last(self);
+        if refused {
+            // While nobody else has the sink: a sync counts what is accepted by then as out.
+            self.lock().queue.withdraw();
+        }
         let marked = if failed { None } else { self.mark_when_due(&mut delivery) };
         drop(delivery);
         self.tell(round);
@@ -52,7 +54,6 @@ impl Shared {
         }
         if refused {
             let mut inner = self.lock();
-            inner.queue.withdraw();
             if inner.is_closed() {
                 inner.count.rejected += 1;
                 return Err(SendError::Closed);
@@ -105,7 +106,10 @@ impl Shared {
         until: Option<Instant>,
         go_on: impl Fn(&Inner) -> bool,
     ) -> Round {
-        let mut pause = FIRST_PAUSE;
+        // Who comes anew need not wait as long as those before came to.
+        if let Some(backoff) = &mut delivery.backoff {
+            backoff.restart();
+        }
         let (mut lines, mut panicked) = (0, false);
         loop {
             let mut round = {
@@ -117,20 +121,23 @@ impl Shared {
             panicked |= round.panicked;
             round.panicked = panicked;
             let now = self.clock.now();
-            if !matches!(round.end, RoundEnd::Failed(..)) {
-                if !round.diverted && delivery.failing_since.take().is_some() {
+            let RoundEnd::Failed(operation, _) = round.end else {
+                if !round.diverted && delivery.backoff.take().is_some() {
                     round.recovered = Some(delivery.recover());
                     self.lock().state = State::Healthy;
                 }
                 return round;
-            }
-            let since = *delivery.failing_since.get_or_insert(now);
-            let failed = now.saturating_duration_since(since) >= self.config.fail_after;
+            };
+            // What a target takes and cannot flush is no progress.
+            let progress = round.progress && operation == Operation::Write && !round.diverted;
+            let backoff = Backoff::after(delivery.backoff, progress, now);
+            delivery.backoff = Some(backoff);
+            let failed = backoff.has_lasted(self.config.fail_after, now);
             self.count_failure(if failed { State::Failed } else { State::Retrying }, None);
             if failed && !round.diverted && delivery.divert(clock::deadline(now, LONGEST_PAUSE)) {
                 continue;
             }
-            let next = clock::deadline(now, pause);
+            let next = clock::deadline(now, backoff.pause);
             let mut inner = self.lock();
             if until.is_some_and(|until| now >= until) || !go_on(&inner) {
                 return round;
@@ -138,7 +145,6 @@ impl Shared {
             inner.room_waiters += 1;
             inner = self.clock.wait(&self.room, inner, next.min(until.or(next)));
             inner.room_waiters -= 1;
-            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 
@@ -158,8 +164,8 @@ impl Shared {
         if let RoundEnd::Failed(operation, error) = round.end {
             let news = {
                 let mut inner = self.lock();
-                let state = inner.state;
-                state > std::mem::replace(&mut inner.reported, state)
+                let worst = inner.reported.max(inner.state);
+                worst > std::mem::replace(&mut inner.reported, worst)
             };
             if news {
                 self.report_failure(operation, error);
@@ -224,7 +230,10 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let until = clock::deadline(self.clock.now(), timeout);
-        let ticket = self.lock().syncs.request();
+        let ticket = {
+            let mut inner = self.lock();
+            if inner.ended { inner.syncs.served } else { inner.syncs.request() }
+        };
         let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
         let (ended, served, requested) = {
             let inner = self.lock();
@@ -235,19 +244,20 @@ impl Shared {
         if served < ticket {
             round = self.finish_line(&mut delivery, until);
             if !ended && !matches!(round, Some(Round { end: RoundEnd::Failed(..), .. })) {
+                {
+                    let mut inner = self.lock();
+                    inner.flushed = inner.queue.accepted();
+                }
                 let _mark = ThreadMark::enter(self);
                 delivery.serve_syncs(self, requested);
             }
         }
         drop(delivery);
         self.finished(round)?;
-        if ended {
-            return Err(FlushError::Closed);
-        }
-        match self.lock().syncs.failure(ticket) {
-            Some(error) => Err(sync_error(error)),
-            None => Ok(()),
-        }
+        let inner = self.lock();
+        // Before the end, what was accepted by then is what was synced.
+        let target = if ended { inner.queue.accepted() } else { 0 };
+        inner.syncs.result(ticket, target)
     }
 
     pub(crate) fn reopen_now(&self, timeout: Duration) -> Result<(), ReopenError> {

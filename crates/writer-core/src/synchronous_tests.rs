@@ -51,6 +51,30 @@ fn under_block_a_line_is_tried_again_until_the_time_is_over() {
 }
 
 #[test]
+fn a_sink_that_makes_progress_between_failures_has_not_failed() {
+    let rig = Rig::without_worker(|c| {
+        c.synchronous = true;
+        c.queue_policy = QueuePolicy::DropNewest;
+        c.fail_after = SEC;
+    });
+    let send_with_room = |room, state| {
+        rig.probe.script(|script| script.room = Some(room));
+        rig.shared.advance(600 * MS);
+        assert_eq!(rig.send("x"), Ok(false), "a part of the first line is out");
+        assert_eq!(rig.metrics().state, state);
+    };
+    rig.probe.script(|script| script.room = Some(1));
+    assert_eq!(rig.send("abcdefgh"), Ok(true));
+    (0..3).for_each(|_| send_with_room(1, State::Retrying));
+    send_with_room(0, State::Retrying);
+    send_with_room(0, State::Failed);
+    send_with_room(1, State::Retrying);
+    send_with_room(0, State::Retrying);
+    send_with_room(0, State::Failed);
+    assert_eq!(rig.errors(), [State::Retrying, State::Failed], "one report of each");
+}
+
+#[test]
 fn what_a_sender_waits_for_its_turn_counts_as_waiting() {
     let rig = Rig::without_worker(|c| {
         c.synchronous = true;

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -12,6 +13,44 @@ use common::{
     combinations, for_each, numbered, of_thread, send_from_threads, send_numbered,
 };
 use writer_core::{Mode, QueuePolicy};
+
+/// The files at and below a path of the sources, except those named.
+fn sources(path: &Path, except: &[&str], found: &mut Vec<PathBuf>) {
+    if path.is_file() {
+        found.push(path.to_owned());
+        return;
+    }
+    for entry in std::fs::read_dir(path).unwrap() {
+        let entry = entry.unwrap();
+        if !except.iter().any(|name| entry.file_name() == *name) {
+            sources(&entry.path(), except, found);
+        }
+    }
+}
+
+#[test]
+fn no_piece_of_one_axis_names_another_axis() {
+    let pieces: [(&[&str], &[&str], &[&str]); 4] = [
+        (&["worker.rs", "worker", "delivery.rs"], &[], &["Strategy", "QueuePolicy"]),
+        (&["queue.rs", "queue", "chunk.rs"], &[], &["Mode", "Strategy"]),
+        (&["admit.rs"], &[], &["Mode", "Strategy"]),
+        // Where a strategy is chosen and its file is opened.
+        (&["io"], &["mod.rs", "open.rs", "tests"], &["Mode", "Strategy", "QueuePolicy"]),
+    ];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for (paths, except, axes) in pieces {
+        let mut files = Vec::new();
+        paths.iter().for_each(|path| sources(&folder.join(path), except, &mut files));
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+            let words =
+                code.flat_map(|line| line.split(|c: char| !c.is_alphanumeric() && c != '_'));
+            let named: Vec<_> = words.filter(|word| axes.contains(word)).collect();
+            assert!(named.is_empty(), "{}: {named:?}", file.display());
+        }
+    }
+}
 
 #[test]
 fn the_table_has_36_different_rows() {

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use writer_core::{
-    BuildError, FlushError, Operation, ReopenError, SendError, ShutdownError, Sink, State, Writer,
+    BuildError, FlushError, Operation, ReopenError, SendError, Severity, ShutdownError, Sink,
+    State, Writer,
 };
 
 fn denied() -> io::Error {
@@ -27,6 +28,17 @@ fn assert_says<E: Error>(expected: &[(E, &str, bool)]) {
     for (error, text, source) in expected {
         assert_eq!(said(error), ((*text).to_owned(), *source), "{error:?}");
     }
+}
+
+#[test]
+fn severities_and_states_print_their_names() {
+    for severity in Severity::ALL {
+        assert_eq!(severity.to_string(), severity.as_str());
+    }
+    for state in [State::Healthy, State::Retrying, State::Failed] {
+        assert_eq!(state.to_string(), state.as_str());
+    }
+    assert_eq!(format!("{:>5}|{:<9}|", Severity::Info, State::Failed), " INFO|failed   |");
 }
 
 #[test]
@@ -62,6 +74,11 @@ fn a_build_error_names_what_was_wrong() {
             BuildError::Io { operation: "open", path: path(), source: denied() },
             "cannot open \"/log/app.jsonl\": denied",
             true,
+        ),
+        (
+            BuildError::NotRestartable,
+            "a writer over a sink cannot be started anew in a forked child",
+            false,
         ),
         (BuildError::Fallback { source: denied() }, "cannot open the fallback: denied", true),
         (BuildError::Spawn { source: denied() }, "cannot start the worker thread: denied", true),

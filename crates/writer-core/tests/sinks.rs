@@ -12,7 +12,9 @@ use common::{
     Gate, LIMIT, Paused, Record, TestSink, assert_ended, assert_identity, in_time, lines_of,
     numbered, send_numbered,
 };
-use writer_core::{Metrics, Mode, ShutdownError, Sink, WriteSink, Writer, WriterBuilder};
+use writer_core::{
+    Metrics, Mode, ReopenReason, Reopened, ShutdownError, Sink, WriteSink, Writer, WriterBuilder,
+};
 
 /// Sends `count` numbered lines through `sink`, ends the writer, and returns the counters.
 fn through(sink: TestSink, count: usize) -> Metrics {
@@ -30,6 +32,83 @@ fn assert_complete(record: &Record, m: &Metrics, count: usize) {
     assert!(record.lines() == numbered(0..count), "{:?}", record.lines());
     assert_eq!((m.written, m.lost), (count as u64, 0));
     assert_eq!(m.bytes_written, record.bytes().len() as u64);
+}
+
+/// Notes which methods are called.
+struct Notes(Arc<Mutex<Vec<&'static str>>>);
+
+impl Notes {
+    fn note(&self, method: &'static str) {
+        self.0.lock().unwrap().push(method);
+    }
+}
+
+impl Sink for Notes {
+    fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize> {
+        self.note(if more_waiting { "write, more waits" } else { "write" });
+        Ok(lines.len() + 1)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.note("flush");
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.note("sync");
+        Ok(())
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.note("close");
+        Ok(())
+    }
+
+    fn wants_idle(&self) -> bool {
+        self.note("wants_idle");
+        true
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        self.note("idle");
+        Ok(())
+    }
+
+    fn reopen(&mut self, _: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        self.note("reopen");
+        Ok(Some(Reopened::default()))
+    }
+}
+
+#[test]
+fn a_boxed_sink_hands_every_call_on() {
+    // By its type, since a method call would find the sink in the box.
+    fn call_all<S: Sink>(mut sink: S) {
+        assert_eq!(sink.write(b"abc", false).unwrap(), 4);
+        assert_eq!(sink.write(b"abc", true).unwrap(), 4);
+        sink.flush().unwrap();
+        sink.sync().unwrap();
+        sink.close().unwrap();
+        assert!(sink.wants_idle());
+        sink.idle().unwrap();
+        assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
+    }
+    let notes = Arc::default();
+    let boxed: Box<dyn Sink> = Box::new(Notes(Arc::clone(&notes)));
+    call_all(boxed);
+    let called = ["write", "write, more waits", "flush", "sync", "close"];
+    let called = [&called[..], &["wants_idle", "idle", "reopen"]].concat();
+    assert_eq!(*notes.lock().unwrap(), called);
+}
+
+#[test]
+fn a_writer_takes_a_sink_in_a_box() {
+    let (sink, record) = TestSink::answering(|lines, _| Ok(lines.len()));
+    let boxed: Box<dyn Sink> = Box::new(sink);
+    let (writer, guard) = Writer::to(boxed).build().unwrap();
+    send_numbered(&writer, 0..3);
+    guard.shutdown(LIMIT).unwrap();
+    assert_complete(&record, &writer.metrics(), 3);
 }
 
 #[test]

@@ -23,6 +23,29 @@ use writer_core::{
 const MS: Duration = Duration::from_millis(1);
 
 #[test]
+fn a_sync_after_a_shutdown_is_answered_alike_with_and_without_a_worker() {
+    for synchronous in [false, true] {
+        for (synced, unsynced) in [(0, 0), (3, 0), (3, 1), (0, 1)] {
+            let target = Target::new();
+            let builder = target.builder().synchronous(synchronous);
+            let (writer, guard) = builder.build().unwrap();
+            send_numbered(&writer, 0..synced);
+            if synced > 0 {
+                writer.sync(LIMIT).unwrap();
+            }
+            send_numbered(&writer, synced..synced + unsynced);
+            guard.shutdown(LIMIT).unwrap();
+            let answer = writer.sync(LIMIT);
+            let case = format!("{synchronous} {synced} {unsynced}: {answer:?}");
+            match unsynced {
+                0 => assert!(answer.is_ok(), "{case}"),
+                _ => assert!(matches!(answer, Err(FlushError::Closed)), "{case}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn every_line_is_readable_when_send_returns() {
     for_each(combinations(), |c| {
         let target = Target::new();

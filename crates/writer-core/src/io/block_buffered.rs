@@ -53,6 +53,8 @@ impl Sink for BlockBuffered {
 }
 
 impl OverFile for BlockBuffered {
+    const EXCLUSIVE: bool = false;
+
     fn file(&self) -> &LogFile {
         &self.file
     }

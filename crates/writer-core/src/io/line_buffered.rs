@@ -35,6 +35,8 @@ impl Sink for LineBuffered {
 }
 
 impl OverFile for LineBuffered {
+    const EXCLUSIVE: bool = false;
+
     fn file(&self) -> &LogFile {
         &self.file
     }

@@ -282,6 +282,8 @@ impl Sink for MemoryMapped {
 }
 
 impl OverFile for MemoryMapped {
+    const EXCLUSIVE: bool = true;
+
     fn file(&self) -> &LogFile {
         &self.file
     }

@@ -33,9 +33,11 @@ pub use write_sink::WriteSink;
 
 /// Where the worker puts lines: the one door through which files, tests and foreign targets come.
 ///
-/// The worker calls a sink from one thread at a time, with no lock held that a sender needs, and
-/// owns all bytes: what [`write`](Sink::write) does not take is offered again, first, by the next
-/// call. A panic in a sink is caught: the lines of that call count as lost.
+/// A sink is called from one thread at a time. That is the worker, with no lock held that a sender
+/// needs; with [`synchronous`](crate::WriterBuilder::synchronous) it is the thread that sends, under
+/// the lock for which all senders take turns. At the end of the process it may be the thread that ends
+/// it. The writer owns all bytes: what [`write`](Sink::write) does not take is offered again, first, by
+/// the next call. A panic in a sink is caught: the lines of that call count as lost.
 ///
 /// ```
 /// struct Stderr;
@@ -57,7 +59,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     ///
-    /// An error means that nothing was taken. The worker waits and offers the same bytes again;
+    /// An error means that nothing was taken. The writer waits and offers the same bytes again;
     /// [`Interrupted`](io::ErrorKind::Interrupted) is retried at once.
     fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize>;
 
@@ -81,7 +83,8 @@ pub trait Sink: Send {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Ends the use of the target; called once, after the last write. Does nothing by default.
+    /// Ends the use of the target; called at most once, after the last write: not at all where the
+    /// process ends before the lines are written. Does nothing by default.
     ///
     /// # Errors
     ///
@@ -91,7 +94,7 @@ pub trait Sink: Send {
     }
 
     /// Whether [`idle`](Sink::idle) has something to do. Asked when the worker has nothing to
-    /// write; `true` costs one timed wake-up.
+    /// write; `true` costs one timed wake-up. Without a worker neither is called.
     fn wants_idle(&self) -> bool {
         false
     }
@@ -122,6 +125,37 @@ pub trait Sink: Send {
             ReopenReason::Asked => Err(io::ErrorKind::Unsupported.into()),
             _ => Ok(None),
         }
+    }
+}
+
+/// A sink whose type is chosen while the program runs.
+impl<S: Sink + ?Sized> Sink for Box<S> {
+    fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize> {
+        (**self).write(lines, more_waiting)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (**self).flush()
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        (**self).sync()
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        (**self).close()
+    }
+
+    fn wants_idle(&self) -> bool {
+        (**self).wants_idle()
+    }
+
+    fn idle(&mut self) -> io::Result<()> {
+        (**self).idle()
+    }
+
+    fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        (**self).reopen(reason)
     }
 }
 

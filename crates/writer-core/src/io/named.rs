@@ -9,7 +9,6 @@ use super::open::Checked;
 use super::os::{self, Failure};
 use super::tail::Repair;
 use super::{ReopenReason, Reopened, Sink, calls, lock, open};
-use crate::axes::Strategy;
 use crate::config::Config;
 use crate::error::BuildError;
 
@@ -21,6 +20,9 @@ const TRIES: u32 = 3;
 
 /// A strategy whose file can be exchanged.
 pub(super) trait OverFile: Sink {
+    /// Nobody else may write to its file.
+    const EXCLUSIVE: bool;
+
     /// The file that is written.
     fn file(&self) -> &LogFile;
 
@@ -103,9 +105,9 @@ impl<S: OverFile> Named<S> {
         });
         if mended.is_err() && same {
             let old = self.strategy.file().file();
-            let _ = match self.config.strategy {
-                Strategy::MemoryMapped => lock::exclusive(old).map(drop),
-                _ => lock::share(old, Duration::ZERO),
+            let _ = match S::EXCLUSIVE {
+                true => lock::exclusive(old).map(drop),
+                false => lock::share(old, Duration::ZERO),
             };
         }
         mended.map(|(file, repair)| Some(self.exchange(file, repair)))

@@ -1,5 +1,7 @@
 //! How the options of a format become tables of ready-made pieces.
 
+mod reserved;
+
 use std::process;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use super::keys::Reserved;
 use super::kind::Kind;
 use super::message::{MessageKey, MessageType};
 use super::redact::{REDACTED, Redact};
-use super::schema::{Constant, ORIGINAL_BYTES, Options, Part, Rules, TRUNCATED, Table};
+use super::schema::{Constant, Options, Part, Rules, Table};
 use super::sequence::{self, Sequence};
 use super::shape::{self, TaskKeys};
 use super::task;
@@ -22,6 +24,15 @@ const RESERVE: usize = 256;
 
 /// Kept free besides in a line of OTLP, whose nested values need more of them.
 const TYPED_RESERVE: usize = 128;
+
+/// The pieces with which a line begins, as [`Inner`] has them.
+struct Head {
+    open: Box<[u8]>,
+    time_key: Box<[u8]>,
+    levels: [Box<[u8]>; 5],
+    fixed: Box<[u8]>,
+    message_first: Option<usize>,
+}
 
 impl FormatBuilder {
     /// The tables of the format without options, which cannot fail.
@@ -139,80 +150,45 @@ impl FormatBuilder {
         let table = self.schema.table();
         let (rules, span_rules) = self.rules(clash);
         let typed = rules.options.typed;
-        let stamps = Stamps {
-            style: self.time.unwrap_or(table.time),
-            precision: self.precision,
-            source: self.time_source.available(),
-        };
-        let time_key = self.piece(Part::Timestamp, "").unwrap_or_default();
+        let stamps = self.stamps();
         let ids = [self.piece(Part::TraceId, ""), self.piece(Part::SpanId, "")];
-        let task = TaskKeys {
-            ids: self.task_ids,
-            id: self.piece(Part::TaskId, ""),
-            level: self.piece(Part::TaskLevel, "["),
-        };
-        let task = (!typed && (task.id.is_some() || task.level.is_some())).then_some(task);
-        // Now, so that no thread is in the middle of it when the process is forked.
-        if let Some(task) = &task {
-            task::process_id(task.ids);
-        }
-        stamps.prepare();
-        let mut fixed = self.fixed(table);
-        let mut levels = self.levels();
-        let message_first = table.message_first.then_some(fixed.len());
-        if message_first.is_some() {
-            levels = levels.map(|level| [&level, &*fixed].concat().into());
-            fixed.clear();
-        }
-        let trace_prefix: Box<[u8]> = (*escaped(&self.trace_prefix)).into();
-        let open: Vec<u8> = if typed {
-            let frame = [shape::OTLP_OPEN.as_bytes(), &fixed, shape::OTLP_SCOPES.as_bytes()];
-            frame.concat()
-        } else {
-            [b"{", &*time_key].concat()
-        };
-        let reserve = RESERVE
-            + if typed { TYPED_RESERVE } else { 0 }
-            + rules.nest.as_ref().map_or(0, |nest| nest.len())
-            + trace_prefix.len()
-            + ids.iter().flatten().map(|key| key.len() + shape::LONGEST_ID + 1).sum::<usize>()
-            + if task.is_some() { task::RESERVE } else { 0 };
-        let special = typed || task.is_some() || message_first.is_some();
+        let task = self.task_keys();
+        let head = self.head();
+        let reserve = self.reserve(&rules, &ids, task.is_some());
+        let special = typed || task.is_some() || head.message_first.is_some();
         let common = self.shows(Part::Timestamp) && !special && stamps.is_common();
         Inner {
-            common_open: if common { Block::new(&open) } else { None },
-            open: open.into(),
+            common_open: if common { Block::new(&head.open) } else { None },
+            open: head.open,
             time: self.shows(Part::Timestamp).then_some(stamps),
-            time_key: if typed { time_key } else { Box::default() },
-            levels,
-            target: match typed {
-                true => self.shows(Part::Target).then(|| shape::OTLP_SCOPE.as_bytes().into()),
-                false => self.piece(Part::Target, ""),
-            },
+            time_key: head.time_key,
+            levels: head.levels,
+            target: self.target(),
             module: self.attribute(Part::Module, Kind::String),
             file: self.attribute(Part::File, Kind::String),
             line: self.attribute(Part::Line, Kind::Int),
             line_as_string: table.line_as_string,
-            shows_source: [Part::Module, Part::File, Part::Line]
-                .map(|p| self.shows(p))
-                .contains(&true),
+            shows_source: self.shows_any(&[Part::Module, Part::File, Part::Line]),
             source_group: self.source_group().map(|key| piece(key, "{")),
             text_end: if typed { b"}}," } else { b"," },
-            fixed: if typed { Box::default() } else { fixed.into() },
+            fixed: head.fixed,
             thread_name: self.attribute(Part::ThreadName, Kind::String),
             thread_id: self.attribute(Part::ThreadId, Kind::Int),
             thread_id_as_debug: table.thread_id_as_debug,
             sequence: self.sequence.then(|| Sequence::new(self.sequence_key())),
-            shows_thread: self.sequence
-                || [Part::ThreadName, Part::ThreadId].iter().any(|part| self.shows(*part)),
+            shows_thread: self.sequence || self.shows_any(&[Part::ThreadName, Part::ThreadId]),
             message_hidden: !self.shows(Part::Message),
-            message_first,
+            message_first: head.message_first,
             span: self.span_piece(Part::Span, "", ""),
             spans: self.span_piece(Part::Spans, "[", "{\"arrayValue\":{\"values\":["),
             shape: if typed { &shape::TYPED } else { &shape::PLAIN },
             flat_spans: self.is_flat(),
             hex_ids: table.hex_ids,
-            trace_prefix: if typed { Box::default() } else { trace_prefix },
+            trace_prefix: if typed {
+                Box::default()
+            } else {
+                (*escaped(&self.trace_prefix)).into()
+            },
             reads_spans: self.is_flat() || task.is_some() || ids.iter().any(Option::is_some),
             special,
             ids,
@@ -220,6 +196,75 @@ impl FormatBuilder {
             rules,
             span_rules,
             limit: self.max_record_bytes.saturating_sub(reserve),
+        }
+    }
+
+    fn shows_any(&self, parts: &[Part]) -> bool {
+        parts.iter().any(|part| self.shows(*part))
+    }
+
+    /// How timestamps are taken and written. What is needed for it is read now.
+    fn stamps(&self) -> Stamps {
+        let stamps = Stamps {
+            style: self.time.unwrap_or(self.schema.table().time),
+            precision: self.precision,
+            source: self.time_source.available(),
+        };
+        stamps.prepare();
+        stamps
+    }
+
+    /// How the members of a task are written, if there are any.
+    fn task_keys(&self) -> Option<TaskKeys> {
+        let keys = TaskKeys {
+            ids: self.task_ids,
+            id: self.piece(Part::TaskId, ""),
+            level: self.piece(Part::TaskLevel, "["),
+        };
+        let there = keys.id.is_some() || keys.level.is_some();
+        let keys = (there && !self.schema.table().options.typed).then_some(keys);
+        // Now, so that no thread is in the middle of it when the process is forked.
+        if let Some(keys) = &keys {
+            task::process_id(keys.ids);
+        }
+        keys
+    }
+
+    /// The pieces with which a line begins.
+    fn head(&self) -> Head {
+        let table = self.schema.table();
+        let time_key = self.piece(Part::Timestamp, "").unwrap_or_default();
+        let (levels, fixed) = (self.levels(), self.fixed(table));
+        if table.options.typed {
+            let open = [shape::OTLP_OPEN.as_bytes(), &fixed, shape::OTLP_SCOPES.as_bytes()];
+            let open = open.concat().into();
+            return Head { open, time_key, levels, fixed: Box::default(), message_first: None };
+        }
+        let open = [b"{", &*time_key].concat().into();
+        let time_key = Box::default();
+        if table.message_first {
+            let levels = levels.map(|level| [&*level, &fixed].concat().into());
+            let message_first = Some(fixed.len());
+            return Head { open, time_key, levels, fixed: Box::default(), message_first };
+        }
+        Head { open, time_key, levels, fixed: fixed.into(), message_first: None }
+    }
+
+    /// How many bytes are kept free at the end of a line.
+    fn reserve(&self, rules: &Rules, ids: &[Option<Box<[u8]>>; 2], tasks: bool) -> usize {
+        RESERVE
+            + if rules.options.typed { TYPED_RESERVE } else { 0 }
+            + rules.nest.as_ref().map_or(0, |nest| nest.len())
+            + escaped(&self.trace_prefix).len()
+            + ids.iter().flatten().map(|key| key.len() + shape::LONGEST_ID + 1).sum::<usize>()
+            + if tasks { task::RESERVE } else { 0 }
+    }
+
+    /// `"target":`, which is the name of the scope in OTLP.
+    fn target(&self) -> Option<Box<[u8]>> {
+        match self.schema.table().options.typed {
+            true => self.shows(Part::Target).then(|| shape::OTLP_SCOPE.as_bytes().into()),
+            false => self.piece(Part::Target, ""),
         }
     }
 
@@ -237,87 +282,6 @@ impl FormatBuilder {
             true => self.shows(part).then(|| attribute(self.key(part), typed)),
             false => self.piece(part, plain),
         }
-    }
-
-    /// The keys that fields may not have: at the top level, and inside the nested object.
-    fn reserved(
-        &self,
-        table: &Table,
-        nest: Option<&str>,
-        message_nested: bool,
-        clash: &mut dyn FnMut(&'static str),
-    ) -> (Reserved, Reserved) {
-        let (mut top, mut inside) = (Reserved::default(), Reserved::default());
-        let (mut group, grouped) = (Reserved::default(), self.source_group().is_some());
-        let (mut resource, typed) = (Reserved::default(), table.options.typed);
-        // These come after the fields, when it is too late to give way.
-        let last = if typed { &mut inside } else { &mut top };
-        last.insert(TRUNCATED.as_bytes());
-        last.insert(ORIGINAL_BYTES.as_bytes());
-        let named = self.levels.is_some() || !self.shows(Part::Level);
-        if let Some(key) = table.beside_level.filter(|_| !named) {
-            top.insert(key.as_bytes());
-        }
-        for part in Part::ALL {
-            if !self.shows(part) {
-                continue;
-            }
-            let level = match part {
-                Part::Message if message_nested => &mut inside,
-                Part::Module | Part::File | Part::Line if grouped => &mut group,
-                Part::Module | Part::File | Part::Line if typed => &mut inside,
-                Part::ThreadName | Part::ThreadId | Part::Span | Part::Spans if typed => {
-                    &mut inside
-                }
-                Part::ProcessId if typed => &mut resource,
-                _ => &mut top,
-            };
-            if !level.insert(&escaped(self.key(part))) {
-                clash("rename");
-            }
-        }
-        if self.source_group().is_some_and(|key| !top.insert(&escaped(key))) {
-            clash("group_source");
-        }
-        let outer = if typed { &mut resource } else { &mut top };
-        for (key, _) in self.constants(table) {
-            if !outer.insert(&escaped(key)) {
-                clash("rename");
-            }
-        }
-        for (key, _) in &self.fixed.0 {
-            if !outer.insert(&escaped(key)) {
-                clash("static_field");
-            }
-        }
-        if self.sequence {
-            let numbered = if typed { &mut inside } else { &mut top };
-            if !numbered.insert(sequence::NUMBER.as_bytes()) {
-                clash("sequence");
-            }
-            let outer = if typed { &mut resource } else { &mut top };
-            if !outer.insert(sequence::RUN.as_bytes()) {
-                clash("sequence");
-            }
-        }
-        if nest.is_some_and(|key| !top.insert(&escaped(key))) {
-            clash("nest_fields");
-        }
-        for key in table.reserved.iter().chain(&table.beside_level) {
-            top.insert(&escaped(key));
-        }
-        if self.span_lines {
-            // A field of a span has the same key in every line.
-            for part in [Part::Level, Part::Message] {
-                top.insert(&escaped(self.key(part)));
-            }
-        }
-        // Reserved also where they are hidden, so that a field's key does not depend on options.
-        for part in [Part::Span, Part::Spans] {
-            let level = if typed { &mut inside } else { &mut top };
-            level.insert(&escaped(self.key(part)));
-        }
-        (top, inside)
     }
 
     /// The schema's constants without those that a static field takes the place of.

@@ -1,4 +1,4 @@
-//! The options of a format, and how they become tables of ready-made pieces.
+//! The options of a format.
 
 use std::fmt;
 use std::sync::Arc;

@@ -289,8 +289,13 @@ impl Members {
             // `":` was written for the key of a plain member.
             self.out.buf.pop();
             self.out.buf.extend_from_slice(b",\"value\":");
-        } else if mark.stored() {
-            self.out.buf.truncate(mark.len());
+        } else {
+            if mark.stored() {
+                self.out.skipped += (self.out.buf.len() - mark.len()) as u64;
+                self.out.buf.truncate(mark.len());
+            }
+            // The colon is counted with the key.
+            self.out.skipped += b",\"value\"".len() as u64;
         }
         added
     }
@@ -398,6 +403,11 @@ impl Members {
         let typed = rules.options.typed;
         let range = self.value_range(position, typed, self.out.buf.len());
         range.start..range.end - if typed { 2 } else { 1 }
+    }
+
+    /// Whether nothing has come yet that belongs into the object for the user's fields.
+    pub(super) fn has_no_fields(&self) -> bool {
+        self.nested == Nested::Before
     }
 
     /// Makes ready for the spans; false if they are there already.

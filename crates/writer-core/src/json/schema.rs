@@ -237,8 +237,8 @@ pub(super) struct Rules {
     pub(super) nest: Option<Box<[u8]>>,
     /// The spans stand where the fields stand.
     pub(super) spans_inside: bool,
-    /// Members are not always written as they come: there is a nested object, they are typed, or
-    /// some are redacted. One look for the common case.
+    /// Members are not always written as they come: there is a nested object, they are typed, some
+    /// are redacted, or one may set the message type. One look for the common case.
     pub(super) complex: bool,
     pub(super) redact: Option<Arc<Redact>>,
     pub(super) message: MessageKey,

@@ -128,12 +128,13 @@ impl Inner {
     #[inline(never)]
     pub(super) fn finish_typed(&self, members: &mut Members) -> bool {
         let truncated = members.out.full() || members.cut || members.out.skipped > 0;
+        let bare = members.has_no_fields();
         // Opens the attributes where nothing has.
         members.begin_spans(&self.rules);
         if truncated {
             let out = &mut members.out;
-            // The brackets that close the line, less the comma that the first replaces.
-            let original = out.buf.len() as u64 + out.skipped + 9;
+            // The brackets that close the line, of which the first takes the place of a comma.
+            let original = out.buf.len() as u64 + out.skipped + 8 + u64::from(bare);
             out.set_full(false);
             out.raw(b"{\"key\":\"truncated\",\"value\":{\"boolValue\":true}},");
             out.raw(b"{\"key\":\"original_bytes\",\"value\":{\"intValue\":\"");

@@ -2,32 +2,27 @@
 //!
 //! | state | after a success | after a failure | next try | until then |
 //! |---|---|---|---|---|
-//! | Healthy | Healthy | Retrying; Failed if `fail_after` is zero | after [`FIRST_PAUSE`] | lines wait |
+//! | Healthy | Healthy | Retrying; Failed if `fail_after` is zero | after [`FIRST_PAUSE`](crate::backoff::FIRST_PAUSE) | lines wait |
 //! | Retrying | Healthy | Retrying, or Failed when `fail_after` is over | the pause doubles, up to [`LONGEST_PAUSE`]; after something went out it is the first again | lines wait |
 //! | Failed | Healthy | Failed, or Retrying after something went out | after [`LONGEST_PAUSE`] | lines go to the fallback; without one nobody waits for more than the next try |
 
 use std::time::{Duration, Instant};
 
 use super::Worker;
+use crate::backoff::{Backoff, LONGEST_PAUSE};
 use crate::clock;
 use crate::delivery::Delivery;
 use crate::error::{Operation, State};
 use crate::round::{Round, RoundEnd};
 use crate::sync::{MutexGuard, lock};
 
-/// The pause after a first failure, in the middle of an episode at most, and between tries of a
-/// sink that has failed.
-const FIRST_PAUSE: Duration = Duration::from_millis(10);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-
 /// How long no line must have come before the sink may tidy up.
 const IDLE: Duration = Duration::from_secs(1);
 
 /// An episode of failures.
 pub(super) struct Retry {
-    /// When it began, or last made progress.
-    since: Instant,
-    pause: Duration,
+    backoff: Backoff,
+    /// When the sink is tried next.
     pub(super) at: Instant,
     /// The worst state that was reported since it began.
     reported: State,
@@ -67,14 +62,13 @@ impl Worker<'_> {
         let RoundEnd::Failed(operation, error) = round.end else { return };
         // What a target takes and cannot flush is no progress.
         let progress = round.progress && operation == Operation::Write && !round.diverted;
-        let mut retry = match self.retry.take() {
-            None => Retry { since: now, pause: FIRST_PAUSE, at: now, reported: State::Healthy },
-            Some(retry) if progress => Retry { since: now, pause: FIRST_PAUSE, ..retry },
-            Some(retry) => Retry { pause: (retry.pause * 2).min(LONGEST_PAUSE), ..retry },
-        };
-        let failed = now.saturating_duration_since(retry.since) >= shared.config.fail_after;
+        let so_far = self.retry.take();
+        let backoff = Backoff::after(so_far.as_ref().map(|retry| retry.backoff), progress, now);
+        let failed = backoff.has_lasted(shared.config.fail_after, now);
         let state = if failed { State::Failed } else { State::Retrying };
-        retry.at = now + if failed { LONGEST_PAUSE } else { retry.pause };
+        let at = now + if failed { LONGEST_PAUSE } else { backoff.pause };
+        let reported = so_far.map_or(State::Healthy, |retry| retry.reported);
+        let mut retry = Retry { backoff, at, reported };
         let until = failed.then_some(retry.at);
         self.diverted = self.can_divert && !round.diverted && lock(&shared.delivery).divert(until);
         // What is in the hand goes there at once.

@@ -23,6 +23,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("fork::a_restarted_child_is_written_at_exit", a_restarted_child_is_written_at_exit),
     ("fork::a_restart_keeps_the_parents_lines_and_file", a_restart_keeps_the_parents_file),
     ("fork::a_mapped_file_stays_with_the_parent", a_mapped_file_stays_with_the_parent),
+    ("fork::a_sink_stays_with_the_parent", a_sink_stays_with_the_parent),
 ];
 
 const QUEUE: usize = 1_000;
@@ -37,6 +38,7 @@ pub(crate) fn play(args: &Args) {
         "restart-exit" => restart_and_exit(args),
         "restart-elsewhere" => restart_elsewhere(args),
         "restart-mmap" => restart_mapped(args),
+        "restart-sink" => restart_over_a_sink(),
         other => panic!("no scene {other}"),
     }
 }
@@ -449,6 +451,24 @@ fn restart_mapped(args: &Args) {
     send(QUEUE..2 * QUEUE);
     drop(guard);
     assert_file_is_free(&path);
+}
+
+fn a_sink_stays_with_the_parent() {
+    child::run("fork", &[("scene", &"restart-sink")]);
+}
+
+fn restart_over_a_sink() {
+    let (writer, guard) = Writer::to(WriteSink::new(std::io::sink())).build().unwrap();
+    in_child(
+        || {
+            let refused = guard.restart_after_fork();
+            assert!(matches!(refused, Err(BuildError::NotRestartable)), "{refused:?}");
+            assert_eq!(writer.send("lost"), Err(SendError::Closed));
+        },
+        || std::process::exit(0),
+    );
+    assert_eq!(writer.send("written"), Ok(true));
+    guard.shutdown(LIMIT).unwrap();
 }
 
 fn assert_file_is_free(path: &Path) {

@@ -18,6 +18,7 @@ use std::sync::{Mutex, OnceLock};
 use rustix::time::ClockId;
 
 use super::read;
+use crate::sync::unless_taken;
 
 /// How long a reading of the clock serves, in nanoseconds.
 const SPAN: u64 = 1_000_000;
@@ -114,8 +115,8 @@ impl Anchor {
     #[inline(never)]
     fn renew(&self) -> (i64, u32) {
         let (time, count) = read_with_count(ClockId::Realtime);
-        match (count, RATE.try_lock()) {
-            (Some(count), Ok(mut rate)) => {
+        match (count, unless_taken(RATE.try_lock())) {
+            (Some(count), Some(mut rate)) => {
                 self.begin(&mut rate, count, time, || read_with_count(ClockId::Monotonic));
             }
             // Another thread that holds the lock is measuring the rate, or was while this process was
@@ -346,6 +347,24 @@ mod tests {
         assert_eq!(anchor.plus(count_at(99)).0, -1);
         assert_eq!(anchor.plus(count_at(102)), (0, 1));
         assert_eq!(anchor.plus(count_at(SPAN)), (0, SPAN as u32 - 101));
+    }
+
+    #[test]
+    fn a_panic_under_the_lock_of_the_rate_does_not_end_the_counting() {
+        if !usable() {
+            crate::report::to_stderr(format_args!("skipped: the kernel's clock is another"));
+            return;
+        }
+        let poisoned = std::thread::spawn(|| {
+            let _rate = RATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            panic!("while the lock is held");
+        });
+        assert!(poisoned.join().is_err());
+        let begun = std::time::Instant::now();
+        while ANCHOR.with(|anchor| anchor.serves.get()) == 0 {
+            assert!(begun.elapsed().as_secs() < 30, "never counted");
+            now();
+        }
     }
 
     #[test]

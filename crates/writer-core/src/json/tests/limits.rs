@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::encode;
 use crate::Severity;
-use crate::json::{Format, Meta, Record};
+use crate::json::{Format, Meta, Record, Schema};
 use serde_json::json;
 
 fn capped(bytes: usize) -> Format {
@@ -35,6 +35,50 @@ fn a_line_is_cut_at_every_size_around_the_cap_and_stays_valid() {
             assert_eq!(json["original_bytes"], whole.result.len() as u64);
         } else {
             assert_eq!(json["last"], true);
+        }
+    }
+}
+
+/// What a cut line says of the length that it would have had.
+fn original_bytes(schema: Schema, line: &[u8]) -> u64 {
+    let json = super::reader::check_line(line);
+    let length = match schema {
+        Schema::Otel => super::every_schema::fields(schema, &json)["original_bytes"].clone(),
+        _ => json["original_bytes"].clone(),
+    };
+    length.as_u64().unwrap()
+}
+
+#[test]
+fn a_cut_line_of_every_schema_tells_the_length_of_the_whole_one() {
+    let long = "x\"é".repeat(5000);
+    let few = |record: &mut Record<'_>| record.message().str(&long);
+    let first = |record: &mut Record<'_>| {
+        record.message().str(&long[..9000]);
+        record.field(&long[..6000]).str("is left out");
+    };
+    let number = |record: &mut Record<'_>| {
+        record.message().str("m");
+        record.field(&"k".repeat(3000)).u64(u64::MAX);
+        record.field(&"l".repeat(2000)).u64(1);
+        record.field("last").u64(2);
+    };
+    let late = |record: &mut Record<'_>| {
+        record.field("a").str("1");
+        record.field("b").bool(true);
+        record.message().str(&long);
+        record.field("c").f64(0.5);
+        record.field("d").display(&long);
+    };
+    let fills: [&dyn Fn(&mut Record<'_>); 4] = [&few, &first, &number, &late];
+    for schema in super::SCHEMAS {
+        let format = |cap| Format::builder().schema(schema).max_record_bytes(cap).build().unwrap();
+        for (which, fill) in fills.iter().enumerate() {
+            let whole = encode(&format(1 << 20), |record| fill(record));
+            let cut = encode(&format(4096), |record| fill(record));
+            assert!(cut.truncated && !whole.truncated);
+            let original = original_bytes(schema, &cut.result);
+            assert_eq!(original, whole.result.len() as u64, "{schema:?}, {which}");
         }
     }
 }

@@ -1,0 +1,42 @@
+//! How long a sink that fails is left alone, with a worker and without.
+
+use std::time::{Duration, Instant};
+
+/// The pause after a first failure.
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// The longest pause in an episode, and the one between tries of a sink that has failed.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// An episode of failures.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Backoff {
+    /// When it began, or last made progress.
+    since: Instant,
+    /// Until the next try.
+    pub(crate) pause: Duration,
+}
+
+impl Backoff {
+    /// What follows from a failure `now` in the episode so far, if there is one. If something went
+    /// out before it, the episode is as young as a new one.
+    pub(crate) fn after(so_far: Option<Backoff>, progress: bool, now: Instant) -> Backoff {
+        match so_far {
+            Some(so_far) if !progress => {
+                let pause = (so_far.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+                Backoff { pause, ..so_far }
+            }
+            _ => Backoff { since: now, pause: FIRST_PAUSE },
+        }
+    }
+
+    /// Has the next pause be the first again.
+    pub(crate) fn restart(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
+    /// Whether writes have failed for so long.
+    pub(crate) fn has_lasted(&self, time: Duration, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) >= time
+    }
+}
