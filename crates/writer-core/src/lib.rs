@@ -66,6 +66,8 @@ mod worker;
 mod writer;
 
 #[cfg(all(test, not(loom)))]
+mod barrier_tests;
+#[cfg(all(test, not(loom)))]
 mod countdown_tests;
 #[cfg(all(test, not(loom)))]
 mod failure_tests;

@@ -12,7 +12,7 @@ use common::{
     LIMIT, Paused, Target, assert_ended, eventually, for_each, in_time, numbered, send_numbered,
     stays,
 };
-use writer_core::{Mode, QueuePolicy, SendError};
+use writer_core::{Mode, QueuePolicy, SendError, ShutdownError};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -229,8 +229,19 @@ fn a_full_queue_of_a_stuck_worker_drops_no_flush_and_no_shutdown() {
         let writer = paused.writer.clone();
         let flushing = thread::spawn(move || writer.flush(LIMIT));
         stays(10 * MS, "it waits", || !flushing.is_finished());
+        // Into a queue that has no room for a line.
+        assert_eq!(paused.writer.metrics().queue_len, 1, "{policy}");
+        let result = paused.guard.shutdown(Duration::ZERO);
+        assert!(
+            matches!(result, Err(ShutdownError::Timeout { remaining: 2 })),
+            "{policy}: {result:?}"
+        );
+        assert_eq!(paused.writer.send("late"), Err(SendError::Closed), "{policy}");
         paused.gate.open();
         in_time(move || flushing.join().unwrap()).unwrap();
-        paused.finish();
+        let writer = paused.writer.clone();
+        // The first call is what ends the worker, without the one that `finish` makes.
+        eventually("the worker has gone", || !writer.is_running());
+        assert_eq!(paused.finish().0, ["x"], "{policy}");
     }
 }
