@@ -30,7 +30,7 @@ impl Disk {
             .stderr(Stdio::null())
             .status();
         if !mounted.is_ok_and(|status| status.success()) {
-            println!("skipped: mounting a file system is not permitted");
+            skip("mounting a file system is not permitted");
             return None;
         }
         Some(Disk(folder))
