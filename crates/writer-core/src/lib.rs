@@ -82,6 +82,8 @@ mod synchronous_tests;
 #[cfg(all(test, not(loom)))]
 mod testing;
 #[cfg(all(test, not(loom)))]
+mod wake_tests;
+#[cfg(all(test, not(loom)))]
 mod worker_tests;
 
 #[cfg(fuzzing)]
