@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::axes::{Mode, QueuePolicy};
 use crate::clock::Clock;
 use crate::error::{FlushError, State};
-use crate::testing::{Rig, SEC, send};
+use crate::testing::{MS, Rig, SEC, send};
 
 /// Waits until the worker is asleep and wakes by itself `after` from now.
 fn until_it_wakes(rig: &Rig, after: Duration) {
@@ -40,6 +40,21 @@ fn a_parked_worker_learns_of_drops_that_it_must_mark_later() {
     until_it_wakes(&rig, SEC);
     rig.advance(SEC);
     assert_eq!(rig.metrics().markers, 1);
+}
+
+#[test]
+fn a_napping_worker_is_woken_by_the_line_with_which_the_queue_is_half_full() {
+    for (lines, bytes) in [(4, 1 << 20), (0, 100)] {
+        let rig = Rig::new(|c| {
+            (c.max_queue_size, c.max_queue_bytes) = (lines, bytes);
+            c.flush_interval = Some(10 * SEC);
+        });
+        rig.send("a").unwrap();
+        until_it_wakes(&rig, MS);
+        let wakes = rig.metrics().wake_count;
+        rig.send(&"x".repeat(50)).unwrap();
+        rig.until(|inner| inner.count.wake_count > wakes);
+    }
 }
 
 #[test]
