@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let metrics = writer.metrics();
     assert_eq!((metrics.written, metrics.rejected), (101, 1));
     assert_eq!(metrics.bytes_written, text.len() as u64);
-    writer_examples::assert_balanced(&metrics);
+    writer_examples::assert_balanced(&metrics, 102);
     println!("ok: {} lines, {} bytes", metrics.written, metrics.bytes_written);
     Ok(())
 }

@@ -56,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     assert_eq!(m.dropped, dropped.load(Relaxed));
     assert_eq!((m.errors, failed.load(Relaxed)), (1, 1));
     assert_eq!((m.sent, writer_examples::lines_in(&path)?), (4000, m.written));
-    writer_examples::assert_balanced(&m);
+    writer_examples::assert_balanced(&m, 4000);
     println!("ok: callbacks and metrics agree");
     Ok(())
 }

@@ -57,7 +57,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let metrics = writer.metrics();
     assert_eq!((lines, metrics.written, metrics.errors), (5000, 5000, 0));
-    writer_examples::assert_balanced(&metrics);
+    writer_examples::assert_balanced(&metrics, 5000);
     println!("ok: {lines} lines in {files} files of at most {LIMIT} bytes");
     Ok(())
 }

@@ -54,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         assert_eq!(kept[0]["n"], first);
 
         let m = writer.metrics();
-        assert_balanced(&m);
+        assert_balanced(&m, SENT);
         assert_eq!((m.dropped, m.written, m.markers), (900, ROOM as u64, 1));
         println!("{}", text.lines().last().unwrap_or_default());
     }

@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             assert!(flushes > 2);
         }
         assert_eq!((metrics.written, lines_in(&path)?), (LINES, LINES));
-        assert_balanced(&metrics);
+        assert_balanced(&metrics, LINES);
     }
     println!("ok: {LINES} lines per mode");
     Ok(())

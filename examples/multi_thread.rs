@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let metrics = guard.writer().metrics();
     assert_eq!(metrics.written, THREADS * RECORDS);
     assert_eq!(metrics.bytes_written, path.metadata()?.len());
-    assert_balanced(&metrics);
+    assert_balanced(&metrics, THREADS * RECORDS);
     println!("ok: {} lines of {THREADS} threads, logged in {logging:.0?}", metrics.written);
     Ok(())
 }

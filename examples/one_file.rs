@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let metrics = writer.metrics();
     assert_eq!((metrics.written, text.lines().count()), (200, 200));
-    assert_balanced(&metrics);
+    assert_balanced(&metrics, 200);
     println!("ok: {} lines, in the order of the program", metrics.written);
     Ok(())
 }

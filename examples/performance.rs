@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             println!("{strategy:<9} {lines:>9} {ms:>8.1} {rate:>12.0} {flushes:>8}");
             assert_eq!((metrics.written, lines_in(&path)?), (lines, lines));
             assert_eq!(path.metadata()?.len(), lines * LINE.len() as u64);
-            assert_balanced(&metrics);
+            assert_balanced(&metrics, lines);
             std::fs::remove_file(&path)?;
         }
     }

@@ -44,7 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
         let m = writer.metrics();
         println!("{policy:<12} {:>8} {:>8} {:>8} {sending:>8}", m.written, m.refused, m.evicted);
-        assert_balanced(&m);
+        assert_balanced(&m, LINES);
         assert_eq!((m.sent, m.pending, m.lost), (LINES, 0, 0));
         let text = fs::read_to_string(&path)?;
         assert_eq!(text.lines().count() as u64, m.written);

@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let metrics = writer.metrics();
     assert_eq!((metrics.written, metrics.reopened), (RECORDS + 1, 5));
-    assert_balanced(&metrics);
+    assert_balanced(&metrics, RECORDS + 1);
     println!("ok: {RECORDS} lines in five files, each line in one of them");
     Ok(())
 }

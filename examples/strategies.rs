@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         assert_eq!(metrics.written, LINES);
         assert_eq!(metrics.bytes_written, closed);
         assert!(running == closed || strategy == Strategy::MemoryMapped && running > closed);
-        assert_balanced(&metrics);
+        assert_balanced(&metrics, LINES);
         files.push(std::fs::read(&path)?);
     }
     assert!(files.iter().all(|file| *file == files[0]));

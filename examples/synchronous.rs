@@ -37,8 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let [worker, builder, environment, bad] =
         ["worker", "builder", "environment", "bad"].map(|name| folder.path().join(name));
-    assert_balanced(&work(&worker, false)?);
-    assert_balanced(&work(&builder, true)?);
+    assert_balanced(&work(&worker, false)?, 1000);
+    assert_balanced(&work(&builder, true)?, 1000);
 
     let output = again(&environment, "0")?;
     assert!(output.status.success());

@@ -60,7 +60,7 @@ async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
     assert_eq!(next, [STEPS + 1; TASKS as usize]);
     let metrics = guard.writer().metrics();
     assert_eq!((metrics.written, metrics.pending), (TASKS * (STEPS + 1), 0));
-    assert_balanced(&metrics);
+    assert_balanced(&metrics, TASKS * (STEPS + 1));
     println!("ok: {TASKS} tasks, {} lines, each in its own order", metrics.written);
     Ok(())
 }

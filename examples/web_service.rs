@@ -114,7 +114,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let metrics = guard.writer().metrics();
     assert_eq!((metrics.written, metrics.dropped), (3 * REQUESTS, 0));
-    assert_balanced(&metrics);
+    assert_balanced(&metrics, 3 * REQUESTS);
     // `-- FILE` keeps a copy, for readers of docs/guide.md to try queries on.
     match std::env::args_os().nth(1) {
         Some(copy) => std::fs::write(copy, &text)?,

@@ -188,6 +188,12 @@ fn a_sync_is_served_by_both() {
     assert_eq!(fallback.script(|script| script.syncs), 1);
     rig.shared.sync(SEC).unwrap();
     assert_eq!(fallback.script(|script| script.syncs), 1, "nothing came since");
+    rig.send("b").unwrap();
+    rig.probe.script(|script| script.sync_fails = Some(std::io::ErrorKind::StorageFull));
+    let told = rig.shared.sync(SEC);
+    assert!(matches!(told, Err(FlushError::Sync { .. })), "as the sink proper says: {told:?}");
+    assert_eq!(fallback.script(|script| script.syncs), 2);
+    rig.probe.script(|script| script.sync_fails = None);
     assert!(!matches!(rig.shared.flush(SEC), Err(FlushError::Timeout { .. })));
 }
 

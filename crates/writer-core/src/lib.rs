@@ -67,6 +67,8 @@ mod worker;
 mod writer;
 
 #[cfg(all(test, not(loom)))]
+mod barrier_tests;
+#[cfg(all(test, not(loom)))]
 mod countdown_tests;
 #[cfg(all(test, not(loom)))]
 mod failure_tests;
@@ -80,6 +82,8 @@ mod rest_tests;
 mod synchronous_tests;
 #[cfg(all(test, not(loom)))]
 mod testing;
+#[cfg(all(test, not(loom)))]
+mod wake_tests;
 #[cfg(all(test, not(loom)))]
 mod worker_tests;
 

@@ -188,7 +188,7 @@ fn a_37_a_trigger_during_a_write_is_not_lost() {
     gate.open();
     eventually("A and B are written", || record.lines() == ["A", "B"]);
     guard.shutdown(LIMIT).unwrap();
-    assert_ended(&writer.metrics());
+    assert_ended(&writer.metrics(), 2);
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn a_21_a_mapping_grows_over_many_chunks() {
     assert_eq!(target.len(), expected.len() as u64);
     assert!(target.bytes() == expected);
     assert_eq!(writer.metrics().errors, 0);
-    assert_ended(&writer.metrics());
+    assert_ended(&writer.metrics(), count);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use common::{
-    Combination, LIMIT, NEVER, Target, assert_ended, assert_identity, assert_subsequence,
+    Combination, LIMIT, NEVER, Target, assert_ended, assert_snapshot, assert_subsequence,
     combinations, for_each, numbered, of_thread, send_from_threads, send_numbered,
 };
 use writer_core::{Mode, QueuePolicy};
@@ -67,7 +67,7 @@ fn sends_and_a_shutdown_leave_exactly_these_lines() {
         guard.shutdown(LIMIT).unwrap();
         assert_eq!(target.lines(), numbered(0..250));
         let m = writer.metrics();
-        assert_ended(&m);
+        assert_ended(&m, 250);
         assert_eq!((m.sent, m.enqueued, m.written), (250, 250, 250));
         assert_eq!((m.errors, m.lost, m.dropped), (0, 0, 0));
         assert_eq!(m.bytes_written, target.len());
@@ -89,7 +89,7 @@ fn each_thread_keeps_its_order() {
             assert_eq!(&of_thread(&lines, t), accepted);
         }
         let m = writer.metrics();
-        assert_ended(&m);
+        assert_ended(&m, 600);
         assert_eq!((m.sent, m.written), (600, 600));
     });
 }
@@ -114,7 +114,7 @@ fn a_queue_that_overflows_keeps_what_its_policy_promises() {
 
         let lines = target.lines();
         let m = writer.metrics();
-        assert_ended(&m);
+        assert_ended(&m, 800);
         assert_eq!((m.sent, m.rejected, m.lost, m.errors), (800, 0, 0, 0));
         assert_eq!(m.written, lines.len() as u64);
         assert_eq!(m.bytes_written, target.len());
@@ -150,9 +150,12 @@ fn a_flush_under_load_means_written() {
         let load = {
             let (writer, stop) = (writer.clone(), Arc::clone(&stop));
             thread::spawn(move || {
+                let mut sent = 0;
                 while !stop.load(Ordering::Relaxed) {
                     writer.send("load").unwrap();
+                    sent += 1;
                 }
+                sent
             })
         };
         let mut seen = 0;
@@ -168,12 +171,12 @@ fn a_flush_under_load_means_written() {
                 c.policy == QueuePolicy::DropOldest && writer.metrics().evicted > evicted;
             assert!(found == accepted || may_be_evicted, "{marker}, accepted: {accepted}");
             seen = bytes.len();
-            assert_identity(&writer.metrics());
+            assert_snapshot(&writer.metrics());
         }
         stop.store(true, Ordering::Relaxed);
-        load.join().unwrap();
+        let load: usize = load.join().unwrap();
         guard.shutdown(LIMIT).unwrap();
-        assert_ended(&writer.metrics());
+        assert_ended(&writer.metrics(), load + 5);
         assert_eq!(target.lines().len() as u64, writer.metrics().written);
     });
 }
@@ -186,7 +189,7 @@ fn a_dropped_guard_writes_everything_without_a_trigger() {
         send_numbered(&writer, 0..30);
         drop(guard);
         assert_eq!(target.lines(), numbered(0..30));
-        assert_ended(&writer.metrics());
+        assert_ended(&writer.metrics(), 30);
     });
 }
 
@@ -224,7 +227,7 @@ fn manual_with_five_places_and_twenty_sends_keeps_the_right_five() {
             (0..20).map(|i| writer.send(format!("line {i}")).unwrap()).collect();
         drop(guard);
         let m = writer.metrics();
-        assert_ended(&m);
+        assert_ended(&m, 20);
         let kept = match c.policy {
             QueuePolicy::Block => 0..20,
             QueuePolicy::DropOldest => 15..20,

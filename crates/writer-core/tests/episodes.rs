@@ -47,7 +47,7 @@ fn a_remainder_that_could_be_held_back_while_writes_fail_begins_no_new_episode()
     sent.send(()).unwrap();
     eventually("everything is written", || writer.metrics().written == 300);
     guard.shutdown(LIMIT).unwrap();
-    assert_ended(&writer.metrics());
+    assert_ended(&writer.metrics(), 300);
     assert_eq!(record.lines().len(), 300);
     assert_eq!(reports.load(Ordering::Relaxed), 1, "one report per episode");
 }

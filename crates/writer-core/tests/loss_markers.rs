@@ -58,7 +58,7 @@ fn read(bytes: &[u8]) -> ([u64; 5], Vec<Value>) {
 
 /// Each line is either there or told of by a marker, for every severity.
 fn assert_marked(bytes: &[u8], m: &Metrics, policy: QueuePolicy, each: usize) -> usize {
-    assert_ended(m);
+    assert_ended(m, 4 * each);
     let (lines, markers) = read(bytes);
     let sum = |key: &str| markers.iter().map(|json| json[key].as_u64().unwrap_or(0)).sum::<u64>();
     assert_eq!((sum("dropped"), markers.len() as u64), (m.dropped, m.markers));

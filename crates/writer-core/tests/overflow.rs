@@ -12,7 +12,7 @@ use common::{
     LIMIT, Paused, Target, assert_ended, eventually, for_each, in_time, numbered, send_numbered,
     stays,
 };
-use writer_core::{Mode, QueuePolicy, SendError};
+use writer_core::{Mode, QueuePolicy, SendError, ShutdownError};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -30,7 +30,7 @@ fn a_line_larger_than_the_queue_is_admitted_alone_or_refused_and_never_hangs() {
             assert_eq!(writer.send("after"), Ok(true));
             guard.shutdown(LIMIT).unwrap();
             let m = writer.metrics();
-            assert_ended(&m);
+            assert_ended(&m, 3);
             if block {
                 assert_eq!(target.lines(), ["before", &large, "after"]);
                 assert_eq!((m.written, m.dropped), (3, 0));
@@ -69,7 +69,7 @@ fn many_senders_of_lines_that_never_fit_all_get_through_under_block() {
                 .collect();
             assert_eq!(numbers, (0..50).collect::<Vec<_>>(), "thread {t}");
         }
-        assert_ended(&writer.metrics());
+        assert_ended(&writer.metrics(), 300);
         assert_eq!(writer.metrics().written, 300);
     });
 }
@@ -195,7 +195,7 @@ fn a_batch_of_sends_follows_the_policy_line_by_line() {
         assert_eq!(accepted, expected, "{policy}");
         assert_eq!(target.lines(), numbered(kept), "{policy}");
         let m = writer.metrics();
-        assert_ended(&m);
+        assert_ended(&m, 20);
         assert_eq!(m.sent, 20, "{policy}");
     }
 }
@@ -227,10 +227,21 @@ fn a_full_queue_of_a_stuck_worker_drops_no_flush_and_no_shutdown() {
             paused.writer.send("x").unwrap();
         }
         let writer = paused.writer.clone();
-        let flushing = thread::spawn(move || writer.flush(LIMIT));
+        let flushing = thread::spawn(move || writer.flush(Duration::MAX));
         stays(10 * MS, "it waits", || !flushing.is_finished());
+        // Into a queue that has no room for a line.
+        assert_eq!(paused.writer.metrics().queue_len, 1, "{policy}");
+        let result = paused.guard.shutdown(Duration::ZERO);
+        assert!(
+            matches!(result, Err(ShutdownError::Timeout { remaining: 2 })),
+            "{policy}: {result:?}"
+        );
+        assert_eq!(paused.writer.send("late"), Err(SendError::Closed), "{policy}");
         paused.gate.open();
         in_time(move || flushing.join().unwrap()).unwrap();
-        paused.finish();
+        let writer = paused.writer.clone();
+        // The first call is what ends the worker, without the one that `finish` makes.
+        eventually("the worker has gone", || !writer.is_running());
+        assert_eq!(paused.finish().0, ["x"], "{policy}");
     }
 }

@@ -74,7 +74,7 @@ fn after_a_rename_and_reopen_new_lines_are_in_a_new_file_and_the_old_one_is_comp
         assert_eq!(target.lines(), numbered(1000..2000));
         assert_eq!(fs::metadata(&target.path).unwrap().permissions().mode() & 0o137, 0);
         let metrics = writer.metrics();
-        assert_ended(&metrics);
+        assert_ended(&metrics, 2000);
         assert_eq!((metrics.reopened, metrics.written), (1, 2000));
     });
 }
@@ -227,7 +227,7 @@ fn each_line_is_in_exactly_one_file_when_files_are_rotated_under_load() {
             assert_eq!(of_thread(&all, t), expected);
         }
         let metrics = writer.metrics();
-        assert_ended(&metrics);
+        assert_ended(&metrics, all.len());
         assert_eq!((metrics.reopened, metrics.errors), (ROUNDS as u64, 0));
         assert_eq!(metrics.written as usize, all.len());
     });

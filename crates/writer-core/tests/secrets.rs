@@ -173,7 +173,7 @@ fn overflow_and_fail(policy: QueuePolicy) {
     let metrics = writer.metrics();
     println!("{metrics:?} {writer:?} {guard:?}");
     println!("{}", String::from_utf8(record.bytes()).unwrap());
-    common::assert_ended(&metrics);
+    common::assert_ended(&metrics, 12);
     assert_eq!((metrics.dropped, metrics.errors), (8, 3), "{policy}");
     println!("the end of {policy}");
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use common::{
-    Gate, LIMIT, Paused, Record, TestSink, assert_ended, assert_identity, in_time, lines_of,
+    Gate, LIMIT, Paused, Record, TestSink, assert_ended, assert_snapshot, in_time, lines_of,
     numbered, send_numbered,
 };
 use writer_core::{
@@ -23,7 +23,7 @@ fn through(sink: TestSink, count: usize) -> Metrics {
         send_numbered(&writer, 0..count);
         guard.shutdown(LIMIT).unwrap();
         let m = writer.metrics();
-        assert_ended(&m);
+        assert_ended(&m, count);
         m
     })
 }
@@ -137,7 +137,7 @@ fn a_line_counts_as_written_with_its_newline() {
     for call in 1..=3 {
         gate.wait_until_entered(call);
         let m = writer.metrics();
-        assert_identity(&m);
+        assert_snapshot(&m);
         assert_eq!((m.written, m.pending), (0, 1), "before call {call}");
         gate.let_one_pass();
     }
@@ -211,7 +211,7 @@ fn taking_nothing_when_nothing_follows_is_a_failure() {
     send_numbered(&writer, 0..10);
     guard.shutdown(LIMIT).unwrap();
     let m = writer.metrics();
-    assert_ended(&m);
+    assert_ended(&m, 10);
     assert_complete(&record, &m, 10);
     assert_eq!(m.errors, 2);
     assert_eq!(*kinds.lock().unwrap(), [io::ErrorKind::WriteZero]);
@@ -225,7 +225,7 @@ fn a_sink_that_always_takes_nothing_is_given_up_at_the_end() {
     let result = common::give_up(&guard, std::time::Duration::from_millis(50));
     assert!(matches!(result, Err(ShutdownError::Lost { lines: 10 })), "{result:?}");
     assert!(record.bytes().is_empty());
-    assert_ended(&writer.metrics());
+    assert_ended(&writer.metrics(), 10);
 }
 
 /// A sink that takes nothing while more waits, unless it has `block` bytes.
@@ -260,7 +260,7 @@ fn what_is_held_back_is_out_when_a_flush_returns_or_time_has_passed() {
     common::eventually("without a flush too", || record.lines() == numbered(0..510));
     guard.shutdown(LIMIT).unwrap();
     assert_eq!(writer.metrics().errors, 0);
-    assert_ended(&writer.metrics());
+    assert_ended(&writer.metrics(), 510);
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_sink_that_holds_back_large_lines_gets_them_all() {
     gate.open();
     guard.shutdown(LIMIT).unwrap();
     assert!(record.bytes() == expected);
-    assert_ended(&writer.metrics());
+    assert_ended(&writer.metrics(), 4000);
     let calls = record.calls();
     assert!(calls.iter().all(|(lines, _)| lines.ends_with(b"\n")), "only whole lines are offered");
 }
@@ -300,12 +300,12 @@ fn a_panic_loses_the_lines_of_that_call_and_repeats_none() {
         send_numbered(&writer, i..i + 1);
         // Some are lost; that is said here.
         let _ = writer.flush(LIMIT);
-        assert_identity(&writer.metrics());
+        assert_snapshot(&writer.metrics());
     }
     assert!(writer.is_running());
     guard.shutdown(LIMIT).unwrap();
     let m = writer.metrics();
-    assert_ended(&m);
+    assert_ended(&m, 200);
     let lost = lines_of(&lost.lock().unwrap());
     assert_eq!((m.lost, m.written), (lost.len() as u64, 200 - lost.len() as u64));
     assert!(m.lost >= 60);
@@ -334,7 +334,7 @@ fn a_panic_in_the_middle_of_a_line_glues_nothing_to_its_first_part() {
     guard.shutdown(LIMIT).unwrap();
     assert_eq!(record.lines(), ["tor", "line 0", "line 1", "line 2"]);
     let m = writer.metrics();
-    assert_ended(&m);
+    assert_ended(&m, 4);
     assert_eq!((m.lost, m.written), (1, 3));
 }
 
@@ -378,7 +378,7 @@ fn panics_in_flush_sync_and_close_are_errors() {
         let result = guard.shutdown(LIMIT);
         assert!(matches!(result, Err(ShutdownError::Close { .. })), "{result:?}");
         let m = writer.metrics();
-        assert_ended(&m);
+        assert_ended(&m, 1);
         assert_eq!((m.written, m.lost), (1, 0));
     });
     assert_eq!(written.load(Ordering::Relaxed), 2, "nothing is repeated");
@@ -399,7 +399,7 @@ fn a_sink_cannot_take_more_than_there_is() {
     send_numbered(&writer, 0..100);
     guard.shutdown(LIMIT).unwrap();
     let m = writer.metrics();
-    assert_ended(&m);
+    assert_ended(&m, 100);
     assert_eq!((m.written, m.bytes_written), (100, 10 * 7 + 90 * 8));
 }
 
@@ -456,7 +456,7 @@ fn a_line_offered_twice_keeps_its_place_while_the_policy_drops_others() {
     gate.open();
     guard.shutdown(LIMIT).unwrap();
     let m = writer.metrics();
-    assert_ended(&m);
+    assert_ended(&m, 21);
     // What is taken is never evicted.
     assert_eq!(record.lines(), [vec!["first".to_owned()], numbered(15..20)].concat());
     assert_eq!((m.errors, m.evicted, m.lost), (3, 15, 0));

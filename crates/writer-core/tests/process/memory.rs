@@ -74,9 +74,12 @@ pub(crate) fn play(args: &Args) {
     drop(guard);
 }
 
-/// The anonymous memory of this process, in bytes.
+/// The anonymous memory of this process, in bytes; only Linux tells it.
 fn own_memory() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let text = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-    Some(text.trim().strip_suffix(" kB")?.parse::<u64>().unwrap() << 10)
+    if !cfg!(target_os = "linux") {
+        return None;
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let text = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    Some(text.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10)
 }

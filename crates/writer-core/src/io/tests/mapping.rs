@@ -175,7 +175,7 @@ impl Mounted {
         match mounted {
             Ok(status) if status.success() => Some(Mounted(dir)),
             _ => {
-                eprint_skipped("mounting a file system needs root");
+                skip("mounting a file system needs root");
                 None
             }
         }

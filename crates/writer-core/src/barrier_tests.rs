@@ -1,0 +1,47 @@
+//! Waiting for the worker, by a clock that only the test moves: who waits is known, not hoped for.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use crate::axes::Mode;
+use crate::error::{FlushError, ShutdownError};
+use crate::shared::Shared;
+use crate::testing::Rig;
+
+#[test]
+fn a_flush_or_sync_that_waits_is_released_by_the_end() {
+    for wait in [Shared::flush, Shared::sync] {
+        let rig = Rig::new(|c| c.mode = Mode::Manual);
+        rig.probe.script(|script| script.gate = true);
+        rig.send("a").unwrap();
+        let waiting = rig.spawn(move |shared| wait(shared, Duration::MAX));
+        rig.until(|inner| inner.watchers == 1);
+        rig.until_call(1);
+        // What comes after the call is let out by the shutdown alone.
+        rig.send("b").unwrap();
+        let result = rig.shared.shutdown(Duration::ZERO);
+        assert!(matches!(result, Err(ShutdownError::Timeout { remaining: 2 })), "{result:?}");
+        assert!(!waiting.is_finished());
+        rig.probe.script(|script| script.gate = false);
+        waiting.join().unwrap().unwrap();
+        rig.shared.shutdown(Duration::MAX).unwrap();
+        assert_eq!(rig.probe.text(), "a\nb\n");
+    }
+}
+
+#[test]
+fn a_flush_or_sync_that_waits_hears_what_the_end_gave_up() {
+    for wait in [Shared::flush, Shared::sync] {
+        let rig = Rig::new(|c| c.mode = Mode::Manual);
+        rig.probe.script(|script| script.room = Some(0));
+        rig.send("a").unwrap();
+        let waiting = rig.spawn(move |shared| wait(shared, Duration::MAX));
+        rig.until(|inner| inner.watchers == 1 && inner.count.errors == 1);
+        let result = rig.shared.shutdown(Duration::ZERO);
+        // The time that it then gives the worker does not pass by itself.
+        assert!(matches!(result, Err(ShutdownError::Lost { lines: 1 })), "{result:?}");
+        let answer = waiting.join().unwrap();
+        assert!(matches!(answer, Err(FlushError::Lost { lines: 1 })), "{answer:?}");
+    }
+}
