@@ -181,8 +181,8 @@ impl Inner {
 }
 
 impl Syncs {
-    /// What the sync with this ticket, which is served or never will be, is answered: with success if
-    /// the lines up to `target` are durable.
+    /// What the sync with this ticket, which is served or never will be, is answered: with success
+    /// if the lines up to `target` are durable.
     pub(crate) fn result(&self, ticket: u64, target: u64) -> Result<(), FlushError> {
         match self.failure(ticket) {
             Some(error) => Err(sync_error(error)),

@@ -258,8 +258,8 @@ impl WriterBuilder {
         self
     }
 
-    /// Called after a round of writes with the number of lines written: on the worker's thread; with
-    /// [`synchronous`](Self::synchronous), on the sender's. The sum of all calls is
+    /// Called after a round of writes with the number of lines written: on the worker's thread;
+    /// with [`synchronous`](Self::synchronous), on the sender's. The sum of all calls is
     /// [`Metrics::written`](crate::Metrics::written).
     pub fn on_write(mut self, callback: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.callbacks.on_write = Some(Box::new(callback));

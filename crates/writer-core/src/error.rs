@@ -54,8 +54,8 @@ pub enum BuildError {
         /// The answer of the system.
         source: io::Error,
     },
-    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork) of a writer over a sink, which
-    /// stays with the parent.
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork) of a writer over a sink,
+    /// which stays with the parent.
     NotRestartable,
     /// What [`fallback_with`](crate::WriterBuilder::fallback_with) was given opened nothing.
     Fallback {

@@ -1,11 +1,11 @@
 //! The end of the process: what was accepted is written, whoever forgot the guard.
 //!
-//! Statics are never dropped and threads are killed when `main` returns, so one hook for all
-//! living writers runs at exit. It uses no thread-local with a destructor and no channel, and takes
-//! each of its locks with a time limit first. What it calls waits for the lock around the queue, which
-//! a living thread has for some tens of nanoseconds; where a killed one may have it, nothing is tried
-//! while it is taken. A panic may be the end too (`panic = "abort"`): a second hook, which a program
-//! asks for, does the same there without closing anything.
+//! Statics are never dropped and threads are killed when `main` returns, so one hook for all living
+//! writers runs at exit. It uses no thread-local with a destructor and no channel, and takes each
+//! of its locks with a time limit first. What it calls waits for the lock around the queue, which a
+//! living thread has for some tens of nanoseconds; where a killed one may have it, nothing is tried
+//! while it is taken. A panic may be the end too (`panic = "abort"`): a second hook, which a
+//! program asks for, does the same there without closing anything.
 
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};

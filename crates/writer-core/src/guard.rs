@@ -55,8 +55,8 @@ impl WriterGuard {
     ///
     /// # Errors
     ///
-    /// As [`build`](crate::WriterBuilder::build); [`BuildError::NotRestartable`] for a writer over a
-    /// sink.
+    /// As [`build`](crate::WriterBuilder::build); [`BuildError::NotRestartable`] for a writer over
+    /// a sink.
     pub fn restart_after_fork(&self) -> Result<(), BuildError> {
         if self.writer.shared().is_some() {
             return Ok(());

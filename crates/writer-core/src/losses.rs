@@ -145,11 +145,11 @@ impl WriterBuilder {
     /// counted in [`Metrics::markers`](crate::Metrics::markers) alone. With
     /// [`synchronous`](Self::synchronous) it follows the first line that is written again.
     ///
-    /// `encode` runs in the worker's thread; with `synchronous` in that of the sender; at the end of
-    /// the process perhaps in the one that ends it. No lock is held while the worker goes on. In the
-    /// other cases, and when the worker ends while the target fails, it is the lock around the sink:
-    /// `encode` must wait for no other thread that sends, flushes or shuts down. If it panics, that is
-    /// counted, and its marker is left out.
+    /// `encode` runs in the worker's thread; with `synchronous` in that of the sender; at the end
+    /// of the process perhaps in the one that ends it. No lock is held while the worker goes on. In
+    /// the other cases, and when the worker ends while the target fails, it is the lock around the
+    /// sink: `encode` must wait for no other thread that sends, flushes or shuts down. If it
+    /// panics, that is counted, and its marker is left out.
     ///
     /// ```
     /// use writer_core::json::Format;

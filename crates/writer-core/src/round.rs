@@ -56,8 +56,8 @@ impl Round {
 }
 
 impl Shared {
-    /// Tells `on_write`, `on_error`, `on_recover` and `on_flush` what a round did, with the counters
-    /// already right, and releases everyone whose flush it completed. No lock may be held.
+    /// Tells `on_write`, `on_error`, `on_recover` and `on_flush` what a round did, with the
+    /// counters already right, and releases everyone whose flush it completed. No lock may be held.
     pub(crate) fn after_round(&self, round: &mut Round) {
         if round.lines > 0 {
             self.callbacks.written(round.lines);

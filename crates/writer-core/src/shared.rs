@@ -2,8 +2,8 @@
 //!
 //! Three condition variables belong to the lock, one per kind of waiter, so that a wake-up is never
 //! taken by the wrong one: `work` (the worker), `room` (senders under Block), `progress` (flush,
-//! sync, reopen, shutdown). Every waiter looks at the state again before it sleeps, under the same lock
-//! under which the others change it, so none misses a change.
+//! sync, reopen, shutdown). Every waiter looks at the state again before it sleeps, under the same
+//! lock under which the others change it, so none misses a change.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -164,11 +164,10 @@ impl Writer {
     /// # Errors
     ///
     /// [`FlushError::Timeout`] when the time is over; [`FlushError::Failed`] where the target has
-    /// [`failed`](crate::State::Failed) and no fallback takes the lines, at the first try that fails
-    /// after the call, which is within a second, or when the time is over before it;
-    /// [`FlushError::Lost`] if lines were given up;
-    /// [`FlushError::WouldDeadlock`] in a callback or sink of this writer; [`FlushError::Closed`] in a
-    /// forked child.
+    /// [`failed`](crate::State::Failed) and no fallback takes the lines, at the first try that
+    /// fails after the call, which is within a second, or when the time is over before it;
+    /// [`FlushError::Lost`] if lines were given up; [`FlushError::WouldDeadlock`] in a callback or
+    /// sink of this writer; [`FlushError::Closed`] in a forked child.
     pub fn flush(&self, timeout: Duration) -> Result<(), FlushError> {
         let shared = self.shared().ok_or(FlushError::Closed)?;
         if shared.config.synchronous {
@@ -185,8 +184,8 @@ impl Writer {
     /// [`FlushError::Sync`] if the system fails to, and then until another file is open, since data
     /// that a failed `fsync` left behind may never reach the disk; [`FlushError::Closed`] after a
     /// shutdown, unless a sync had made all lines durable before it. The failure of a file that was
-    /// left for another one, and of a fallback that cannot be synced, is told to all calls that wait
-    /// at that moment; later calls speak of the lines since.
+    /// left for another one, and of a fallback that cannot be synced, is told to all calls that
+    /// wait at that moment; later calls speak of the lines since.
     pub fn sync(&self, timeout: Duration) -> Result<(), FlushError> {
         let shared = self.shared().ok_or(FlushError::Closed)?;
         if shared.config.synchronous {
@@ -255,16 +254,16 @@ impl Writer {
     }
 
     /// Lets no further line in and waits until everything accepted is written and the worker has
-    /// gone. Calling it again is harmless; once the writer has ended, the result stays the same. In a
-    /// forked child there is nothing to wait for, and it is `Ok`.
+    /// gone. Calling it again is harmless; once the writer has ended, the result stays the same. In
+    /// a forked child there is nothing to wait for, and it is `Ok`.
     ///
     /// # Errors
     ///
     /// [`ShutdownError::Timeout`] within `timeout` + 200 ms: the worker drains on, and a later call
     /// may be `Ok`. [`ShutdownError::Lost`] if the sink was failing when the time was over: then
-    /// what is left is given up. [`ShutdownError::Close`] if all is written and the target could not
-    /// be closed properly. [`ShutdownError::WouldDeadlock`] in a callback or sink of this writer: it is
-    /// closed, and drains afterwards.
+    /// what is left is given up. [`ShutdownError::Close`] if all is written and the target could
+    /// not be closed properly. [`ShutdownError::WouldDeadlock`] in a callback or sink of this
+    /// writer: it is closed, and drains afterwards.
     pub fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
         // A forked child has nothing to wait for.
         let Some(shared) = self.shared() else { return Ok(()) };

@@ -34,10 +34,11 @@ pub use write_sink::WriteSink;
 /// Where the worker puts lines: the one door through which files, tests and foreign targets come.
 ///
 /// A sink is called from one thread at a time. That is the worker, with no lock held that a sender
-/// needs; with [`synchronous`](crate::WriterBuilder::synchronous) it is the thread that sends, under
-/// the lock for which all senders take turns. At the end of the process it may be the thread that ends
-/// it. The writer owns all bytes: what [`write`](Sink::write) does not take is offered again, first, by
-/// the next call. A panic in a sink is caught: the lines of that call count as lost.
+/// needs; with [`synchronous`](crate::WriterBuilder::synchronous) it is the thread that sends,
+/// under the lock for which all senders take turns. At the end of the process it may be the thread
+/// that ends it. The writer owns all bytes: what [`write`](Sink::write) does not take is offered
+/// again, first, by the next call. A panic in a sink is caught: the lines of that call count as
+/// lost.
 ///
 /// ```
 /// struct Stderr;

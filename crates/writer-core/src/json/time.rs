@@ -45,9 +45,10 @@ pub enum TimeStyle {
     /// A string such as `"2026-11-23T09:15:42.123456+01:00"`: RFC 3339 in the time zone of the
     /// system, with its offset; needs the feature `local-time`.
     ///
-    /// The zone is read once per process, when the first format with such timestamps is built. Where
-    /// there is none to be found, timestamps are in UTC and end in `Z`. An offset that is no whole number of
-    /// minutes, as some were before 1972, is rounded to one; the instant stays the same.
+    /// The zone is read once per process, when the first format with such timestamps is built.
+    /// Where there is none to be found, timestamps are in UTC and end in `Z`. An offset that is no
+    /// whole number of minutes, as some were before 1972, is rounded to one; the instant stays the
+    /// same.
     #[cfg(feature = "local-time")]
     Rfc3339Local,
     /// A number of seconds since 1970, such as `1770563890.786117`.
