@@ -50,7 +50,8 @@ pub(super) struct Nest<'o> {
     rules: &'o Rules,
     /// Those of the rules; but a key is never typed.
     pub(super) options: Options,
-    /// The keys of each open object; entries beyond `depth` are spare.
+    /// The keys of each open object; entries beyond `depth` are spare. Empty until the first array or
+    /// object, for a scalar needs none.
     levels: Vec<Keys>,
     /// How many arrays and objects are open.
     depth: usize,
@@ -97,14 +98,11 @@ pub(super) fn write(
     rules: &Rules,
     fill: impl FnOnce(&mut Nest<'_>),
 ) -> Result<(), &'static str> {
-    // Moved out while user code runs, which may write values of its own. A panic loses the memory
-    // and nothing else.
-    let levels = SPARE.try_with(Cell::take).unwrap_or_default();
     let mut nest = Nest {
         out,
         rules,
         options: rules.options,
-        levels,
+        levels: Vec::new(),
         depth: 0,
         #[cfg(feature = "serde")]
         wrappers: 0,
@@ -118,10 +116,12 @@ pub(super) fn write(
     }
     let result = nest.failure.map_or(Ok(()), Err);
     let mut levels = nest.levels;
-    levels.truncate(KEPT_LEVELS);
-    levels.iter_mut().for_each(Keys::shrink);
-    // Where the store is torn down, the memory is dropped here.
-    let _ = SPARE.try_with(|spare| spare.set(levels));
+    if !levels.is_empty() {
+        levels.truncate(KEPT_LEVELS);
+        levels.iter_mut().for_each(Keys::shrink);
+        // Where the store is torn down, the memory is dropped here.
+        let _ = SPARE.try_with(|spare| spare.set(levels));
+    }
     result
 }
 
@@ -156,6 +156,11 @@ impl Nest<'_> {
         if index == if self.rules.options.typed { TYPED_DEPTH } else { DEPTH } {
             self.fail(TOO_DEEP);
             return None;
+        }
+        if self.levels.is_empty() {
+            // Moved out while user code runs, which may write values of its own. A panic loses the
+            // memory and nothing else.
+            self.levels = SPARE.try_with(Cell::take).unwrap_or_default();
         }
         match self.levels.get_mut(index) {
             Some(keys) => keys.clear(),

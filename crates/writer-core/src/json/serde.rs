@@ -7,8 +7,7 @@ use serde_core::ser::{
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::kind::Kind;
-use super::nested::{self, Element, Level, Nest};
+use super::nested::{Element, Level, Nest};
 use super::out::Mark;
 use super::value::{FORMAT_ERROR, Value};
 
@@ -31,7 +30,8 @@ impl Value<'_> {
     ///
     /// The whole value is replaced by [`FORMAT_ERROR`](super::FORMAT_ERROR) if its `Serialize`
     /// fails, also where it hides that, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and
-    /// by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in the other.
+    /// by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in the other. A
+    /// value that is nothing (`None`, `()`) is treated as by [`Value::null`].
     ///
     /// ```
     /// use writer_core::Severity;
@@ -47,12 +47,9 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"order\":{\"id\":7,\"items\":[\"tea\",\"milk\"]}}\n"));
     /// ```
     pub fn serialize<T: Serialize + ?Sized>(self, value: &T) {
-        let rules = self.rules;
-        self.guarded(Kind::Bare, |out, _| {
-            nested::write(out, rules, |nest| {
-                // A failure is kept in the nest.
-                let _ = write(nest, value);
-            })
+        self.nested(|nest| {
+            // A failure is kept in the nest.
+            let _ = write(nest, value);
         });
     }
 }

@@ -7,8 +7,7 @@ use std::cell::Cell;
 
 use sval::{Index, Label, Result, Stream, Tag, Value as Inner, tags};
 
-use super::kind::Kind;
-use super::nested::{self, Element, Level, Nest, TOO_DEEP};
+use super::nested::{Element, Level, Nest, TOO_DEEP};
 use super::out::Mark;
 use super::value::{self, FORMAT_ERROR, Value};
 
@@ -30,7 +29,8 @@ impl Value<'_> {
     /// nested values: keys are strings and none stands twice in an object, the values of secret keys
     /// are not written, and the whole value is replaced by [`FORMAT_ERROR`] if it fails or breaks the rules of streaming, by
     /// [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and by [`TOO_DEEP`] if more than 64
-    /// arrays and objects lie one in the other.
+    /// arrays and objects lie one in the other. A value that is nothing is treated as by
+    /// [`Value::null`].
     ///
     /// ```
     /// use writer_core::Severity;
@@ -45,23 +45,20 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"item\":[\"tea\",2]}\n"));
     /// ```
     pub fn sval<V: Inner + ?Sized>(self, value: &V) {
-        let rules = self.rules;
-        self.guarded(Kind::Bare, |out, _| {
-            nested::write(out, rules, |nest| {
-                // Moved out while user code runs. A panic loses the memory and nothing else.
-                let open = SPARE.try_with(Cell::take).unwrap_or_default();
-                let mut writer = Writer { nest, open, due: true };
-                // A success counts only if one whole value came.
-                let whole = value.stream(&mut writer).is_ok();
-                if !whole || writer.due || !writer.open.is_empty() {
-                    writer.nest.fail(FORMAT_ERROR);
-                }
-                let mut open = writer.open;
+        self.nested(|nest| {
+            let mut writer = Writer { nest, open: Vec::new(), due: true };
+            // A success counts only if one whole value came.
+            let whole = value.stream(&mut writer).is_ok();
+            if !whole || writer.due || !writer.open.is_empty() {
+                writer.nest.fail(FORMAT_ERROR);
+            }
+            let mut open = writer.open;
+            if open.capacity() > 0 {
                 open.clear();
                 open.shrink_to(KEPT_OPEN);
                 // Where the store is torn down, the memory is dropped here.
                 let _ = SPARE.try_with(|spare| spare.set(open));
-            })
+            }
         });
     }
 }
@@ -128,6 +125,10 @@ impl<'o> Writer<'_, 'o> {
         if self.open.len() == OPEN {
             self.nest.fail(TOO_DEEP);
             return sval::error();
+        }
+        if self.open.capacity() == 0 {
+            // Moved out while user code runs. A panic loses the memory and nothing else.
+            self.open = SPARE.try_with(Cell::take).unwrap_or_default();
         }
         self.open.push(open);
         Ok(())
