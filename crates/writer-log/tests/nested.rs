@@ -490,6 +490,28 @@ mod sval {
         costs_only_itself(&line, &metrics, FORMAT_ERROR);
     }
 
+    /// At the top it came as its number alone.
+    #[test]
+    fn a_variant_keeps_its_name_at_the_top_as_inside() {
+        struct Refund;
+        impl ::sval::Value for Refund {
+            fn stream<'sval, S: Stream<'sval> + ?Sized>(&'sval self, stream: &mut S) -> Result {
+                let (name, label) = (::sval::Label::new("Payment"), ::sval::Label::new("Refund"));
+                stream.enum_begin(None, Some(&name), None)?;
+                stream.tagged_begin(None, Some(&label), None)?;
+                stream.u64(5)?;
+                stream.tagged_end(None, Some(&label), None)?;
+                stream.enum_end(None, Some(&name), None)
+            }
+        }
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, top:sval = Refund, list:sval = [Refund]; "m");
+        });
+        let refund = json!({"Refund": 5});
+        assert_eq!((&line["top"], &line["list"]), (&refund, &json!([refund])));
+        assert_eq!(metrics.format_errors, 0);
+    }
+
     #[test]
     fn a_secret_at_the_top_is_not_looked_at() {
         let secret = Deep(0, Some(Bad::Panics));
