@@ -426,7 +426,13 @@ impl Nest<'_> {
             text.parse().ok().filter(|&whole| itoa::Buffer::new().format::<i128>(whole) == text);
         // At most fifteen digits beside a point or an exponent survive the way through an f64.
         let short = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
-        let float = text.parse::<f64>().ok().filter(|float| short && float.is_finite());
+        // Below the normal numbers digits get lost, in the end all of them.
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        let zero = !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+        let float = text
+            .parse::<f64>()
+            .ok()
+            .filter(|float| short && (float.is_normal() || (*float == 0.0 && zero)));
         if self.out.full() || (whole.is_none() && float.is_none()) {
             return;
         }

@@ -262,6 +262,17 @@ fn a_number_of_any_length_stays_a_number_where_readers_can_hold_it() {
     assert!(line.ends_with(expected), "{line}");
 }
 
+/// They came as `0.0`, `5e-324` and `1.2347e-320`.
+#[test]
+fn a_number_too_small_for_readers_is_a_string() {
+    let line = text(&Format::default(), |record| {
+        let numbers = ["1e-400", "3e-324", "1.234567e-320", "-1e-400", "1e-300", "0.00", "-0e-400"];
+        record.field("n").serialize(&numbers.map(Number));
+    });
+    let expected = r#""n":["1e-400","3e-324","1.234567e-320","-1e-400",1e-300,0.0,-0.0]}"#;
+    assert!(line.ends_with(expected), "{line}");
+}
+
 /// Logs from inside.
 struct Logs;
 by!(Logs(_this, s): s.collect_seq([nested(&Keys), nested(&json!([1]))]));
