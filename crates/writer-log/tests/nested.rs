@@ -276,6 +276,34 @@ mod serde {
         assert_eq!(metrics.format_errors, 0);
     }
 
+    /// What serde_json makes of a number of any length and of a `RawValue`.
+    struct Private(&'static str, &'static str);
+
+    impl Serialize for Private {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_struct(self.0, 1)?;
+            fields.serialize_field(self.0, self.1)?;
+            fields.end()
+        }
+    }
+
+    /// With `sval` on besides they were objects with these names as keys.
+    #[test]
+    fn the_private_types_of_serde_json_are_what_they_stand_for() {
+        let number = |text| Private("$serde_json::private::Number", text);
+        let raw = |text| Private("$serde_json::private::RawValue", text);
+        let (line, metrics) = one_of(LogBuilder::redact_defaults, |logger| {
+            log::info!(logger: logger,
+                top:serde = number("0.25"), list:serde = [number("7"), number("1e-400")],
+                body:serde = raw(r#"{"user": "ann", "password": "canary"}"#),
+                bodies:serde = [raw("[1,\n2]"), raw("[1")]; "private");
+        });
+        assert_eq!((&line["top"], &line["list"]), (&json!(0.25), &json!([7, "1e-400"])));
+        assert_eq!(line["body"], json!({"user": "ann", "password": REDACTED}));
+        assert_eq!(line["bodies"], json!([[1, 2], "[1"]));
+        assert_eq!(metrics.format_errors, 0);
+    }
+
     #[test]
     fn a_chain_of_some_ends_before_the_stack_does() {
         struct Chain(u32);

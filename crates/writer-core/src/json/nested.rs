@@ -20,6 +20,19 @@ use super::redact::REDACTED;
 use super::schema::{Options, Rules};
 use super::value::{self, FORMAT_ERROR};
 
+#[cfg(any(feature = "serde", feature = "sval"))]
+mod text;
+
+/// The name under which serde_json hides numbers of any length, with its feature
+/// `arbitrary_precision`; the text of the number is the only field.
+#[cfg(any(feature = "serde", feature = "sval"))]
+pub(super) const PRIVATE_NUMBER: &str = "$serde_json::private::Number";
+
+/// The name under which serde_json hides JSON that is text already, a `RawValue`; the text is the
+/// only field.
+#[cfg(any(feature = "serde", feature = "sval"))]
+pub(super) const PRIVATE_RAW: &str = "$serde_json::private::RawValue";
+
 /// Stands in the place of a value in which more than 64 arrays and objects lie one in the other; in
 /// [`Schema::Otel`](super::Schema::Otel) more than 24.
 pub const TOO_DEEP: &str = "<format_error: nested too deep>";

@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use sval::{Index, Label, Result, Stream, Tag, Value as Inner, tags};
 
-use super::nested::{Element, Level, Nest, TOO_DEEP};
+use super::nested::{Element, Level, Nest, PRIVATE_NUMBER, PRIVATE_RAW, TOO_DEEP};
 use super::out::Mark;
 use super::value::{self, FORMAT_ERROR, Value};
 
@@ -80,6 +80,10 @@ enum Open {
     Wrapper,
     /// A layer around a number given as text.
     Number(Mark),
+    /// A layer around a text that holds JSON.
+    Raw,
+    /// That text.
+    RawText(String),
 }
 
 /// Which part of a member comes next.
@@ -211,19 +215,29 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
     }
 
     fn text_begin(&mut self, _len: Option<usize>) -> Result {
+        if let Some(Open::Raw) = self.open.last() {
+            self.start()?;
+            return self.push(Open::RawText(String::new()));
+        }
         let mark = self.quote()?;
         self.push(Open::Text(mark))
     }
 
     fn text_fragment_computed(&mut self, fragment: &str) -> Result {
-        let Some(Open::Text(_)) = self.open.last() else { return self.wrong() };
-        self.nest.out.escaped(fragment);
+        match self.open.last_mut() {
+            Some(Open::Text(_)) => self.nest.out.escaped(fragment),
+            Some(Open::RawText(text)) => text.push_str(fragment),
+            _ => return self.wrong(),
+        }
         Ok(())
     }
 
     fn text_end(&mut self) -> Result {
-        let Open::Text(mark) = self.pop()? else { return self.wrong() };
-        self.nest.end_string(mark);
+        match self.pop()? {
+            Open::Text(mark) => self.nest.end_string(mark),
+            Open::RawText(text) => self.nest.json(&text),
+            _ => return self.wrong(),
+        }
         Ok(())
     }
 
@@ -310,6 +324,52 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
         Ok(())
     }
 
+    /// Where both features are on, `log` translates what comes from serde, with the names that are
+    /// private to serde_json.
+    fn record_begin(
+        &mut self,
+        tag: Option<&Tag>,
+        label: Option<&Label>,
+        index: Option<&Index>,
+        len: Option<usize>,
+    ) -> Result {
+        let private = match label.map(Label::as_str) {
+            Some(PRIVATE_NUMBER) => Open::Number(self.nest.out.mark()),
+            Some(PRIVATE_RAW) => Open::Raw,
+            _ => return sval::default_stream::record_begin(self, tag, label, index, len),
+        };
+        if self.nest.failed() || !self.due {
+            return self.wrong();
+        }
+        self.push(private)
+    }
+
+    fn record_value_begin(&mut self, tag: Option<&Tag>, label: &Label) -> Result {
+        match self.open.last() {
+            Some(Open::Number(_) | Open::Raw) if self.due => Ok(()),
+            _ => sval::default_stream::record_value_begin(self, tag, label),
+        }
+    }
+
+    fn record_value_end(&mut self, tag: Option<&Tag>, label: &Label) -> Result {
+        match self.open.last() {
+            Some(Open::Number(_) | Open::Raw) if !self.due => Ok(()),
+            _ => sval::default_stream::record_value_end(self, tag, label),
+        }
+    }
+
+    fn record_end(
+        &mut self,
+        tag: Option<&Tag>,
+        label: Option<&Label>,
+        index: Option<&Index>,
+    ) -> Result {
+        match self.open.last() {
+            Some(Open::Number(_) | Open::Raw) => self.tagged_end(tag, label, index),
+            _ => sval::default_stream::record_end(self, tag, label, index),
+        }
+    }
+
     fn enum_begin(
         &mut self,
         _tag: Option<&Tag>,
@@ -366,7 +426,7 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
                 self.nest.close(&level);
             }
             Open::Number(mark) => self.nest.digits_to_number(mark),
-            Open::Wrapper => {}
+            Open::Wrapper | Open::Raw => {}
             _ => return self.wrong(),
         }
         Ok(())
