@@ -111,6 +111,8 @@ mod install;
 mod logger;
 mod record;
 mod site;
+#[cfg(not(any(feature = "serde", feature = "sval")))]
+mod visit;
 
 pub use builder::{InitError, LogBuilder, LogOn, builder, init, on};
 pub use logger::Logger;

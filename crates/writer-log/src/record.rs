@@ -1,13 +1,13 @@
 //! How a record of `log` becomes a line.
 
-use std::error::Error;
-
-use log::kv::{self, Key, Value, VisitSource, VisitValue};
+use log::kv::{self, Key, Value, VisitSource};
 use log::{Level, Record};
 use writer_core::json::{self, Encoded, Format, Meta};
 use writer_core::{Severity, Writer};
 
 use crate::site::{Found, Names, Sites, plain_name};
+#[cfg(not(any(feature = "serde", feature = "sval")))]
+use crate::visit::write_value;
 
 /// Encodes a record and sends it. Nothing of it panics, fails or is lost uncounted.
 pub(crate) fn write(writer: &Writer, format: &Format, sites: &Sites, record: &Record<'_>) {
@@ -104,9 +104,35 @@ struct Fields<'l, 'r> {
 }
 
 impl<'kvs> VisitSource<'kvs> for Fields<'_, '_> {
+    #[cfg(any(feature = "serde", feature = "sval"))]
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        value.visit(Field { line: self.line, key: plain_name(key.as_str()) })
+        structured(self.line.next_field(plain_name(key.as_str())), &value);
+        Ok(())
     }
+
+    #[cfg(not(any(feature = "serde", feature = "sval")))]
+    fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
+        write_value(self.line, plain_name(key.as_str()), &value)
+    }
+}
+
+/// Writes a value of any kind.
+///
+/// [`Value::visit`] is no way to one that is captured by serde or sval: to find out whether it is a
+/// scalar, `log` runs its user code there, once more than it should and outside of the encoder,
+/// which catches panics, stops endless chains and does not even look at secrets. Whether a value
+/// is of that kind, `log` does not say.
+#[cfg(any(feature = "serde", feature = "sval"))]
+fn structured(field: json::Value<'_>, value: &Value<'_>) {
+    // As text it would come without the sources.
+    if let Some(error) = value.to_borrowed_error() {
+        return field.error(error);
+    }
+    // Where both are on, `log` translates what is captured by serde into calls of sval.
+    #[cfg(feature = "sval")]
+    field.sval(value);
+    #[cfg(not(feature = "sval"))]
+    field.serialize(value);
 }
 
 /// Takes the names besides.
@@ -119,54 +145,5 @@ impl<'kvs> VisitSource<'kvs> for Learning<'_, '_, '_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
         self.names.push(plain_name(key.as_str()).into());
         self.fields.visit_pair(key, value)
-    }
-}
-
-/// One key and the value that is on its way to it.
-struct Field<'l, 'r, 'k> {
-    line: &'l mut json::Record<'r>,
-    key: &'k str,
-}
-
-macro_rules! typed {
-    ($($method:ident($type:ty) => $write:ident),+ $(,)?) => {
-        $(fn $method(&mut self, value: $type) -> Result<(), kv::Error> {
-            self.line.next_field(self.key).$write(value);
-            Ok(())
-        })+
-    };
-}
-
-impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
-    /// What is captured by `Debug` or `Display` comes here, and what is captured by serde or sval,
-    /// which `log` translates into one another as far as its features are on.
-    fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
-        let field = self.line.next_field(self.key);
-        #[cfg(feature = "sval")]
-        field.sval(&value);
-        #[cfg(all(feature = "serde", not(feature = "sval")))]
-        field.serialize(&value);
-        #[cfg(not(any(feature = "serde", feature = "sval")))]
-        field.display(&value);
-        Ok(())
-    }
-
-    fn visit_null(&mut self) -> Result<(), kv::Error> {
-        self.line.next_field(self.key).null();
-        Ok(())
-    }
-
-    typed! {
-        visit_u64(u64) => u64,
-        visit_i64(i64) => i64,
-        visit_u128(u128) => u128,
-        visit_i128(i128) => i128,
-        visit_f64(f64) => f64,
-        visit_bool(bool) => bool,
-        visit_str(&str) => str,
-        visit_char(char) => char,
-        visit_error(&(dyn Error + 'static)) => error,
-        // Left to its default, this one would come as text, without the sources.
-        visit_borrowed_error(&'v (dyn Error + 'static)) => error,
     }
 }

@@ -9,15 +9,23 @@ use log::kv::{self, Key, Source, VisitSource};
 use log::{Log, Record};
 use serde_json::{Value, json};
 use writer_core::Metrics;
-use writer_core::json::{FORMAT_ERROR, FORMAT_PANIC, TOO_DEEP};
-use writer_log::Logger;
+use writer_core::json::{FORMAT_ERROR, FORMAT_PANIC, REDACTED, Schema, TOO_DEEP};
+use writer_log::{LogBuilder, Logger};
 
 /// Logs to a logger of its own; the only line, and the metrics.
 fn one(log: impl FnOnce(&Logger)) -> (Value, Metrics) {
+    one_of(|builder| builder, log)
+}
+
+/// The same with a changed builder.
+fn one_of(
+    change: impl FnOnce(LogBuilder) -> LogBuilder,
+    log: impl FnOnce(&Logger),
+) -> (Value, Metrics) {
     log::set_max_level(log::LevelFilter::Trace);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("app.jsonl");
-    let (logger, guard) = writer_log::builder(&path).filter("trace").build().unwrap();
+    let (logger, guard) = change(writer_log::builder(&path).filter("trace")).build().unwrap();
     log(&logger);
     guard.writer().flush(Duration::from_secs(10)).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
@@ -82,6 +90,27 @@ fn what_is_captured_as_a_number_keeps_its_type() {
     assert_eq!((&line["flag"], &line["letter"]), (&json!(true), &json!("ß")));
     assert_eq!(line["none"], Value::Null);
     assert_eq!(line["error"], "invalid digit found in string");
+}
+
+#[test]
+fn the_schema_that_leaves_out_what_is_nothing_leaves_it_out() {
+    let (line, _) = one_of(
+        |builder| builder.schema(Schema::Tracing),
+        |logger| log::info!(logger: logger, before = 1, none = None::<u64>, after = 2; "m"),
+    );
+    let fields = line["fields"].as_object().unwrap();
+    assert_eq!((&fields["before"], &fields["after"]), (&json!(1), &json!(2)));
+    assert!(!fields.contains_key("none"), "{line}");
+}
+
+/// The line of a bad value between two good ones has `marker` in its place.
+fn costs_only_itself(line: &Value, metrics: &Metrics, marker: &str) {
+    assert_eq!(
+        (&line["before"], &line["bad"], &line["after"]),
+        (&json!(1), &json!(marker), &json!(2))
+    );
+    assert_eq!(line.get("bad_"), None);
+    assert_eq!(metrics.format_errors, 1);
 }
 
 #[test]
@@ -190,6 +219,116 @@ mod serde {
             );
             assert_eq!(metrics.format_errors, 1);
         }
+    }
+
+    /// The value at the top was serialized twice, the first time outside of the encoder.
+    #[test]
+    fn a_value_that_fails_or_panics_at_once_costs_only_itself() {
+        for (bad, marker) in [(Bad::Fails, FORMAT_ERROR), (Bad::Panics, FORMAT_PANIC)] {
+            let bad = Deep(0, Some(bad));
+            let (line, metrics) = one(|logger| {
+                log::info!(logger: logger, before = 1, bad:serde = bad, after = 2; "kept");
+            });
+            costs_only_itself(&line, &metrics, marker);
+        }
+    }
+
+    #[test]
+    fn a_value_collected_from_a_display_that_fails_or_panics_costs_only_itself() {
+        struct Collected(Bad);
+        impl Serialize for Collected {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+        for (bad, marker) in [(Bad::Fails, FORMAT_ERROR), (Bad::Panics, FORMAT_PANIC)] {
+            let bad = Collected(bad);
+            let (line, metrics) = one(|logger| {
+                log::info!(logger: logger, before = 1, bad:serde = bad, after = 2; "kept");
+            });
+            costs_only_itself(&line, &metrics, marker);
+        }
+    }
+
+    #[test]
+    fn a_value_that_can_be_serialized_only_once_is_written() {
+        struct Once(std::cell::Cell<Option<Vec<u32>>>);
+        impl Serialize for Once {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self.0.take() {
+                    Some(list) => serializer.collect_seq(list),
+                    None => Err(S::Error::custom("the second time")),
+                }
+            }
+        }
+        let list = Once(std::cell::Cell::new(Some(vec![1, 2])));
+        let (line, metrics) = one(|logger| log::info!(logger: logger, list:serde = list; "once"));
+        assert_eq!((&line["list"], metrics.format_errors), (&json!([1, 2]), 0));
+    }
+
+    #[test]
+    fn a_secret_at_the_top_is_not_looked_at() {
+        let secret = Deep(0, Some(Bad::Panics));
+        let (line, metrics) = one_of(LogBuilder::redact_defaults, |logger| {
+            log::info!(logger: logger, before = 1, password:serde = secret, after = 2; "kept");
+        });
+        assert_eq!((&line["password"], &line["after"]), (&json!(REDACTED), &json!(2)));
+        assert_eq!(metrics.format_errors, 0);
+    }
+
+    /// What serde_json makes of a number of any length and of a `RawValue`.
+    struct Private(&'static str, &'static str);
+
+    impl Serialize for Private {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let mut fields = serializer.serialize_struct(self.0, 1)?;
+            fields.serialize_field(self.0, self.1)?;
+            fields.end()
+        }
+    }
+
+    /// With `sval` on besides they were objects with these names as keys.
+    #[test]
+    fn the_private_types_of_serde_json_are_what_they_stand_for() {
+        let number = |text| Private("$serde_json::private::Number", text);
+        let raw = |text| Private("$serde_json::private::RawValue", text);
+        let (line, metrics) = one_of(LogBuilder::redact_defaults, |logger| {
+            log::info!(logger: logger,
+                top:serde = number("0.25"), list:serde = [number("7"), number("1e-400")],
+                body:serde = raw(r#"{"user": "ann", "password": "canary"}"#),
+                bodies:serde = [raw("[1,\n2]"), raw("[1")]; "private");
+        });
+        assert_eq!((&line["top"], &line["list"]), (&json!(0.25), &json!([7, "1e-400"])));
+        assert_eq!(line["body"], json!({"user": "ann", "password": REDACTED}));
+        assert_eq!(line["bodies"], json!([[1, 2], "[1"]));
+        assert_eq!(metrics.format_errors, 0);
+    }
+
+    #[test]
+    fn a_chain_of_some_ends_before_the_stack_does() {
+        struct Chain(u32);
+        impl Serialize for Chain {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self.0 {
+                    0 => serializer.serialize_unit(),
+                    left => serializer.serialize_some(&Chain(left - 1)),
+                }
+            }
+        }
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, before = 1, bad:serde = Chain(50_000_000), after = 2; "m");
+        });
+        costs_only_itself(&line, &metrics, TOO_DEEP);
+    }
+
+    #[test]
+    fn the_schema_that_leaves_out_what_is_nothing_leaves_it_out() {
+        let (line, _) = one_of(
+            |builder| builder.schema(Schema::Tracing),
+            |logger| log::info!(logger: logger, a:serde = None::<u64>, b:serde = (); "m"),
+        );
+        let fields = line["fields"].as_object().unwrap();
+        assert_eq!(fields.keys().collect::<Vec<_>>(), ["message"]);
     }
 
     #[test]
@@ -350,6 +489,65 @@ mod sval {
             );
             assert_eq!(metrics.format_errors, 1);
         }
+    }
+
+    #[test]
+    fn a_value_that_fails_or_panics_at_once_costs_only_itself() {
+        for (bad, marker) in [(Bad::Fails, FORMAT_ERROR), (Bad::Panics, FORMAT_PANIC)] {
+            let bad = Deep(0, Some(bad));
+            let (line, metrics) = one(|logger| {
+                log::info!(logger: logger, before = 1, bad:sval = bad, after = 2; "kept");
+            });
+            costs_only_itself(&line, &metrics, marker);
+        }
+    }
+
+    /// It came as two fields: `"bad":1,"bad_":"<format_error>"`.
+    #[test]
+    fn a_value_that_fails_after_a_number_is_replaced_whole() {
+        struct Late;
+        impl ::sval::Value for Late {
+            fn stream<'sval, S: Stream<'sval> + ?Sized>(&'sval self, stream: &mut S) -> Result {
+                stream.u64(1)?;
+                ::sval::error()
+            }
+        }
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, before = 1, bad:sval = Late, after = 2; "kept");
+        });
+        costs_only_itself(&line, &metrics, FORMAT_ERROR);
+    }
+
+    /// At the top it came as its number alone.
+    #[test]
+    fn a_variant_keeps_its_name_at_the_top_as_inside() {
+        struct Refund;
+        impl ::sval::Value for Refund {
+            fn stream<'sval, S: Stream<'sval> + ?Sized>(&'sval self, stream: &mut S) -> Result {
+                let (name, label) = (::sval::Label::new("Payment"), ::sval::Label::new("Refund"));
+                stream.enum_begin(None, Some(&name), None)?;
+                stream.tagged_begin(None, Some(&label), None)?;
+                stream.u64(5)?;
+                stream.tagged_end(None, Some(&label), None)?;
+                stream.enum_end(None, Some(&name), None)
+            }
+        }
+        let (line, metrics) = one(|logger| {
+            log::info!(logger: logger, top:sval = Refund, list:sval = [Refund]; "m");
+        });
+        let refund = json!({"Refund": 5});
+        assert_eq!((&line["top"], &line["list"]), (&refund, &json!([refund])));
+        assert_eq!(metrics.format_errors, 0);
+    }
+
+    #[test]
+    fn a_secret_at_the_top_is_not_looked_at() {
+        let secret = Deep(0, Some(Bad::Panics));
+        let (line, metrics) = one_of(LogBuilder::redact_defaults, |logger| {
+            log::info!(logger: logger, before = 1, password:sval = secret, after = 2; "kept");
+        });
+        assert_eq!((&line["password"], &line["after"]), (&json!(REDACTED), &json!(2)));
+        assert_eq!(metrics.format_errors, 0);
     }
 
     #[test]

@@ -205,6 +205,22 @@ impl Members {
         }
     }
 
+    /// Takes a member back whose key is written and whose value is not to be.
+    #[cold]
+    #[cfg(any(feature = "serde", feature = "sval"))]
+    pub(super) fn take_back(&mut self, name: Name<'_>, open: &Open) {
+        self.out.roll_back(open.mark);
+        if open.added {
+            self.keys.pop();
+        }
+        if open.target == Target::Message {
+            self.message_done = false;
+        }
+        if let Name::Ready(key) = name {
+            self.written &= !key.bit;
+        }
+    }
+
     /// Writes the key of a member.
     pub(super) fn open<'n>(
         &mut self,

@@ -20,6 +20,19 @@ use super::redact::REDACTED;
 use super::schema::{Options, Rules};
 use super::value::{self, FORMAT_ERROR};
 
+#[cfg(any(feature = "serde", feature = "sval"))]
+mod text;
+
+/// The name under which serde_json hides numbers of any length, with its feature
+/// `arbitrary_precision`; the text of the number is the only field.
+#[cfg(any(feature = "serde", feature = "sval"))]
+pub(super) const PRIVATE_NUMBER: &str = "$serde_json::private::Number";
+
+/// The name under which serde_json hides JSON that is text already, a `RawValue`; the text is the
+/// only field.
+#[cfg(any(feature = "serde", feature = "sval"))]
+pub(super) const PRIVATE_RAW: &str = "$serde_json::private::RawValue";
+
 /// Stands in the place of a value in which more than 64 arrays and objects lie one in the other; in
 /// [`Schema::Otel`](super::Schema::Otel) more than 24.
 pub const TOO_DEEP: &str = "<format_error: nested too deep>";
@@ -50,7 +63,8 @@ pub(super) struct Nest<'o> {
     rules: &'o Rules,
     /// Those of the rules; but a key is never typed.
     pub(super) options: Options,
-    /// The keys of each open object; entries beyond `depth` are spare.
+    /// The keys of each open object; entries beyond `depth` are spare. Empty until the first array or
+    /// object, for a scalar needs none.
     levels: Vec<Keys>,
     /// How many arrays and objects are open.
     depth: usize,
@@ -97,14 +111,11 @@ pub(super) fn write(
     rules: &Rules,
     fill: impl FnOnce(&mut Nest<'_>),
 ) -> Result<(), &'static str> {
-    // Moved out while user code runs, which may write values of its own. A panic loses the memory
-    // and nothing else.
-    let levels = SPARE.try_with(Cell::take).unwrap_or_default();
     let mut nest = Nest {
         out,
         rules,
         options: rules.options,
-        levels,
+        levels: Vec::new(),
         depth: 0,
         #[cfg(feature = "serde")]
         wrappers: 0,
@@ -118,10 +129,12 @@ pub(super) fn write(
     }
     let result = nest.failure.map_or(Ok(()), Err);
     let mut levels = nest.levels;
-    levels.truncate(KEPT_LEVELS);
-    levels.iter_mut().for_each(Keys::shrink);
-    // Where the store is torn down, the memory is dropped here.
-    let _ = SPARE.try_with(|spare| spare.set(levels));
+    if !levels.is_empty() {
+        levels.truncate(KEPT_LEVELS);
+        levels.iter_mut().for_each(Keys::shrink);
+        // Where the store is torn down, the memory is dropped here.
+        let _ = SPARE.try_with(|spare| spare.set(levels));
+    }
     result
 }
 
@@ -156,6 +169,11 @@ impl Nest<'_> {
         if index == if self.rules.options.typed { TYPED_DEPTH } else { DEPTH } {
             self.fail(TOO_DEEP);
             return None;
+        }
+        if self.levels.is_empty() {
+            // Moved out while user code runs, which may write values of its own. A panic loses the
+            // memory and nothing else.
+            self.levels = SPARE.try_with(Cell::take).unwrap_or_default();
         }
         match self.levels.get_mut(index) {
             Some(keys) => keys.clear(),
@@ -421,7 +439,13 @@ impl Nest<'_> {
             text.parse().ok().filter(|&whole| itoa::Buffer::new().format::<i128>(whole) == text);
         // At most fifteen digits beside a point or an exponent survive the way through an f64.
         let short = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
-        let float = text.parse::<f64>().ok().filter(|float| short && float.is_finite());
+        // Below the normal numbers digits get lost, in the end all of them.
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        let zero = !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+        let float = text
+            .parse::<f64>()
+            .ok()
+            .filter(|float| short && (float.is_normal() || (*float == 0.0 && zero)));
         if self.out.full() || (whole.is_none() && float.is_none()) {
             return;
         }

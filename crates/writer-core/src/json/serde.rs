@@ -1,20 +1,15 @@
 //! Any `serde::Serialize` as a value.
 
-use std::fmt;
+use std::fmt::{self, Write};
 
 use serde_core::ser::{
     Error, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
     SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::kind::Kind;
-use super::nested::{self, Element, Level, Nest};
+use super::nested::{Element, Level, Nest, PRIVATE_NUMBER, PRIVATE_RAW};
 use super::out::Mark;
 use super::value::{FORMAT_ERROR, Value};
-
-/// The name under which serde_json hides numbers of any length, with its feature
-/// `arbitrary_precision`; the text of the number is the only field.
-const NUMBER: &str = "$serde_json::private::Number";
 
 impl Value<'_> {
     /// Writes nested JSON of anything that serde can serialize; needs the feature `serde`.
@@ -31,7 +26,8 @@ impl Value<'_> {
     ///
     /// The whole value is replaced by [`FORMAT_ERROR`](super::FORMAT_ERROR) if its `Serialize`
     /// fails, also where it hides that, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and
-    /// by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in the other.
+    /// by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in the other. A
+    /// value that is nothing (`None`, `()`) is treated as by [`Value::null`].
     ///
     /// ```
     /// use writer_core::Severity;
@@ -47,12 +43,9 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"order\":{\"id\":7,\"items\":[\"tea\",\"milk\"]}}\n"));
     /// ```
     pub fn serialize<T: Serialize + ?Sized>(self, value: &T) {
-        let rules = self.rules;
-        self.guarded(Kind::Bare, |out, _| {
-            nested::write(out, rules, |nest| {
-                // A failure is kept in the nest.
-                let _ = write(nest, value);
-            })
+        self.nested(|nest| {
+            // A failure is kept in the nest.
+            let _ = write(nest, value);
         });
     }
 }
@@ -109,10 +102,33 @@ struct Compound<'n, 'o> {
     key: Option<Element>,
 }
 
-/// A struct, or a number that comes in the shape of one.
+/// A struct, or a number or JSON that comes in the shape of one.
 enum Fields<'n, 'o> {
     Object(Compound<'n, 'o>),
     Number(&'n mut Nest<'o>, Mark),
+    Raw(&'n mut Nest<'o>, Mark),
+}
+
+/// Prints what is serialized as text.
+struct Text<'v, T: ?Sized>(&'v T);
+
+impl<T: Serialize + ?Sized> fmt::Display for Text<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.serialize(f)
+    }
+}
+
+/// Writes the JSON that a value gives as text.
+fn write_raw<T: Serialize + ?Sized>(nest: &mut Nest<'_>, value: &T) -> Result<(), Failed> {
+    nest.user_code += 1;
+    let mut text = String::new();
+    if write!(text, "{}", Text(value)).is_err() {
+        nest.fail(FORMAT_ERROR);
+        return Err(Failed);
+    }
+    nest.user_code -= 1;
+    nest.json(&text);
+    Ok(())
 }
 
 impl<'n, 'o> Writer<'n, 'o> {
@@ -262,11 +278,12 @@ impl<'n, 'o> Serializer for Writer<'n, 'o> {
     }
 
     fn serialize_struct(self, name: &'static str, _len: usize) -> Result<Fields<'n, 'o>, Failed> {
-        if name == NUMBER {
-            let mark = self.0.out.mark();
-            return Ok(Fields::Number(self.0, mark));
+        let mark = self.0.out.mark();
+        match name {
+            PRIVATE_NUMBER => Ok(Fields::Number(self.0, mark)),
+            PRIVATE_RAW => Ok(Fields::Raw(self.0, mark)),
+            _ => self.open(Nest::object).map(Fields::Object),
         }
-        self.open(Nest::object).map(Fields::Object)
     }
 
     fn serialize_struct_variant(
@@ -386,18 +403,22 @@ impl SerializeStruct for Fields<'_, '_> {
                 nest.digits_to_number(*mark);
                 Ok(())
             }
+            Fields::Raw(nest, mark) => {
+                nest.out.roll_back(*mark);
+                write_raw(nest, value)
+            }
         }
     }
 
     fn end(self) -> Result<Done, Failed> {
         match self {
             Fields::Object(object) => object.done(),
-            Fields::Number(nest, mark) if nest.out.mark() == mark => {
+            Fields::Number(nest, mark) | Fields::Raw(nest, mark) if nest.out.mark() == mark => {
                 // No field came, and nothing is no JSON.
                 nest.fail(FORMAT_ERROR);
                 Err(Failed)
             }
-            Fields::Number(..) => Ok(Done(())),
+            Fields::Number(..) | Fields::Raw(..) => Ok(Done(())),
         }
     }
 }

@@ -7,8 +7,7 @@ use std::cell::Cell;
 
 use sval::{Index, Label, Result, Stream, Tag, Value as Inner, tags};
 
-use super::kind::Kind;
-use super::nested::{self, Element, Level, Nest, TOO_DEEP};
+use super::nested::{Element, Level, Nest, PRIVATE_NUMBER, PRIVATE_RAW, TOO_DEEP};
 use super::out::Mark;
 use super::value::{self, FORMAT_ERROR, Value};
 
@@ -30,7 +29,8 @@ impl Value<'_> {
     /// nested values: keys are strings and none stands twice in an object, the values of secret keys
     /// are not written, and the whole value is replaced by [`FORMAT_ERROR`] if it fails or breaks the rules of streaming, by
     /// [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and by [`TOO_DEEP`] if more than 64
-    /// arrays and objects lie one in the other.
+    /// arrays and objects lie one in the other. A value that is nothing is treated as by
+    /// [`Value::null`].
     ///
     /// ```
     /// use writer_core::Severity;
@@ -45,23 +45,20 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"item\":[\"tea\",2]}\n"));
     /// ```
     pub fn sval<V: Inner + ?Sized>(self, value: &V) {
-        let rules = self.rules;
-        self.guarded(Kind::Bare, |out, _| {
-            nested::write(out, rules, |nest| {
-                // Moved out while user code runs. A panic loses the memory and nothing else.
-                let open = SPARE.try_with(Cell::take).unwrap_or_default();
-                let mut writer = Writer { nest, open, due: true };
-                // A success counts only if one whole value came.
-                let whole = value.stream(&mut writer).is_ok();
-                if !whole || writer.due || !writer.open.is_empty() {
-                    writer.nest.fail(FORMAT_ERROR);
-                }
-                let mut open = writer.open;
+        self.nested(|nest| {
+            let mut writer = Writer { nest, open: Vec::new(), due: true };
+            // A success counts only if one whole value came.
+            let whole = value.stream(&mut writer).is_ok();
+            if !whole || writer.due || !writer.open.is_empty() {
+                writer.nest.fail(FORMAT_ERROR);
+            }
+            let mut open = writer.open;
+            if open.capacity() > 0 {
                 open.clear();
                 open.shrink_to(KEPT_OPEN);
                 // Where the store is torn down, the memory is dropped here.
                 let _ = SPARE.try_with(|spare| spare.set(open));
-            })
+            }
         });
     }
 }
@@ -83,6 +80,10 @@ enum Open {
     Wrapper,
     /// A layer around a number given as text.
     Number(Mark),
+    /// A layer around a text that holds JSON.
+    Raw,
+    /// That text.
+    RawText(String),
 }
 
 /// Which part of a member comes next.
@@ -128,6 +129,10 @@ impl<'o> Writer<'_, 'o> {
         if self.open.len() == OPEN {
             self.nest.fail(TOO_DEEP);
             return sval::error();
+        }
+        if self.open.capacity() == 0 {
+            // Moved out while user code runs. A panic loses the memory and nothing else.
+            self.open = SPARE.try_with(Cell::take).unwrap_or_default();
         }
         self.open.push(open);
         Ok(())
@@ -210,19 +215,29 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
     }
 
     fn text_begin(&mut self, _len: Option<usize>) -> Result {
+        if let Some(Open::Raw) = self.open.last() {
+            self.start()?;
+            return self.push(Open::RawText(String::new()));
+        }
         let mark = self.quote()?;
         self.push(Open::Text(mark))
     }
 
     fn text_fragment_computed(&mut self, fragment: &str) -> Result {
-        let Some(Open::Text(_)) = self.open.last() else { return self.wrong() };
-        self.nest.out.escaped(fragment);
+        match self.open.last_mut() {
+            Some(Open::Text(_)) => self.nest.out.escaped(fragment),
+            Some(Open::RawText(text)) => text.push_str(fragment),
+            _ => return self.wrong(),
+        }
         Ok(())
     }
 
     fn text_end(&mut self) -> Result {
-        let Open::Text(mark) = self.pop()? else { return self.wrong() };
-        self.nest.end_string(mark);
+        match self.pop()? {
+            Open::Text(mark) => self.nest.end_string(mark),
+            Open::RawText(text) => self.nest.json(&text),
+            _ => return self.wrong(),
+        }
         Ok(())
     }
 
@@ -309,6 +324,52 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
         Ok(())
     }
 
+    /// Where both features are on, `log` translates what comes from serde, with the names that are
+    /// private to serde_json.
+    fn record_begin(
+        &mut self,
+        tag: Option<&Tag>,
+        label: Option<&Label>,
+        index: Option<&Index>,
+        len: Option<usize>,
+    ) -> Result {
+        let private = match label.map(Label::as_str) {
+            Some(PRIVATE_NUMBER) => Open::Number(self.nest.out.mark()),
+            Some(PRIVATE_RAW) => Open::Raw,
+            _ => return sval::default_stream::record_begin(self, tag, label, index, len),
+        };
+        if self.nest.failed() || !self.due {
+            return self.wrong();
+        }
+        self.push(private)
+    }
+
+    fn record_value_begin(&mut self, tag: Option<&Tag>, label: &Label) -> Result {
+        match self.open.last() {
+            Some(Open::Number(_) | Open::Raw) if self.due => Ok(()),
+            _ => sval::default_stream::record_value_begin(self, tag, label),
+        }
+    }
+
+    fn record_value_end(&mut self, tag: Option<&Tag>, label: &Label) -> Result {
+        match self.open.last() {
+            Some(Open::Number(_) | Open::Raw) if !self.due => Ok(()),
+            _ => sval::default_stream::record_value_end(self, tag, label),
+        }
+    }
+
+    fn record_end(
+        &mut self,
+        tag: Option<&Tag>,
+        label: Option<&Label>,
+        index: Option<&Index>,
+    ) -> Result {
+        match self.open.last() {
+            Some(Open::Number(_) | Open::Raw) => self.tagged_end(tag, label, index),
+            _ => sval::default_stream::record_end(self, tag, label, index),
+        }
+    }
+
     fn enum_begin(
         &mut self,
         _tag: Option<&Tag>,
@@ -365,7 +426,7 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
                 self.nest.close(&level);
             }
             Open::Number(mark) => self.nest.digits_to_number(mark),
-            Open::Wrapper => {}
+            Open::Wrapper | Open::Raw => {}
             _ => return self.wrong(),
         }
         Ok(())

@@ -12,6 +12,8 @@ use super::escape;
 use super::kind::Kind;
 use super::members::{Members, Open};
 use super::name::Name;
+#[cfg(any(feature = "serde", feature = "sval"))]
+use super::nested::{self, Nest};
 use super::out::{Mark, Out};
 use super::redact::REDACTED;
 use super::schema::{Options, Rules};
@@ -268,7 +270,34 @@ impl Value<'_> {
         kind: Kind,
         write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>,
     ) {
-        let Some((value, open, options)) = self.begin() else { return };
+        if let Some((value, open, _)) = self.attempt(kind, write) {
+            value.members.close(open, value.rules);
+        }
+    }
+
+    /// Writes a value that may have arrays and objects inside, by user code as [`Value::guarded`].
+    /// One that turns out to be nothing is treated as by [`Value::null`].
+    #[cfg(any(feature = "serde", feature = "sval"))]
+    pub(super) fn nested(self, fill: impl FnOnce(&mut Nest<'_>)) {
+        let rules = self.rules;
+        let write = |out: &mut Out, _| nested::write(out, rules, fill);
+        let Some((value, open, mark)) = self.attempt(Kind::Bare, write) else { return };
+        let members = value.members;
+        if rules.options.no_null && members.out.buf.get(mark.len()..) == Some(b"null") {
+            members.take_back(value.name, &open);
+        } else {
+            members.close(open, rules);
+        }
+    }
+
+    /// Writes a value up to its end, or a marker for it; the mark is where it begins.
+    #[inline(always)]
+    fn attempt(
+        self,
+        kind: Kind,
+        write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>,
+    ) -> Option<(Self, Open, Mark)> {
+        let (value, open, options) = self.begin()?;
         let out = &mut value.members.out;
         let mark = out.mark();
         // Unwind safety: all that a panic can leave half done is taken back below.
@@ -276,7 +305,22 @@ impl Value<'_> {
         if let Some(marker) = failure(catch_unwind(AssertUnwindSafe(call))) {
             value.members.replace_failed(mark, marker, options);
         }
-        value.members.close(open, value.rules);
+        Some((value, open, mark))
+    }
+
+    /// Whether the value is not to be written, nor to be looked at.
+    #[doc(hidden)]
+    #[inline]
+    pub fn is_secret(&self) -> bool {
+        self.rules.redact.is_some() && self.name.is_secret(self.rules)
+    }
+
+    /// Writes the marker of a value that panicked before this crate could catch it.
+    #[doc(hidden)]
+    #[cold]
+    pub fn panicked(self, payload: Box<dyn Any + Send>) {
+        discard_payload(payload);
+        self.guarded(Kind::Bare, |_, _| Err(FORMAT_PANIC));
     }
 }
 

@@ -262,6 +262,97 @@ fn a_number_of_any_length_stays_a_number_where_readers_can_hold_it() {
     assert!(line.ends_with(expected), "{line}");
 }
 
+struct Raw(String);
+by!(Raw(this, s): {
+    let mut raw = s.serialize_struct("$serde_json::private::RawValue", 1)?;
+    raw.serialize_field("$serde_json::private::RawValue", &this.0)?;
+    raw.end()
+});
+
+fn raw(text: &str) -> Raw {
+    Raw(text.to_owned())
+}
+
+#[test]
+fn json_given_as_text_is_nested_json() {
+    let line = text(&Format::default(), |record| {
+        record.field("n").serialize(&[
+            raw(
+                " { \"a\" : [ 1 , -2.50e1 , true , false , null , \"\u{2028}\" ] ,\n\"b\" : { } } ",
+            ),
+            raw(r#"{"k":1,"\u006b":2}"#),
+            raw(r#""\ud83d\ude00\ud800x\/\n\\""#),
+            raw("1e-400"),
+            raw("[]"),
+        ]);
+    });
+    let expected = concat!(
+        r#""n":[{"a":[1,-25.0,true,false,null,"\u2028"],"b":{}},"#,
+        r#"{"k":1,"k_":2},"😀�x/\n\\","1e-400",[]]}"#
+    );
+    assert!(line.ends_with(expected), "{line}");
+}
+
+#[test]
+fn text_that_claims_to_be_json_and_is_not_is_a_string() {
+    for wrong in [
+        "",
+        " ",
+        "x",
+        "nul",
+        "1 2",
+        "[1",
+        "[1,]",
+        "[,1]",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{1:2}",
+        "{\"a\":1,}",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "-",
+        "\"",
+        "\"\n\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\é\"",
+        "1}\n{\"forged\":2",
+        "\"\\\"",
+    ] {
+        assert_eq!(nested(&[raw(wrong)]), json!([wrong]));
+    }
+    let deep = "[".repeat(100_000);
+    assert_eq!(nested(&raw(&deep)), TOO_DEEP);
+    let sixty = format!("{}{}", "[".repeat(60), "]".repeat(60));
+    assert_eq!(nested(&raw(&sixty)).to_string(), sixty);
+    assert_eq!(nested(&[[[[[raw(&sixty)]]]]]), TOO_DEEP);
+}
+
+#[test]
+fn a_secret_in_json_given_as_text_is_not_written() {
+    let format = Format::builder().redact_defaults().build().unwrap();
+    let line = text(&format, |record| {
+        let body = r#"{"user":"ann", "pass\u0077ord" : {"a":["canary"]}, "after": [{"token":1}]}"#;
+        record.field("n").serialize(&[raw(body)]);
+    });
+    let expected = r#"{"user":"ann","password":"[redacted]","after":[{"token":"[redacted]"}]}]}"#;
+    assert!(line.ends_with(expected), "{line}");
+}
+
+/// They came as `0.0`, `5e-324` and `1.2347e-320`.
+#[test]
+fn a_number_too_small_for_readers_is_a_string() {
+    let line = text(&Format::default(), |record| {
+        let numbers = ["1e-400", "3e-324", "1.234567e-320", "-1e-400", "1e-300", "0.00", "-0e-400"];
+        record.field("n").serialize(&numbers.map(Number));
+    });
+    let expected = r#""n":["1e-400","3e-324","1.234567e-320","-1e-400",1e-300,0.0,-0.0]}"#;
+    assert!(line.ends_with(expected), "{line}");
+}
+
 /// Logs from inside.
 struct Logs;
 by!(Logs(_this, s): s.collect_seq([nested(&Keys), nested(&json!([1]))]));
@@ -304,11 +395,18 @@ proptest! {
     }
 
     #[test]
+    fn every_tree_given_as_text_reads_back_equal(tree in tree()) {
+        prop_assert_eq!(&nested(&raw(&tree.to_string())), &tree);
+        prop_assert_eq!(nested(&raw(&format!("{tree:#}"))), tree);
+    }
+
+    #[test]
     fn every_cut_tree_is_valid(tree in tree(), size in 0usize..4096, bytes in 4096usize..5000) {
         let fill = |record: &mut crate::json::Record<'_>| {
             record.message().str(&"x".repeat(size));
             record.field("a").serialize(&(&tree, BTreeMap::from([((1, "é"), &tree)])));
             record.field("b").serialize(&[&tree, &tree]);
+            record.field("c").serialize(&[raw(&tree.to_string())]);
         };
         let format = Format::builder().max_record_bytes(bytes).build().unwrap();
         let cut = encode(&format, fill);
