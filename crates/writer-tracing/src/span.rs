@@ -185,6 +185,7 @@ impl Node {
         sum
     }
 
+    #[inline]
     pub(crate) fn closed(&self) -> bool {
         // The registry hands out the id again only after the mark is set; that orders the two.
         self.closed.load(Ordering::Relaxed)
