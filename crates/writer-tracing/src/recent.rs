@@ -10,7 +10,7 @@ use crate::layer::JsonLayer;
 use crate::span::Node;
 
 thread_local! {
-    /// By the number of the layer and the id of the span.
+    /// By the place of the layer and the id of the span.
     static RECENT: Slots<Recent, 16> = const { Slots::new() };
 }
 
@@ -26,17 +26,25 @@ pub(crate) struct Recent {
 }
 
 impl JsonLayer {
+    /// Where the layer is, by which threads remember what it keeps: where a `reload` has moved it to
+    /// another subscriber, the same id is another span.
+    #[inline]
+    fn place(&self) -> u64 {
+        std::ptr::from_ref(self).addr() as u64
+    }
+
     /// What this thread remembers of a span, taken out of its place.
     #[inline]
     pub(crate) fn take_recent(&self, id: &Id) -> Option<Recent> {
-        let recent = RECENT.try_with(|slots| slots.take(self.id, id.into_u64()));
-        recent.ok().flatten().filter(|recent| !recent.node.closed())
+        let recent = RECENT.try_with(|slots| slots.take(self.place(), id.into_u64()));
+        // Another layer may have been in this place before.
+        recent.ok().flatten().filter(|recent| recent.node.is_of(self.id) && !recent.node.closed())
     }
 
     /// Has this thread remember a span. Where the thread's values are gone, it is looked up each time.
     #[inline]
     pub(crate) fn put_recent(&self, id: &Id, recent: Recent) {
-        let _ = RECENT.try_with(|slots| slots.put(self.id, id.into_u64(), recent));
+        let _ = RECENT.try_with(|slots| slots.put(self.place(), id.into_u64(), recent));
     }
 
     /// The same, for a span in which nothing was logged as it is now.

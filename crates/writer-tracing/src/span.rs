@@ -61,6 +61,12 @@ impl Node {
         }
     }
 
+    /// Whether it is what this layer keeps of its span.
+    #[inline]
+    pub(crate) fn is_of(&self, layer: u64) -> bool {
+        self.layer == layer
+    }
+
     /// Whether it is of the process that this one was forked off from.
     pub(crate) fn is_inherited(&self) -> bool {
         self.process != writer_core::forks()
