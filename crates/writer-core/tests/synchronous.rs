@@ -6,7 +6,7 @@ mod common;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -496,6 +496,43 @@ fn a_sink_that_sends_does_not_deadlock() {
         assert_eq!((m.written, m.rejected), (1, 1));
     });
     assert_eq!(*answers.lock().unwrap(), [true, true, true]);
+}
+
+/// Sends to another writer in the middle of its own write, and gives each answer away.
+struct Passing {
+    to: Arc<OnceLock<Writer>>,
+    answers: mpsc::Sender<Result<bool, SendError>>,
+}
+
+impl Sink for Passing {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        // Whether anybody is left to hear it does not matter.
+        let _ = self.answers.send(self.to.wait().send("from the sink of another"));
+        Ok(lines.len())
+    }
+}
+
+#[test]
+fn a_worker_does_not_wait_for_itself_behind_the_sink_of_a_second_writer() {
+    let (first, second): (Arc<OnceLock<Writer>>, Arc<OnceLock<Writer>>) = Default::default();
+    let (to_second, of_first) = mpsc::channel();
+    let (to_first, of_second) = mpsc::channel();
+    let sink = Passing { to: Arc::clone(&second), answers: to_second };
+    let (with_worker, guard) =
+        Writer::to(sink).queue_policy(QueuePolicy::Block).max_queue_size(1).build().unwrap();
+    let sink = Passing { to: Arc::clone(&first), answers: to_first };
+    let (without, _guard) = Writer::to(sink).synchronous(true).build().unwrap();
+    first.set(with_worker.clone()).unwrap();
+    in_time(move || {
+        with_worker.send("taken").unwrap();
+        // The worker is in its sink until there is a second writer: the queue is full then.
+        eventually("the worker takes the line", || with_worker.metrics().queue_len == 0);
+        with_worker.send("fills the queue").unwrap();
+        second.set(without).unwrap();
+        assert_eq!(of_second.recv(), Ok(Err(SendError::WouldBlock)));
+        assert_eq!(of_first.recv(), Ok(Ok(true)));
+        drop(guard);
+    });
 }
 
 /// Sends whatever it is called for.

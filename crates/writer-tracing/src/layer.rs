@@ -10,14 +10,13 @@ use tracing_core::{Event, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
-use writer_core::json::{
-    Encoded, EncodedSpan, Format, Meta, Record, SpanLines, SpanList, SpanMoment,
-};
-use writer_core::{Slots, Writer};
+use writer_core::Writer;
+use writer_core::json::{Encoded, EncodedSpan, Format, Meta, Record, SpanLines, SpanMoment};
 
 use crate::log_record::{self, LogFields};
 #[cfg(feature = "opentelemetry")]
 use crate::opentelemetry::Traces;
+use crate::recent::Recent;
 use crate::site::{Site, Sites, plain_name, severity};
 use crate::span::{Node, Nodes};
 use crate::span_events::{SpanEvents, Times};
@@ -25,17 +24,6 @@ use crate::visit::{EventFields, SpanFields};
 
 /// Tells layers apart, in the extensions of spans and in the caches of threads. Never used twice.
 static NEXT_LAYER: AtomicU64 = AtomicU64::new(0);
-
-thread_local! {
-    static RECENT: Slots<Recent, 16> = const { Slots::new() };
-}
-
-/// A span that this thread has logged in.
-struct Recent {
-    node: Arc<Node>,
-    stamp: u64,
-    list: Arc<SpanList>,
-}
 
 /// A layer that writes every event as one line of JSON; made by [`layer`](crate::layer()),
 /// [`builder`](crate::builder()) or [`on`](crate::on).
@@ -155,12 +143,30 @@ impl JsonLayer {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        if let Some(span) = ctx.span(id)
+        if let Some(node) = self.remembered(id)
+            && !self.lacks_trace(&node)
+        {
+            node.times(step);
+        } else if let Some(span) = ctx.span(id)
             && let Some(node) = self.known(&span)
         {
             node.times(step);
             #[cfg(feature = "opentelemetry")]
             self.learn_trace(&span, &node);
+            self.remember(id, node);
+        }
+    }
+
+    /// Has this thread remember a span that it enters.
+    #[cold]
+    fn meet<S>(&self, id: &Id, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        if let Some(span) = ctx.span(id)
+            && let Some(node) = self.known(&span)
+        {
+            self.remember(id, node);
         }
     }
 
@@ -198,19 +204,47 @@ impl JsonLayer {
         };
         // The thread may remember a span only if this layer may see it, so no filter is passed by.
         // If it may not see the current one, it may see another around it, found below.
-        if let Some(key) = id.map(Id::into_u64)
-            && let Ok(Some(recent)) = RECENT.try_with(|recent| recent.take(self.id, key))
-            && !recent.node.closed()
-            && recent.node.stamp() == recent.stamp
+        if let Some(id) = id
+            && let Some(mut recent) = self.take_recent(id)
         {
-            record.span_list(&recent.list);
-            // It was there a moment ago; without it the list is looked up each time.
-            let _ = RECENT.try_with(|slots| slots.put(self.id, key, recent));
-            return;
+            let fresh = match &recent.list {
+                Some((stamp, list)) if recent.node.stamp() == *stamp => {
+                    record.span_list(list);
+                    true
+                }
+                _ => self.renew_list(&mut recent, record),
+            };
+            if fresh {
+                return self.put_recent(id, recent);
+            }
         }
         if let Some(span) = ctx.event_span(event) {
             self.spans_of(&span, record);
         }
+    }
+
+    /// Gives the record the spans as they are now; false if more must be asked than what the thread
+    /// remembers.
+    #[cold]
+    fn renew_list(&self, recent: &mut Recent, record: &mut Record<'_>) -> bool {
+        if recent.node.is_inherited() || self.lacks_trace(&recent.node) {
+            return false;
+        }
+        let (stamp, list, keep) = recent.node.list();
+        record.span_list(&list);
+        recent.list = keep.then_some((stamp, list));
+        true
+    }
+
+    /// Whether a line should show where OpenTelemetry has the span, and that is not known.
+    #[cfg(feature = "opentelemetry")]
+    fn lacks_trace(&self, node: &Node) -> bool {
+        self.format.shows_trace() && !node.has_trace()
+    }
+
+    #[cfg(not(feature = "opentelemetry"))]
+    fn lacks_trace(&self, _node: &Node) -> bool {
+        false
     }
 
     #[cold]
@@ -220,11 +254,8 @@ impl JsonLayer {
         self.learn_trace(span, &node);
         let (stamp, list, keep) = node.list();
         record.span_list(&list);
-        if keep {
-            let key = span.id().into_u64();
-            // Where the thread's values are gone, the list is looked up each time.
-            let _ = RECENT.try_with(|slots| slots.put(self.id, key, Recent { node, stamp, list }));
-        }
+        let recent = Recent { node, list: keep.then_some((stamp, list)) };
+        self.put_recent(&span.id(), recent);
     }
 
     /// What this layer keeps of a span. A span from before the layer was there has only its name.
@@ -319,18 +350,21 @@ where
         }
         self.contain(|| {
             let Some(span) = ctx.span(id) else { return };
-            let parent = span.parent().map(|parent| self.node(&parent));
+            // The user's code that another layer runs may be what begins this span: see `Recent`.
+            let parent = span
+                .parent()
+                .map(|parent| self.remembered(&parent.id()).unwrap_or_else(|| self.node(&parent)));
             let mut encoded = self.encoded(span.name(), parent.as_deref());
             // The user's code runs here, while nothing is locked.
             attributes.record(&mut SpanFields(&mut encoded));
             self.writer.note_record(u64::from(encoded.take_format_errors()), false);
             let mut node = Node::new(self.id, encoded, parent);
-            if self.span_events.is_none() {
-                self.begin(&span, node);
-                return;
+            if self.span_events.is_some() {
+                node.measure();
             }
-            node.measure();
             let node = self.begin(&span, node);
+            // Whoever begins a span mostly enters it.
+            self.remember(id, Arc::clone(&node));
             if let Some((SpanEvents::NewAndClose, lines)) = &self.span_events {
                 self.span_line(lines, span.metadata(), &node, SpanMoment::New);
             }
@@ -349,13 +383,22 @@ where
             self.writer.note_record(u64::from(newer.take_format_errors()), false);
             let fields = span.metadata().fields();
             let names = fields.iter().map(|field| (field.index() as u32, plain_name(field.name())));
-            self.node(&span).update(&newer, names);
+            let node = self.node(&span);
+            node.update(&newer, names);
+            // For what the values log when the layers after this one format them.
+            self.remember(id, node);
         });
     }
 
     fn on_enter(&self, id: &Id, ctx: Context<'_, S>) {
-        if self.span_events.is_some() && !self.writer.is_left_behind() {
-            self.contain(|| self.measured(id, &ctx, Times::enter));
+        if self.span_events.is_some() {
+            if !self.writer.is_left_behind() {
+                self.contain(|| self.measured(id, &ctx, Times::enter));
+            }
+        } else if let Some(recent) = self.take_recent(id) {
+            self.put_recent(id, recent);
+        } else if !self.writer.is_left_behind() {
+            self.contain(|| self.meet(id, &ctx));
         }
     }
 

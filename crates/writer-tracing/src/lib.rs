@@ -38,6 +38,14 @@
 //! With [`LayerBuilder::span_events`] a span has lines of its own when it begins and when it closes,
 //! the latter with its times as numbers.
 //!
+//! # Values that log
+//!
+//! The `Display` of a value may log. If it is recorded in a span, let this layer be added before `fmt`,
+//! as in `registry().with(json).with(fmt)`: `fmt` formats it under the registry's lock on that span,
+//! and an event of the value that `fmt` itself does not take would wait for the lock in a thread that
+//! has entered many other spans since, or one that never entered the span; with traces of
+//! OpenTelemetry, in either order, until the ids of the span are settled.
+//!
 //! # Features
 //!
 //! None is on by default.
@@ -108,6 +116,7 @@ mod log_record;
 mod make_writer;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
+mod recent;
 mod site;
 mod span;
 mod span_events;

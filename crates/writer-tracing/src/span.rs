@@ -61,6 +61,12 @@ impl Node {
         }
     }
 
+    /// Whether it is what this layer keeps of its span.
+    #[inline]
+    pub(crate) fn is_of(&self, layer: u64) -> bool {
+        self.layer == layer
+    }
+
     /// Whether it is of the process that this one was forked off from.
     pub(crate) fn is_inherited(&self) -> bool {
         self.process != writer_core::forks()
@@ -185,6 +191,7 @@ impl Node {
         sum
     }
 
+    #[inline]
     pub(crate) fn closed(&self) -> bool {
         // The registry hands out the id again only after the mark is set; that orders the two.
         self.closed.load(Ordering::Relaxed)

@@ -70,26 +70,29 @@ pub(crate) struct Times {
     idle: Duration,
     /// How many times it is entered now.
     entered: u32,
-    /// It was left last while the thread unwound.
+    /// It was entered last while the thread unwound: what leaves it then is not that panic.
+    unwinding: bool,
+    /// A panic left it last.
     panicked: bool,
 }
 
 impl Times {
     pub(crate) fn new() -> Self {
         let (busy, idle) = (Duration::ZERO, Duration::ZERO);
-        Times { last: Instant::now(), busy, idle, entered: 0, panicked: false }
+        Times { last: Instant::now(), busy, idle, entered: 0, unwinding: false, panicked: false }
     }
 
     pub(crate) fn enter(&mut self) {
         self.advance();
         self.entered += 1;
+        self.unwinding = thread::panicking();
         self.panicked = false;
     }
 
     pub(crate) fn exit(&mut self) {
         self.advance();
         self.entered = self.entered.saturating_sub(1);
-        self.panicked = thread::panicking();
+        self.panicked = thread::panicking() && !self.unwinding;
     }
 
     /// Busy, idle, and whether a panic has ended it.

@@ -12,7 +12,7 @@ mod support;
 use serde_json::json;
 use support::{Log, alone, read, spans};
 use tracing::level_filters::LevelFilter;
-use tracing::{debug, debug_span, info, info_span, subscriber::with_default};
+use tracing::{Dispatch, debug, debug_span, dispatcher, info, info_span, subscriber::with_default};
 use tracing_subscriber::layer::Identity;
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
@@ -123,4 +123,36 @@ fn hidden_spans_and_those_from_before_the_layer_have_no_lines() {
     drop(guard);
     let lines = read(&log.path());
     assert!(lines.iter().all(|line| line["message"] == "x"), "{lines:?}");
+}
+
+#[test]
+fn a_layer_that_moves_to_another_subscriber_shows_the_spans_of_that() {
+    let _alone = alone();
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let (one, from) = reload::Layer::new(Some(layer));
+    let (two, to) = reload::Layer::new(None::<JsonLayer>);
+    let first = Dispatch::new(Registry::default().with(one));
+    let second = Dispatch::new(Registry::default().with(two).with(other()));
+    let open = dispatcher::with_default(&first, || {
+        let open = info_span!("a", of = "first");
+        open.in_scope(|| info!("x"));
+        open
+    });
+    // One span of each subscriber, with the same id.
+    let before = dispatcher::with_default(&second, || info_span!("b", of = "second"));
+    assert_eq!(open.id(), before.id());
+    let mut moved = None;
+    from.modify(|layer| moved = layer.take()).unwrap();
+    to.modify(|layer| *layer = moved.take()).unwrap();
+    dispatcher::with_default(&second, || {
+        before.in_scope(|| info!("x"));
+        drop(before);
+        info_span!("c", of = "second").in_scope(|| info!("x"));
+    });
+    drop((open, guard));
+    let seen: Vec<_> = read(&log.path()).iter().map(spans).collect();
+    let expected =
+        [r#"[{"name":"a","of":"first"}]"#, r#"[{"name":"b"}]"#, r#"[{"name":"c","of":"second"}]"#];
+    assert_eq!(seen, expected);
 }

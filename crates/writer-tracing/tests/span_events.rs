@@ -201,6 +201,33 @@ fn a_task_fails_by_a_panic_or_an_error_field() {
     assert_eq!(states, ["failed", "failed", "succeeded", "succeeded"]);
 }
 
+/// Works in a span of its own while it is dropped, and in one that was there before.
+struct Cleanup(Span);
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        info_span!("cleanup").in_scope(|| info!("cleaning"));
+        self.0.in_scope(|| ());
+    }
+}
+
+#[test]
+fn a_span_that_ends_well_while_a_panic_unwinds_has_succeeded() {
+    let lines = logxpy(|| {
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let _failing = info_span!("failing").entered();
+            let _cleanup = Cleanup(info_span!("before"));
+            panic!("unwinds");
+        }));
+        assert!(unwound.is_err());
+    });
+    let closed = lines.iter().filter(|line| line.contains_key("dur"));
+    let states: Vec<_> = closed
+        .map(|line| format!("{} {}", line["at"].as_str().unwrap(), line["st"].as_str().unwrap()))
+        .collect();
+    assert_eq!(states, ["cleanup succeeded", "before succeeded", "failing failed"]);
+}
+
 #[test]
 fn every_schema_has_the_lines() {
     for schema in [Schema::Tracing, Schema::Ecs, Schema::Otel, Schema::Gcp, Schema::Bunyan] {

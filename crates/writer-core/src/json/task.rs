@@ -2,9 +2,10 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
-use std::process;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use crate::process;
 
 /// How long the places of a task's tree may get, in bytes. A span deeper than that shares the place
 /// of its parent.
@@ -80,10 +81,40 @@ impl Task {
     }
 }
 
+/// The tasks of all records outside spans, in one process. A forked child has tasks of its own.
+///
+/// What is set is made before, because a thread that forks meanwhile would have a child in which nobody
+/// can set it: that leaves a few nanoseconds, and those only in a process that is a child itself, for
+/// the tasks of the first are set while its formats are built.
+struct Outside {
+    ids: [OnceLock<Box<str>>; 2],
+    in_child: OnceLock<Box<Outside>>,
+}
+
+impl Outside {
+    const fn new() -> Self {
+        Outside { ids: [const { OnceLock::new() }; 2], in_child: OnceLock::new() }
+    }
+
+    fn here() -> &'static Self {
+        static OUTSIDE: Outside = Outside::new();
+        let next = |outside: &'static Outside, _| {
+            &**get_or_set(&outside.in_child, || Box::new(Outside::new()))
+        };
+        (0..process::forks()).fold(&OUTSIDE, next)
+    }
+}
+
+fn get_or_set<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
+    cell.get().unwrap_or_else(|| {
+        let made = make();
+        cell.get_or_init(|| made)
+    })
+}
+
 /// The task of all records outside spans.
 pub(super) fn process_id(ids: TaskIds) -> &'static str {
-    static IDS: [OnceLock<Box<str>>; 2] = [const { OnceLock::new() }; 2];
-    IDS[ids as usize].get_or_init(|| ids.next())
+    get_or_set::<Box<str>>(&Outside::here().ids[ids as usize], || ids.next())
 }
 
 /// Counts the tasks of the process, from 1.
@@ -93,7 +124,7 @@ fn next_number() -> u64 {
 }
 
 fn next_short() -> Box<str> {
-    let pid = u64::from(process::id() % (62 * 62));
+    let pid = u64::from(std::process::id() % (62 * 62));
     let mut id = String::new();
     id.push(digit(pid / 62));
     id.push(digit(pid % 62));
@@ -112,11 +143,11 @@ fn next_short() -> Box<str> {
 
 /// The random bits are a keyed hash (std's SipHash) of process and number under the 128-bit key that
 /// std takes from the system's randomness: two processes differ by their keys, two tasks of one by
-/// the number, a forked child by its process id. For a name that is enough, and spares a dependency.
+/// the number, a forked child by its process id. The key is the thread's, for one of the process would
+/// need a lock, which a forked child may find taken. For a name that is enough, and spares a dependency.
 fn next_uuid() -> Box<str> {
-    static KEY: OnceLock<RandomState> = OnceLock::new();
-    let (key, number) = (KEY.get_or_init(RandomState::new), next_number());
-    let half = |half: u8| u128::from(key.hash_one((process::id(), number, half)));
+    let (key, number) = (RandomState::new(), next_number());
+    let half = |half: u8| u128::from(key.hash_one((std::process::id(), number, half)));
     // Sections 4.1 and 4.2 of the RFC: variant 10 and version 4 in place of six bits.
     const FIXED: u128 = 0xF000_C000_0000_0000_0000;
     let bits = (half(0) << 64 | half(1)) & !FIXED | 0x4000_8000_0000_0000_0000;

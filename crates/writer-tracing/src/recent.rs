@@ -1,0 +1,62 @@
+//! Which spans a thread has met lately.
+
+use std::sync::Arc;
+
+use tracing_core::span::Id;
+use writer_core::Slots;
+use writer_core::json::SpanList;
+
+use crate::layer::JsonLayer;
+use crate::span::Node;
+
+thread_local! {
+    /// By the place of the layer and the id of the span.
+    static RECENT: Slots<Recent, 16> = const { Slots::new() };
+}
+
+/// A span that this thread has begun, entered, changed or logged in.
+///
+/// It spares a look into the registry, and not for the time alone: while another layer formats a value
+/// for a span, it may hold the registry's lock around what layers keep of that span. If the value logs
+/// then, in that span or in one inside, this thread must not wait for the lock.
+pub(crate) struct Recent {
+    pub(crate) node: Arc<Node>,
+    /// The list of the spans, once something was logged, with its stamp.
+    pub(crate) list: Option<(u64, Arc<SpanList>)>,
+}
+
+impl JsonLayer {
+    /// Where the layer is, by which threads remember what it keeps: where a `reload` has moved it to
+    /// another subscriber, the same id is another span.
+    #[inline]
+    fn place(&self) -> u64 {
+        std::ptr::from_ref(self).addr() as u64
+    }
+
+    /// What this thread remembers of a span, taken out of its place.
+    #[inline]
+    pub(crate) fn take_recent(&self, id: &Id) -> Option<Recent> {
+        let recent = RECENT.try_with(|slots| slots.take(self.place(), id.into_u64()));
+        // Another layer may have been in this place before.
+        recent.ok().flatten().filter(|recent| recent.node.is_of(self.id) && !recent.node.closed())
+    }
+
+    /// Has this thread remember a span. Where the thread's values are gone, it is looked up each time.
+    #[inline]
+    pub(crate) fn put_recent(&self, id: &Id, recent: Recent) {
+        let _ = RECENT.try_with(|slots| slots.put(self.place(), id.into_u64(), recent));
+    }
+
+    /// The same, for a span in which nothing was logged as it is now.
+    pub(crate) fn remember(&self, id: &Id, node: Arc<Node>) {
+        self.put_recent(id, Recent { node, list: None });
+    }
+
+    /// What this thread remembers of a span, for use in this process.
+    pub(crate) fn remembered(&self, id: &Id) -> Option<Arc<Node>> {
+        let recent = self.take_recent(id)?;
+        let node = Arc::clone(&recent.node);
+        self.put_recent(id, recent);
+        (!node.is_inherited()).then_some(node)
+    }
+}
