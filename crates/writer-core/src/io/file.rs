@@ -81,8 +81,7 @@ impl LogFile {
     pub(super) fn replace(&mut self, new: LogFile) {
         let mut old = std::mem::replace(self, new);
         self.left = std::mem::take(&mut old.left);
-        // The folders may be those of both.
-        self.directories.append(&mut old.directories);
+        self.keep_directories(&mut old.directories);
         if self.identity.is_some() && self.identity == old.identity {
             // The same file again: what a failed sync left behind is still not on the disk.
             self.sync = std::mem::take(&mut old.sync);
@@ -101,6 +100,17 @@ impl LogFile {
         if !unlinked && old.sync.failed.is_none() {
             self.left.add(old.file);
         }
+    }
+
+    /// Takes over the folders of an older file, of those that are the same the older one: it hears of
+    /// all failures since it was opened. Each is kept once, since they stay open until somebody syncs.
+    fn keep_directories(&mut self, older: &mut Vec<File>) {
+        let same = |one: &File, other: &File| {
+            let (one, other) = (calls::metadata(one), calls::metadata(other));
+            matches!((one, other), (Ok(one), Ok(other)) if os::is_same(&one, &other))
+        };
+        self.directories.retain(|new| !older.iter().any(|old| same(old, new)));
+        self.directories.append(older);
     }
 
     /// The file itself.
