@@ -1,5 +1,6 @@
 //! An open log file, as the strategies see it.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 
@@ -90,7 +91,8 @@ impl LogFile {
         }
         // A failure leaves what others have broken as it is.
         let _ = old.append_repeat();
-        if old.unended {
+        let is_cut = |others: &Neighbours| others.is_cut(&old.file).unwrap_or(false);
+        if old.unended && !old.neighbours.as_ref().is_some_and(is_cut) {
             // Where there is no room for it, the next opening mends the line.
             let _ = old.write(b"\n");
         }
@@ -129,7 +131,8 @@ impl LogFile {
     ///
     /// # Errors
     ///
-    /// The answer of the system; `lines` are to be offered again. Interruptions are retried.
+    /// The answer of the system; `lines` are to be offered again. Interruptions are retried. Or
+    /// [`CutInLine`]: the line of which a part was taken is to be offered from its start.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
         let lines = largest_write(lines, LARGEST_WRITE);
         let Some(mut neighbours) = self.neighbours.take() else { return self.write(lines) };
@@ -141,6 +144,10 @@ impl LogFile {
     /// Appends lines to a file that others may write to as well.
     fn append_beside(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
         if self.unended && !self.broken {
+            if others.is_cut(&self.file)? {
+                self.unended = false;
+                return Err(io::Error::other(CutInLine));
+            }
             // The rest of a line belongs behind its front, whatever came between.
             let taken = self.write(lines)?;
             others.follow(&self.file);
@@ -161,7 +168,7 @@ impl LogFile {
     fn append_whole(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
         let line = first_line(lines);
         loop {
-            self.end_broken()?;
+            self.end_broken(others)?;
             let taken = self.write(lines)?;
             if !others.is_glued(&self.file, taken) {
                 return Ok(taken);
@@ -190,7 +197,7 @@ impl LogFile {
     /// As [`append_repeat`](Self::append_repeat), beside others.
     fn repeat_beside(&mut self, others: &mut Neighbours) -> io::Result<()> {
         while !self.repeat.is_empty() {
-            self.end_broken()?;
+            self.end_broken(others)?;
             let line = std::mem::take(&mut self.repeat);
             let written = match self.write(&line) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -206,10 +213,14 @@ impl LogFile {
         Ok(())
     }
 
-    /// Ends a part of a line, so that the line can be written anew.
-    fn end_broken(&mut self) -> io::Result<()> {
+    /// Ends a part of a line that is still there, so that the line can be written anew.
+    fn end_broken(&mut self, others: &Neighbours) -> io::Result<()> {
         if self.broken {
-            self.write(b"\n")?;
+            if others.is_cut(&self.file)? {
+                self.unended = false;
+            } else {
+                self.write(b"\n")?;
+            }
             self.broken = false;
         }
         Ok(())
@@ -285,6 +296,23 @@ fn largest_write(lines: &[u8], limit: usize) -> &[u8] {
 /// Whether this is how a target answers that knows no syncing.
 pub(super) fn cannot_sync(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
+/// Somebody has cut the file while a line was partly written, and its front may be gone.
+#[derive(Debug)]
+struct CutInLine;
+
+impl fmt::Display for CutInLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the file was cut inside a line, which begins anew")
+    }
+}
+
+impl std::error::Error for CutInLine {}
+
+/// Whether a write was refused because a line has to begin anew in the same file.
+pub(super) fn begins_line_anew(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<CutInLine>())
 }
 
 /// Whether syncing can still be believed.
