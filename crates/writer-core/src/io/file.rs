@@ -89,14 +89,16 @@ impl LogFile {
             self.repeat = std::mem::take(&mut old.repeat);
             return;
         }
-        // A failure leaves what others have broken as it is.
-        let _ = old.append_repeat();
+        if old.append_repeat().is_err() {
+            // The line then goes to the new file.
+            self.repeat = std::mem::take(&mut old.repeat);
+        }
         let is_cut = |others: &Neighbours| others.is_cut(&old.file).unwrap_or(false);
         if old.unended && !old.neighbours.as_ref().is_some_and(is_cut) {
             // Where there is no room for it, the next opening mends the line.
             let _ = old.write(b"\n");
         }
-        old.close();
+        lock::release(&old.file);
         // Lines without a name are gone after a loss of power, synced or not.
         let unlinked = calls::metadata(&old.file).is_ok_and(|file| os::is_unlinked(&file));
         if !unlinked && old.sync.failed.is_none() {
@@ -186,8 +188,12 @@ impl LogFile {
         }
     }
 
-    /// Writes what is to be repeated.
-    fn append_repeat(&mut self) -> io::Result<()> {
+    /// Writes what is to be repeated, if there is something.
+    ///
+    /// # Errors
+    ///
+    /// The answer of the system; the line is still to be repeated.
+    pub(super) fn append_repeat(&mut self) -> io::Result<()> {
         let Some(mut neighbours) = self.neighbours.take() else { return Ok(()) };
         let result = self.repeat_beside(&mut neighbours);
         self.neighbours = Some(neighbours);
@@ -276,8 +282,14 @@ impl LogFile {
     }
 
     /// Ends the use of the file: another writer may have it.
-    pub(super) fn close(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// As [`append_repeat`](Self::append_repeat).
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        let repeated = self.append_repeat();
         lock::release(&self.file);
+        repeated
     }
 }
 
