@@ -93,6 +93,7 @@ impl LogFile {
             // The line then goes to the new file.
             self.repeat = std::mem::take(&mut old.repeat);
         }
+        let unheard = old.sync.unheard();
         let is_cut = |others: &Neighbours| others.is_cut(&old.file).unwrap_or(false);
         if old.unended && !old.neighbours.as_ref().is_some_and(is_cut) {
             // Where there is no room for it, the next opening mends the line.
@@ -101,8 +102,12 @@ impl LogFile {
         lock::release(&old.file);
         // Lines without a name are gone after a loss of power, synced or not.
         let unlinked = calls::metadata(&old.file).is_ok_and(|file| os::is_unlinked(&file));
-        if !unlinked && old.sync.failed.is_none() {
-            self.left.add(old.file);
+        match unheard {
+            _ if unlinked => {}
+            Some(error) => self.left.note(Err(error)),
+            // Of a failure that was heard of there is no more to say.
+            None if old.sync.failed.is_some() => {}
+            None => self.left.add(old.file),
         }
     }
 
@@ -240,6 +245,7 @@ impl LogFile {
                 Ok(taken) => {
                     if let Some(last) = taken.checked_sub(1) {
                         self.unended = bytes.get(last) != Some(&b'\n');
+                        self.sync.wrote();
                     }
                     return Ok(taken);
                 }
@@ -279,6 +285,11 @@ impl LogFile {
         operation: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
         self.sync.run(operation)
+    }
+
+    /// Takes note of lines that came into the file in another way.
+    pub(super) fn wrote(&mut self) {
+        self.sync.wrote();
     }
 
     /// Ends the use of the file: another writer may have it.
@@ -334,6 +345,8 @@ pub(super) fn begins_line_anew(error: &io::Error) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct SyncState {
     failed: Option<(io::ErrorKind, String)>,
+    /// Something was written of which no sync has said yet what became of it.
+    untold: bool,
 }
 
 impl SyncState {
@@ -344,6 +357,7 @@ impl SyncState {
     /// Kind `Unsupported` when the target cannot be synced (pipes, terminals, devices), which
     /// does not stay; else the answer of the system, which does.
     pub(super) fn run(&mut self, operation: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.untold = false;
         if let Some((kind, message)) = &self.failed {
             let message = format!("an earlier sync of this file failed: {message}");
             return Err(io::Error::new(*kind, message));
@@ -356,6 +370,18 @@ impl SyncState {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Takes note of lines that the next call of [`run`](Self::run) is to speak of.
+    fn wrote(&mut self) {
+        self.untold = true;
+    }
+
+    /// The failure that the next call would repeat, if there are lines that it has not been told for.
+    fn unheard(&self) -> Option<io::Error> {
+        let (kind, message) = self.failed.as_ref().filter(|_| self.untold)?;
+        let message = format!("a sync of a file that was left had failed before: {message}");
+        Some(io::Error::new(*kind, message))
     }
 }
 

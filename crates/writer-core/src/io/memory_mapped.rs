@@ -225,6 +225,7 @@ impl MemoryMapped {
         let Some(window) = &mut self.window else { return Err(io::ErrorKind::Unsupported.into()) };
         window.copy(self.end, lines)?;
         self.end += lines.len() as u64;
+        self.file.wrote();
         Ok(())
     }
 }
