@@ -42,13 +42,16 @@ impl Sink for BlockBuffered {
         BlockBuffered::write_blocks(&mut self.file, self.block_size, lines, more_waiting)
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.append_repeat()
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()
     }
 
     fn close(&mut self) -> io::Result<()> {
-        self.file.close();
-        Ok(())
+        self.file.close()
     }
 }
 

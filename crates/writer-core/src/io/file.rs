@@ -1,5 +1,6 @@
 //! An open log file, as the strategies see it.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 
@@ -81,26 +82,44 @@ impl LogFile {
     pub(super) fn replace(&mut self, new: LogFile) {
         let mut old = std::mem::replace(self, new);
         self.left = std::mem::take(&mut old.left);
-        // The folders may be those of both.
-        self.directories.append(&mut old.directories);
+        self.keep_directories(&mut old.directories);
         if self.identity.is_some() && self.identity == old.identity {
             // The same file again: what a failed sync left behind is still not on the disk.
             self.sync = std::mem::take(&mut old.sync);
             self.repeat = std::mem::take(&mut old.repeat);
             return;
         }
-        // A failure leaves what others have broken as it is.
-        let _ = old.append_repeat();
-        if old.unended {
+        if old.append_repeat().is_err() {
+            // The line then goes to the new file.
+            self.repeat = std::mem::take(&mut old.repeat);
+        }
+        let unheard = old.sync.unheard();
+        let is_cut = |others: &Neighbours| others.is_cut(&old.file).unwrap_or(false);
+        if old.unended && !old.neighbours.as_ref().is_some_and(is_cut) {
             // Where there is no room for it, the next opening mends the line.
             let _ = old.write(b"\n");
         }
-        old.close();
+        lock::release(&old.file);
         // Lines without a name are gone after a loss of power, synced or not.
         let unlinked = calls::metadata(&old.file).is_ok_and(|file| os::is_unlinked(&file));
-        if !unlinked && old.sync.failed.is_none() {
-            self.left.add(old.file);
+        match unheard {
+            _ if unlinked => {}
+            Some(error) => self.left.note(Err(error)),
+            // Of a failure that was heard of there is no more to say.
+            None if old.sync.failed.is_some() => {}
+            None => self.left.add(old.file),
         }
+    }
+
+    /// Takes over the folders of an older file, of those that are the same the older one: it hears of
+    /// all failures since it was opened. Each is kept once, since they stay open until somebody syncs.
+    fn keep_directories(&mut self, older: &mut Vec<File>) {
+        let same = |one: &File, other: &File| {
+            let (one, other) = (calls::metadata(one), calls::metadata(other));
+            matches!((one, other), (Ok(one), Ok(other)) if os::is_same(&one, &other))
+        };
+        self.directories.retain(|new| !older.iter().any(|old| same(old, new)));
+        self.directories.append(older);
     }
 
     /// The file itself.
@@ -119,7 +138,8 @@ impl LogFile {
     ///
     /// # Errors
     ///
-    /// The answer of the system; `lines` are to be offered again. Interruptions are retried.
+    /// The answer of the system; `lines` are to be offered again. Interruptions are retried. Or
+    /// [`CutInLine`]: the line of which a part was taken is to be offered from its start.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
         let lines = largest_write(lines, LARGEST_WRITE);
         let Some(mut neighbours) = self.neighbours.take() else { return self.write(lines) };
@@ -131,6 +151,10 @@ impl LogFile {
     /// Appends lines to a file that others may write to as well.
     fn append_beside(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
         if self.unended && !self.broken {
+            if others.is_cut(&self.file)? {
+                self.unended = false;
+                return Err(io::Error::other(CutInLine));
+            }
             // The rest of a line belongs behind its front, whatever came between.
             let taken = self.write(lines)?;
             others.follow(&self.file);
@@ -151,7 +175,7 @@ impl LogFile {
     fn append_whole(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
         let line = first_line(lines);
         loop {
-            self.end_broken()?;
+            self.end_broken(others)?;
             let taken = self.write(lines)?;
             if !others.is_glued(&self.file, taken) {
                 return Ok(taken);
@@ -169,8 +193,12 @@ impl LogFile {
         }
     }
 
-    /// Writes what is to be repeated.
-    fn append_repeat(&mut self) -> io::Result<()> {
+    /// Writes what is to be repeated, if there is something.
+    ///
+    /// # Errors
+    ///
+    /// The answer of the system; the line is still to be repeated.
+    pub(super) fn append_repeat(&mut self) -> io::Result<()> {
         let Some(mut neighbours) = self.neighbours.take() else { return Ok(()) };
         let result = self.repeat_beside(&mut neighbours);
         self.neighbours = Some(neighbours);
@@ -180,7 +208,7 @@ impl LogFile {
     /// As [`append_repeat`](Self::append_repeat), beside others.
     fn repeat_beside(&mut self, others: &mut Neighbours) -> io::Result<()> {
         while !self.repeat.is_empty() {
-            self.end_broken()?;
+            self.end_broken(others)?;
             let line = std::mem::take(&mut self.repeat);
             let written = match self.write(&line) {
                 Ok(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -196,10 +224,14 @@ impl LogFile {
         Ok(())
     }
 
-    /// Ends a part of a line, so that the line can be written anew.
-    fn end_broken(&mut self) -> io::Result<()> {
+    /// Ends a part of a line that is still there, so that the line can be written anew.
+    fn end_broken(&mut self, others: &Neighbours) -> io::Result<()> {
         if self.broken {
-            self.write(b"\n")?;
+            if others.is_cut(&self.file)? {
+                self.unended = false;
+            } else {
+                self.write(b"\n")?;
+            }
             self.broken = false;
         }
         Ok(())
@@ -213,6 +245,7 @@ impl LogFile {
                 Ok(taken) => {
                     if let Some(last) = taken.checked_sub(1) {
                         self.unended = bytes.get(last) != Some(&b'\n');
+                        self.sync.wrote();
                     }
                     return Ok(taken);
                 }
@@ -254,9 +287,20 @@ impl LogFile {
         self.sync.run(operation)
     }
 
+    /// Takes note of lines that came into the file in another way.
+    pub(super) fn wrote(&mut self) {
+        self.sync.wrote();
+    }
+
     /// Ends the use of the file: another writer may have it.
-    pub(super) fn close(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// As [`append_repeat`](Self::append_repeat).
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        let repeated = self.append_repeat();
         lock::release(&self.file);
+        repeated
     }
 }
 
@@ -277,6 +321,23 @@ pub(super) fn cannot_sync(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
+/// Somebody has cut the file while a line was partly written, and its front may be gone.
+#[derive(Debug)]
+struct CutInLine;
+
+impl fmt::Display for CutInLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the file was cut inside a line, which begins anew")
+    }
+}
+
+impl std::error::Error for CutInLine {}
+
+/// Whether a write was refused because a line has to begin anew in the same file.
+pub(super) fn begins_line_anew(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<CutInLine>())
+}
+
 /// Whether syncing can still be believed.
 ///
 /// After a failed `fsync` Linux may have dropped the pages and marked them clean: the next one
@@ -284,6 +345,8 @@ pub(super) fn cannot_sync(error: &io::Error) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct SyncState {
     failed: Option<(io::ErrorKind, String)>,
+    /// Something was written of which no sync has said yet what became of it.
+    untold: bool,
 }
 
 impl SyncState {
@@ -294,6 +357,7 @@ impl SyncState {
     /// Kind `Unsupported` when the target cannot be synced (pipes, terminals, devices), which
     /// does not stay; else the answer of the system, which does.
     pub(super) fn run(&mut self, operation: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        self.untold = false;
         if let Some((kind, message)) = &self.failed {
             let message = format!("an earlier sync of this file failed: {message}");
             return Err(io::Error::new(*kind, message));
@@ -306,6 +370,18 @@ impl SyncState {
             }
             Ok(()) => Ok(()),
         }
+    }
+
+    /// Takes note of lines that the next call of [`run`](Self::run) is to speak of.
+    fn wrote(&mut self) {
+        self.untold = true;
+    }
+
+    /// The failure that the next call would repeat, if there are lines that it has not been told for.
+    fn unheard(&self) -> Option<io::Error> {
+        let (kind, message) = self.failed.as_ref().filter(|_| self.untold)?;
+        let message = format!("a sync of a file that was left had failed before: {message}");
+        Some(io::Error::new(*kind, message))
     }
 }
 

@@ -59,7 +59,8 @@ impl Left {
         self.note(ended.unwrap_or_else(|_| Err(io::Error::other("the sync of a file panicked"))));
     }
 
-    fn note(&mut self, result: io::Result<()>) {
+    /// Takes note of what came of the sync of a file.
+    pub(super) fn note(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
             self.failed = Some(error);
         }

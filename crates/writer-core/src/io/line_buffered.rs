@@ -24,13 +24,16 @@ impl Sink for LineBuffered {
         self.file.append(lines)
     }
 
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.append_repeat()
+    }
+
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync()
     }
 
     fn close(&mut self) -> io::Result<()> {
-        self.file.close();
-        Ok(())
+        self.file.close()
     }
 }
 

@@ -225,6 +225,7 @@ impl MemoryMapped {
         let Some(window) = &mut self.window else { return Err(io::ErrorKind::Unsupported.into()) };
         window.copy(self.end, lines)?;
         self.end += lines.len() as u64;
+        self.file.wrote();
         Ok(())
     }
 }
@@ -255,6 +256,11 @@ impl Sink for MemoryMapped {
         BlockBuffered::write_blocks(&mut self.file, self.block_size, lines, more_waiting)
     }
 
+    /// A copy is written at once; only lines that had to be appended may leave something.
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.append_repeat()
+    }
+
     /// Syncs the lines, and trims the file so that its length on the disk is that of its lines.
     fn sync(&mut self) -> io::Result<()> {
         if let Some(window) = &self.window {
@@ -268,8 +274,8 @@ impl Sink for MemoryMapped {
     fn close(&mut self) -> io::Result<()> {
         let trimmed = self.trim();
         self.window = None;
-        self.file.close();
-        trimmed
+        let closed = self.file.close();
+        trimmed.and(closed)
     }
 
     fn wants_idle(&self) -> bool {

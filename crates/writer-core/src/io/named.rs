@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::file::LogFile;
+use super::file::{self, LogFile};
 use super::open::Checked;
 use super::os::{self, Failure};
 use super::tail::Repair;
@@ -190,6 +190,9 @@ impl<S: OverFile> Sink for Named<S> {
             ReopenReason::Asked => self.go_if_elsewhere(lock::PATIENCE),
             ReopenReason::Check if is_file && self.config.follow_path => {
                 self.go_if_elsewhere(Duration::ZERO)
+            }
+            ReopenReason::Failure(error) if file::begins_line_anew(error) => {
+                return Ok(Some(Reopened::default()));
             }
             ReopenReason::Failure(error) if is_file => self.after(error),
             _ => return Ok(None),

@@ -8,8 +8,9 @@
 //! Looking before a write instead would mistake the write of a living process for a broken line.
 
 use std::fs::File;
+use std::io;
 
-use super::os;
+use super::{calls, os};
 
 /// What is known of others that append to the file.
 #[derive(Debug, Default)]
@@ -25,6 +26,14 @@ impl Neighbours {
     /// repeated in front of the lines behind it, which follow at once.
     pub(super) fn portion<'a>(&self, lines: &'a [u8]) -> &'a [u8] {
         if self.end.is_none() || self.seen { first_line(lines) } else { lines }
+    }
+
+    /// Whether somebody has cut off what this writer wrote last.
+    pub(super) fn is_cut(&self, file: &File) -> io::Result<bool> {
+        Ok(match self.end {
+            Some(end) => calls::metadata(file)?.len() < end,
+            None => false,
+        })
     }
 
     /// Takes note of a write that is not looked at any closer.

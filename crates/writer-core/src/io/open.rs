@@ -326,7 +326,7 @@ mod tests {
             assert!(matches!(refused, Err(BuildError::Io { .. })), "{strategy}");
             let mapped = Config { strategy: Strategy::MemoryMapped, ..config };
             let (mut file, _) = open(&path, &mapped).unwrap();
-            file.close();
+            file.close().unwrap();
         }
     }
 }

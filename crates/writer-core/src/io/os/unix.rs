@@ -16,6 +16,11 @@ pub(in super::super) fn identity(file: &Metadata) -> Option<Identity> {
     file.is_file().then(|| Identity { device: file.dev(), number: file.ino() })
 }
 
+/// Whether both are the same file or folder.
+pub(in super::super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
 /// Whether an open file has no name any more.
 pub(in super::super) fn is_unlinked(file: &Metadata) -> bool {
     file.nlink() == 0

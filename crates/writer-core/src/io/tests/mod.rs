@@ -1,5 +1,6 @@
 //! The files and the strategies over them, through the same door that the builder uses.
 
+mod cuts;
 mod locks;
 mod mapping;
 mod neighbours;

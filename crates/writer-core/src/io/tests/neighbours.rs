@@ -61,8 +61,10 @@ fn the_first_write_of_another_may_already_be_a_fragment() {
 #[test]
 fn a_repetition_that_fails_is_made_up_for() {
     type Next = fn(&mut dyn Sink);
-    let nexts: [(Next, &str); 3] = [
+    let nexts: [(Next, &str); 5] = [
         (|sink| write_all(sink, b"four\n"), "four\n"),
+        (|sink| sink.flush().unwrap(), ""),
+        (|sink| sink.close().unwrap(), ""),
         (|sink| sink.sync().unwrap(), ""),
         (|sink| assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some()), ""),
     ];
@@ -86,6 +88,59 @@ fn a_repetition_that_fails_is_made_up_for() {
                 assert_eq!(read(&moved), expected, "{strategy}, {short}");
             }
         }
+    }
+}
+
+#[test]
+fn a_repetition_that_fails_again_is_a_failed_flush_and_a_failed_end() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\n");
+        other(&file(&dir), b"half");
+        let plan =
+            Plan { from: 2, times: usize::MAX, error: libc::ENOSPC, short: false, count: 0.into() };
+        failing(plan, || {
+            assert_eq!(sink.write(b"two\nthree\n", false).unwrap(), 10);
+            assert_eq!(sink.flush().unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+            assert_eq!(sink.close().unwrap_err().raw_os_error(), Some(libc::ENOSPC));
+        });
+        build(&file(&dir), Strategy::MemoryMapped).unwrap();
+    }
+}
+
+#[test]
+fn a_line_that_cannot_be_repeated_in_a_file_that_is_left_goes_to_the_next() {
+    for strategy in APPENDING {
+        let mut in_the_next = 0;
+        for from in 0.. {
+            let dir = directory();
+            let mut sink = sink(&file(&dir), strategy);
+            write_all(&mut *sink, b"one\n");
+            other(&file(&dir), b"half");
+            let moved = dir.path().join("moved");
+            std::fs::rename(file(&dir), &moved).unwrap();
+            let full = |from, times| Plan {
+                from,
+                times,
+                error: libc::ENOSPC,
+                short: false,
+                count: 0.into(),
+            };
+            failing(full(2, 1), || write_all(&mut *sink, b"two\nthree\n"));
+            let there = failing(full(from, usize::MAX), || {
+                let _ = sink.reopen(ReopenReason::Asked);
+            });
+            sink.close().unwrap();
+            let next = std::fs::read_to_string(file(&dir)).unwrap_or_default();
+            let text = read(&moved) + &next;
+            assert_eq!(text, "one\nhalftwo\nthree\ntwo\n", "{strategy}, {from}");
+            in_the_next += usize::from(!next.is_empty());
+            if there <= from {
+                break;
+            }
+        }
+        assert!(in_the_next > 0, "{strategy}");
     }
 }
 

@@ -165,13 +165,61 @@ fn a_failed_sync_is_over_with_another_file_and_not_with_the_same_one() {
         for _ in 0..3 {
             failed(&mut *sink, libc::EIO);
         }
-        sink.sync().unwrap_err();
         write_all(&mut *sink, b"two\n");
+        sink.sync().unwrap_err();
         fs::rename(file(&dir), dir.path().join("old")).unwrap();
         assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
         sink.sync().unwrap();
         sink.close().unwrap();
         assert_eq!(read(&dir.path().join("old")), "one\ntwo\n");
+    }
+}
+
+#[test]
+fn lines_that_came_after_a_failed_sync_are_told_of_once_when_their_file_is_left() {
+    for &strategy in Strategy::ALL {
+        for same_first in [false, true] {
+            let dir = directory();
+            let mut sink = sink(&file(&dir), strategy);
+            write_all(&mut *sink, b"one\n");
+            fail(1, libc::EIO);
+            sink.sync().unwrap_err();
+            fault::enter(None);
+            write_all(&mut *sink, b"two\n");
+            if same_first {
+                for _ in 0..3 {
+                    failed(&mut *sink, libc::EIO);
+                }
+            }
+            fs::rename(file(&dir), dir.path().join("old")).unwrap();
+            assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
+            let error = sink.sync().unwrap_err();
+            assert!(error.to_string().contains("a file that was left"), "{strategy}: {error}");
+            sink.sync().unwrap();
+            sink.close().unwrap();
+            assert_eq!(read(&dir.path().join("old")), "one\ntwo\n");
+        }
+    }
+}
+
+#[test]
+fn however_many_files_were_made_in_a_folder_it_is_open_once() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        let folder = fs::canonicalize(dir.path()).unwrap();
+        let open = || {
+            let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+            let targets = descriptors.filter_map(|one| fs::read_link(one.path()).ok());
+            targets.filter(|target| *target == folder).count()
+        };
+        for n in 0..20 {
+            fs::rename(file(&dir), dir.path().join(format!("app.{n}"))).unwrap();
+            assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
+            assert_eq!(open(), 1, "{strategy}, after file {n}");
+        }
+        sink.sync().unwrap();
+        assert_eq!(open(), 0, "{strategy}");
     }
 }
 
