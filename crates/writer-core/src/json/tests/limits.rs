@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::encode;
 use crate::Severity;
-use crate::json::{Format, Meta, Record};
+use crate::json::{EncodedSpan, Format, Meta, Record};
 use serde_json::json;
 
 fn capped(bytes: usize) -> Format {
@@ -161,4 +161,70 @@ fn a_field_without_a_name_is_left_out_of_a_full_line() {
     });
     assert!(encoded.truncated);
     assert_eq!(super::reader::check_line(&encoded.result).get(""), None);
+}
+
+/// The letters that two fields of a span begin with, and their lengths.
+fn shown(span: &EncodedSpan) -> serde_json::Value {
+    let json = serde_json::from_slice::<serde_json::Value>(&span.json()).unwrap();
+    let text = |key: &str| match json[key].as_str() {
+        Some(text) => json!([&text[..1], text.len()]),
+        None => json[key].clone(),
+    };
+    json!([text("body"), text("status")])
+}
+
+// A body of 140 000 bytes recorded a second time stayed the first one, and the status was lost.
+#[test]
+fn a_value_recorded_again_replaces_the_old_one_also_near_the_cap() {
+    for (cap, len) in [(16 << 10, 2_500), (1 << 20, 140_000)] {
+        let format = capped(cap);
+        let record = |span: &mut EncodedSpan, apart: bool, letter: &str| {
+            let text = letter.repeat(len);
+            if apart {
+                let mut newer = format.span_update();
+                newer.record(0, "body").str(&text);
+                span.update(&newer, [(0, "body"), (1, "status")]);
+            } else {
+                span.record(0, "body").str(&text);
+            }
+        };
+        for apart in [false, true] {
+            let mut span = format.span("s");
+            for letter in ["a", "b", "c"] {
+                record(&mut span, apart, letter);
+                assert_eq!(shown(&span), json!([[letter, len], null]), "{cap} {apart}");
+            }
+            span.record(1, "status").u64(200);
+            assert_eq!(shown(&span), json!([["c", len], 200]), "{cap} {apart}");
+            assert!(!span.truncated());
+        }
+    }
+}
+
+#[test]
+fn a_value_recorded_again_is_cut_where_the_first_would_be() {
+    for kind in super::SCHEMAS {
+        let format = Format::builder().schema(kind).max_record_bytes(16 << 10).build().unwrap();
+        let mut first = format.span("s");
+        first.record(0, "body").str(&"b".repeat(9000));
+        for old in (0..9000).step_by(500) {
+            let mut span = format.span("s");
+            span.record(0, "body").str(&"a".repeat(old));
+            span.record(0, "body").str(&"b".repeat(9000));
+            assert!(span.truncated());
+            assert_eq!(span.json(), first.json(), "{kind:?} {old}");
+        }
+    }
+}
+
+#[test]
+fn a_span_that_is_full_still_replaces_the_values_it_has() {
+    let mut span = capped(16 << 10).span("s");
+    span.record(1, "status").u64(200);
+    span.record(0, "body").str(&"a".repeat(9000));
+    span.record(1, "status").u64(404);
+    span.record(0, "body").str("b");
+    assert_eq!(shown(&span), json!([["b", 1], 404]));
+    span.record(2, "later").u64(1);
+    assert!(span.truncated() && !String::from_utf8(span.json()).unwrap().contains("later"));
 }
