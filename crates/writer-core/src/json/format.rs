@@ -1,10 +1,8 @@
 //! What a line looks like, and the way of a record through the encoder.
 
-use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::SystemTime;
 
 use super::buf::Block;
@@ -17,6 +15,7 @@ use super::scratch;
 use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
 use super::site::Site;
+use super::thread;
 use super::time::{self, Stamps};
 use super::value::discard_payload;
 use crate::Severity;
@@ -342,13 +341,15 @@ impl Inner {
 
     #[cold]
     fn thread_parts(&self, members: &mut Members) {
-        if let Some(key) = &self.thread_name
-            && let Some(name) = thread::current().name()
-        {
-            members.cut |= self.text(&mut members.out, key, name);
-            members.out.raw(self.text_end);
+        if let Some(key) = &self.thread_name {
+            thread::with_name(|name| {
+                members.cut |= self.text(&mut members.out, key, name);
+                members.out.raw(self.text_end);
+            });
         }
-        if let Some(key) = &self.thread_id {
+        if let Some(key) = &self.thread_id
+            && let Some(number) = thread::number()
+        {
             let out = &mut members.out;
             let (open, close): (&[u8], &[u8]) = if self.thread_id_as_debug {
                 (b"\"ThreadId(", b")\"")
@@ -359,7 +360,7 @@ impl Inner {
             };
             out.raw(key);
             out.raw(open);
-            out.raw(itoa::Buffer::new().format(thread_number()).as_bytes());
+            out.raw(itoa::Buffer::new().format(number).as_bytes());
             out.raw(close);
             out.raw(self.text_end);
         }
@@ -406,17 +407,4 @@ impl Inner {
         members.out.buf.push(b'\n');
         truncated
     }
-}
-
-/// The number that `ThreadId` prints; std offers it in no other way yet. Read once per thread.
-fn thread_number() -> u64 {
-    thread_local! {
-        static NUMBER: Cell<u64> = const { Cell::new(0) };
-    }
-    if NUMBER.get() == 0 {
-        let text = format!("{:?}", thread::current().id());
-        let digits = text.trim_matches(|c: char| !c.is_ascii_digit());
-        NUMBER.set(digits.parse().unwrap_or(0));
-    }
-    NUMBER.get()
 }
