@@ -94,13 +94,25 @@ impl Record<'_> {
             spans.into_iter().for_each(|span| list.push(span));
             return self.span_list(&list);
         }
-        let mut cut = false;
+        let (mut cut, mut skipped) = (false, [0; 2]);
         let objects = spans.into_iter().map(|span| {
             cut |= span.truncated();
+            skipped = [skipped[0] + span.skipped(), span.skipped()];
             span.object()
         });
         write_spans(self.members, self.inner, objects);
-        self.members.cut |= cut;
+        if cut {
+            self.note_cut_spans(skipped);
+        }
+    }
+
+    /// Tells that of the spans, and of the innermost, so many bytes are missing where they stand.
+    #[cold]
+    fn note_cut_spans(&mut self, [all, last]: [u64; 2]) {
+        let inner = self.inner;
+        let copies = u64::from(inner.spans.is_some()) + u64::from(inner.flat_spans);
+        self.members.cut = true;
+        self.members.out.skipped += copies * all + u64::from(inner.span.is_some()) * last;
     }
 
     /// Writes a list of spans that was put together before; otherwise like [`Record::spans`].
@@ -115,7 +127,9 @@ impl Record<'_> {
         if spans.is_empty() || !self.members.begin_spans(&self.inner.rules) {
             return;
         }
-        self.members.cut |= spans.cut;
+        if spans.cut {
+            self.note_cut_spans(spans.skipped);
+        }
         if self.inner.reads_spans {
             self.read_spans(spans, place);
         }

@@ -132,8 +132,9 @@ impl Inner {
         members.begin_spans(&self.rules);
         if truncated {
             let out = &mut members.out;
-            // The brackets that close the line, less the comma that the first replaces.
-            let original = out.buf.len() as u64 + out.skipped + 9;
+            // The brackets that close the line, of which the first replaces a comma.
+            let brackets = if out.buf.last() == Some(&b',') { 8 } else { 9 };
+            let original = out.buf.len() as u64 + out.skipped + brackets;
             out.set_full(false);
             out.raw(b"{\"key\":\"truncated\",\"value\":{\"boolValue\":true}},");
             out.raw(b"{\"key\":\"original_bytes\",\"value\":{\"intValue\":\"");

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::encode;
 use crate::Severity;
-use crate::json::{EncodedSpan, Format, Meta, Record};
+use crate::json::{EncodedSpan, Format, Meta, Part, Record, SpanList};
 use serde_json::json;
 
 fn capped(bytes: usize) -> Format {
@@ -227,4 +227,63 @@ fn a_span_that_is_full_still_replaces_the_values_it_has() {
     assert_eq!(shown(&span), json!([["b", 1], 404]));
     span.record(2, "later").u64(1);
     assert!(span.truncated() && !String::from_utf8(span.json()).unwrap().contains("later"));
+}
+
+// A body of 300 000 bytes was missing as a whole where it was recorded later.
+#[test]
+fn a_value_recorded_later_is_cut_where_one_at_creation_would_be() {
+    let text = "aé\n—\u{1b}😀\"\\".repeat(1000);
+    for kind in super::SCHEMAS {
+        let format = Format::builder().schema(kind).max_record_bytes(16 << 10).build().unwrap();
+        for before in 0..40 {
+            let start = || {
+                let mut span = format.span("s");
+                span.record(0, "before").str(&"b".repeat(before));
+                span
+            };
+            let (mut one, mut other, mut newer) = (start(), start(), format.span_update());
+            one.record(1, "body").str(&text);
+            newer.record(1, "body").str(&text);
+            other.update(&newer, [(1, "body")]);
+            assert!(one.truncated() && other.truncated());
+            assert_eq!(one.json(), other.json(), "{kind:?} {before}");
+        }
+    }
+}
+
+// Of a span with 600 000 bytes the line said that it would have had 262 188.
+#[test]
+fn the_original_length_counts_what_was_cut_of_spans() {
+    for kind in super::SCHEMAS {
+        for flat in [false, true] {
+            let line = |bytes: usize, apart: bool| {
+                let builder = Format::builder().schema(kind).hide(Part::TaskLevel);
+                let builder = if flat { builder.flatten_spans() } else { builder };
+                let format = builder.max_record_bytes(bytes).build().unwrap();
+                let (mut outer, mut inner) = (format.span("outer"), format.span("inner"));
+                outer.record(0, "o").str(&"o".repeat(9_000));
+                if apart {
+                    let mut newer = format.span_update();
+                    newer.record(0, "i").str(&"i".repeat(7_000));
+                    inner.update(&newer, [(0, "i")]);
+                } else {
+                    inner.record(0, "i").str(&"i".repeat(7_000));
+                }
+                encode(&format, |record| {
+                    record.message().str("m");
+                    record.spans([&outer, &inner]);
+                })
+            };
+            let whole = line(1 << 20, false).result.len() as u64;
+            for apart in [false, true] {
+                let cut = line(16 << 10, apart);
+                assert!(cut.truncated);
+                let text = String::from_utf8(cut.result).unwrap();
+                let digits = text.split_once("original_bytes").unwrap().1.chars();
+                let digits = digits.skip_while(|char| !char.is_ascii_digit());
+                let digits: String = digits.take_while(char::is_ascii_digit).collect();
+                assert_eq!(digits.parse::<u64>().unwrap(), whole, "{kind:?} {flat} {apart}");
+            }
+        }
+    }
 }
