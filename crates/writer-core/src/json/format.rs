@@ -21,6 +21,9 @@ use super::value::discard_payload;
 use crate::Severity;
 use crate::veil::Veil;
 
+/// How much of what is kept free at the end of a line an empty message may take, in bytes.
+const USUAL_KEY: usize = 64;
+
 /// What is known of a record besides its message and its fields.
 #[derive(Debug, Clone, Copy)]
 pub struct Meta<'a> {
@@ -378,6 +381,9 @@ impl Inner {
     /// Ends the line. Returns whether anything of it was cut.
     #[inline(always)]
     fn finish(&self, members: &mut Members) -> bool {
+        if self.rules.options.needs_message && !members.message_is_there() {
+            self.empty_message(members);
+        }
         let out = &members.out;
         if self.rules.complex || members.cut || out.full() || out.skipped > 0 {
             return self.finish_rarely(members);
@@ -385,6 +391,21 @@ impl Inner {
         members.end_object(b'}');
         members.out.buf.push(b'\n');
         false
+    }
+
+    /// Writes an empty message in its place, also in a line that is full: the limit leaves room for
+    /// a key of usual length.
+    #[cold]
+    fn empty_message(&self, members: &mut Members) {
+        let (key, at) = (&self.rules.message.key, members.message_at);
+        let start = members.out.buf.len();
+        let fits = start + key.len() + 3 <= members.out.limit() + USUAL_KEY;
+        if self.message_hidden || !fits {
+            return;
+        }
+        members.out.buf.extend_from_slice(key);
+        members.out.buf.extend_from_slice(b"\"\",");
+        members.splice(at..at, start);
     }
 
     #[inline(never)]
