@@ -49,7 +49,12 @@ impl Record<'_> {
         name: impl FnOnce() -> &'r str,
     ) -> Value<'r> {
         match self.site.and_then(|site| site.keys.get(position)) {
-            Some(key) if key.bit & self.members.written == 0 => self.value(Name::Ready(key)),
+            Some(key)
+                if key.bit & self.members.written == 0
+                    && (!self.members.unexpected || key.expected.is_none()) =>
+            {
+                self.value(Name::Ready(key))
+            }
             _ => self.field(name()),
         }
     }
@@ -84,7 +89,9 @@ impl Record<'_> {
     }
 
     /// Writes the spans, root first, the innermost last; nothing where there are none. A second
-    /// list is ignored. A list that does not fit into the line is left out as a whole.
+    /// list is ignored. A list that does not fit into the line is left out as a whole. A span of
+    /// [`Schema::Otel`](super::Schema::Otel) in a line of another schema, or the other way round, is
+    /// left out, and the line counts as truncated.
     ///
     /// A schema that takes ids, tasks or fields out of the spans makes a [`SpanList`] of them here,
     /// which allocates; keep one and give it to [`Record::span_list`] where that matters.
@@ -95,10 +102,15 @@ impl Record<'_> {
             return self.span_list(&list);
         }
         let (mut cut, mut skipped) = (false, [0; 2]);
-        let objects = spans.into_iter().map(|span| {
+        let typed = self.inner.rules.options.typed;
+        let objects = spans.into_iter().filter_map(|span| {
+            if span.is_typed() != typed {
+                cut = true;
+                return None;
+            }
             cut |= span.truncated();
             skipped = [skipped[0] + span.skipped(), span.skipped()];
-            span.object()
+            Some(span.object())
         });
         write_spans(self.members, self.inner, objects);
         if cut {
@@ -124,7 +136,14 @@ impl Record<'_> {
     /// The same with this place in the innermost span's task instead of the next one.
     #[inline]
     pub(super) fn span_list_at(&mut self, spans: &SpanList, place: Option<u32>) {
-        if spans.is_empty() || !self.members.begin_spans(&self.inner.rules) {
+        if spans.is_empty() {
+            return;
+        }
+        if spans.typed != self.inner.rules.options.typed {
+            self.members.cut = true;
+            return;
+        }
+        if !self.members.begin_spans(&self.inner.rules) {
             return;
         }
         if spans.cut {

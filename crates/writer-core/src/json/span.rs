@@ -144,6 +144,11 @@ impl EncodedSpan {
         self.members.out.skipped
     }
 
+    /// Whether it is of a format of OTLP.
+    pub(super) fn is_typed(&self) -> bool {
+        self.inner.span_rules.options.typed
+    }
+
     /// The object with a comma instead of its closing brace.
     pub(super) fn object(&self) -> &[u8] {
         &self.members.out.buf
@@ -200,6 +205,8 @@ pub struct SpanList {
     pub(super) cut: bool,
     /// How many bytes of them were counted and not kept: of all, and of the innermost.
     pub(super) skipped: [u64; 2],
+    /// They are of a format of OTLP.
+    pub(super) typed: bool,
     /// The task of the innermost span, where the schema has tasks.
     pub(super) task: Option<Arc<Task>>,
     /// Where in `bytes` the ids of trace and span stand, where the schema has keys for them.
@@ -259,6 +266,7 @@ impl SpanList {
             last: 0,
             cut: false,
             skipped: [0; 2],
+            typed: false,
             task: None,
             ids: [0..0, 0..0],
             fields: Vec::new(),
@@ -267,8 +275,15 @@ impl SpanList {
         }
     }
 
-    /// Adds a span as the innermost.
+    /// Adds a span as the innermost. A span of [`Schema::Otel`](super::Schema::Otel) beside one of
+    /// another schema is left out, and the line counts as truncated.
     pub fn push(&mut self, span: &EncodedSpan) {
+        if self.is_empty() {
+            self.typed = span.is_typed();
+        } else if self.typed != span.is_typed() {
+            self.cut = true;
+            return;
+        }
         self.last = self.bytes.len();
         self.bytes.extend_from_slice(span.object());
         self.bytes.pop();

@@ -287,3 +287,27 @@ fn the_original_length_counts_what_was_cut_of_spans() {
         }
     }
 }
+
+#[test]
+fn a_span_of_another_shape_is_left_out() {
+    let formats = super::SCHEMAS.map(|kind| Format::builder().schema(kind).build().unwrap());
+    let otel = |format: &Format| format.span("s").is_typed();
+    for one in &formats {
+        for other in &formats {
+            let (mut span, mut own) = (other.span("foreign"), one.span("own"));
+            span.record(0, "f").u64(1);
+            own.record(0, "o").u64(1);
+            let mut list = SpanList::new();
+            list.push(&own);
+            list.push(&span);
+            let mut foreign = SpanList::new();
+            foreign.push(&span);
+            let direct = encode(one, |record| record.spans([&own, &span]));
+            let listed = encode(one, |record| record.span_list(&list));
+            let alone = encode(one, |record| record.span_list(&foreign));
+            for encoded in [direct, listed, alone] {
+                assert_eq!(encoded.truncated, otel(one) != otel(other));
+            }
+        }
+    }
+}
