@@ -1,6 +1,6 @@
 //! Records of a thread whose Rust values are torn down.
 #![cfg(unix)]
-#![allow(missing_docs, unsafe_code)]
+#![allow(missing_docs, unsafe_code, clippy::unwrap_used)]
 
 use std::ffi::c_void;
 use std::sync::Mutex;
