@@ -1,10 +1,8 @@
 //! What a line looks like, and the way of a record through the encoder.
 
-use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
 use std::time::SystemTime;
 
 use super::buf::Block;
@@ -17,10 +15,14 @@ use super::scratch;
 use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
 use super::site::Site;
+use super::thread;
 use super::time::{self, Stamps};
 use super::value::discard_payload;
 use crate::Severity;
 use crate::veil::Veil;
+
+/// How much of what is kept free at the end of a line an empty message may take, in bytes.
+const USUAL_KEY: usize = 64;
 
 /// What is known of a record besides its message and its fields.
 #[derive(Debug, Clone, Copy)]
@@ -342,13 +344,15 @@ impl Inner {
 
     #[cold]
     fn thread_parts(&self, members: &mut Members) {
-        if let Some(key) = &self.thread_name
-            && let Some(name) = thread::current().name()
-        {
-            members.cut |= self.text(&mut members.out, key, name);
-            members.out.raw(self.text_end);
+        if let Some(key) = &self.thread_name {
+            thread::with_name(|name| {
+                members.cut |= self.text(&mut members.out, key, name);
+                members.out.raw(self.text_end);
+            });
         }
-        if let Some(key) = &self.thread_id {
+        if let Some(key) = &self.thread_id
+            && let Some(number) = thread::number()
+        {
             let out = &mut members.out;
             let (open, close): (&[u8], &[u8]) = if self.thread_id_as_debug {
                 (b"\"ThreadId(", b")\"")
@@ -359,7 +363,7 @@ impl Inner {
             };
             out.raw(key);
             out.raw(open);
-            out.raw(itoa::Buffer::new().format(thread_number()).as_bytes());
+            out.raw(itoa::Buffer::new().format(number).as_bytes());
             out.raw(close);
             out.raw(self.text_end);
         }
@@ -377,6 +381,9 @@ impl Inner {
     /// Ends the line. Returns whether anything of it was cut.
     #[inline(always)]
     fn finish(&self, members: &mut Members) -> bool {
+        if self.rules.options.needs_message && !members.message_is_there() {
+            self.empty_message(members);
+        }
         let out = &members.out;
         if self.rules.complex || members.cut || out.full() || out.skipped > 0 {
             return self.finish_rarely(members);
@@ -384,6 +391,21 @@ impl Inner {
         members.end_object(b'}');
         members.out.buf.push(b'\n');
         false
+    }
+
+    /// Writes an empty message in its place, also in a line that is full: the limit leaves room for
+    /// a key of usual length.
+    #[cold]
+    fn empty_message(&self, members: &mut Members) {
+        let (key, at) = (&self.rules.message.key, members.message_at);
+        let start = members.out.buf.len();
+        let fits = start + key.len() + 3 <= members.out.limit() + USUAL_KEY;
+        if self.message_hidden || !fits {
+            return;
+        }
+        members.out.buf.extend_from_slice(key);
+        members.out.buf.extend_from_slice(b"\"\",");
+        members.splice(at..at, start);
     }
 
     #[inline(never)]
@@ -406,17 +428,4 @@ impl Inner {
         members.out.buf.push(b'\n');
         truncated
     }
-}
-
-/// The number that `ThreadId` prints; std offers it in no other way yet. Read once per thread.
-fn thread_number() -> u64 {
-    thread_local! {
-        static NUMBER: Cell<u64> = const { Cell::new(0) };
-    }
-    if NUMBER.get() == 0 {
-        let text = format!("{:?}", thread::current().id());
-        let digits = text.trim_matches(|c: char| !c.is_ascii_digit());
-        NUMBER.set(digits.parse().unwrap_or(0));
-    }
-    NUMBER.get()
 }

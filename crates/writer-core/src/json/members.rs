@@ -73,7 +73,9 @@ enum Target {
     Message,
     /// The place of the level, if the value is a message type.
     Type,
-    Key(usize),
+    /// In the place of the old value of the key at this position, in a line that was full before or
+    /// not.
+    Key(usize, bool),
 }
 
 impl Members {
@@ -257,7 +259,11 @@ impl Members {
                 attribute = false;
                 self.out.raw(&rules.message.key);
             }
-            Name::Again(position, _) => target = Target::Key(position),
+            Name::Again(position, _) => {
+                target = Target::Key(position, self.out.full());
+                self.make_room_again(position, attribute);
+                mark = self.out.mark();
+            }
             Name::Bare | Name::Hidden => attribute = false,
         }
         if self.out.full() {
@@ -369,6 +375,10 @@ impl Members {
         if !open.mark.stored() {
             return;
         }
+        if let Target::Key(position, full) = open.target {
+            self.replace(position, full, &open);
+            return;
+        }
         if self.out.over() && !self.out.full() {
             self.out.discard(open.mark);
             if open.added {
@@ -377,18 +387,42 @@ impl Members {
             return;
         }
         match open.target {
-            Target::End => {}
+            Target::End | Target::Key(..) => {}
             Target::Message => {
                 if open.mark.len() != self.message_at {
                     self.message_to_its_place(open.mark);
                 }
             }
             Target::Type => self.set_message_type(rules, open.mark),
-            Target::Key(position) => {
-                let old = self.value_range(position, open.attribute, open.mark.len());
-                self.splice(old, open.mark.len());
-            }
         }
+    }
+
+    /// Lets a new value be as long as what is free and the old one together, for it takes the place
+    /// of that; also where the line is full, which would else show the old one for good.
+    #[cold]
+    fn make_room_again(&mut self, position: usize, attribute: bool) {
+        let old = self.value_range(position, attribute, self.out.buf.len()).len();
+        self.out.set_limit(self.out.limit() + old);
+        self.out.set_full(false);
+    }
+
+    /// Puts the value just written in the place of the old one, and takes
+    /// [`Members::make_room_again`] back.
+    #[cold]
+    fn replace(&mut self, position: usize, full: bool, open: &Open) {
+        let new = open.mark.len();
+        let old = self.value_range(position, open.attribute, new);
+        let limit = self.out.limit() - old.len();
+        // A line that is full exceeds the limit by its closing marks; what is no longer than the old
+        // value fits there as well.
+        let longer = self.out.buf.len() - new > old.len();
+        if longer && self.out.over() && !self.out.full() {
+            self.out.discard(open.mark);
+        } else {
+            self.splice(old, new);
+        }
+        self.out.set_limit(limit);
+        self.out.set_full(full || self.out.full());
     }
 
     /// Puts what was written from `new` on in the place of something older.

@@ -76,6 +76,7 @@ mod span_lines;
 mod sval;
 mod tables;
 mod task;
+mod thread;
 mod time;
 #[cfg(feature = "valuable")]
 mod valuable;

@@ -49,7 +49,12 @@ impl Record<'_> {
         name: impl FnOnce() -> &'r str,
     ) -> Value<'r> {
         match self.site.and_then(|site| site.keys.get(position)) {
-            Some(key) if key.bit & self.members.written == 0 => self.value(Name::Ready(key)),
+            Some(key)
+                if key.bit & self.members.written == 0
+                    && (!self.members.unexpected || key.expected.is_none()) =>
+            {
+                self.value(Name::Ready(key))
+            }
             _ => self.field(name()),
         }
     }
@@ -84,7 +89,9 @@ impl Record<'_> {
     }
 
     /// Writes the spans, root first, the innermost last; nothing where there are none. A second
-    /// list is ignored. A list that does not fit into the line is left out as a whole.
+    /// list is ignored. A list that does not fit into the line is left out as a whole. A span of
+    /// [`Schema::Otel`](super::Schema::Otel) in a line of another schema, or the other way round, is
+    /// left out, and the line counts as truncated.
     ///
     /// A schema that takes ids, tasks or fields out of the spans makes a [`SpanList`] of them here,
     /// which allocates; keep one and give it to [`Record::span_list`] where that matters.
@@ -94,13 +101,30 @@ impl Record<'_> {
             spans.into_iter().for_each(|span| list.push(span));
             return self.span_list(&list);
         }
-        let mut cut = false;
-        let objects = spans.into_iter().map(|span| {
+        let (mut cut, mut skipped) = (false, [0; 2]);
+        let typed = self.inner.rules.options.typed;
+        let objects = spans.into_iter().filter_map(|span| {
+            if span.is_typed() != typed {
+                cut = true;
+                return None;
+            }
             cut |= span.truncated();
-            span.object()
+            skipped = [skipped[0] + span.skipped(), span.skipped()];
+            Some(span.object())
         });
         write_spans(self.members, self.inner, objects);
-        self.members.cut |= cut;
+        if cut {
+            self.note_cut_spans(skipped);
+        }
+    }
+
+    /// Tells that of the spans, and of the innermost, so many bytes are missing where they stand.
+    #[cold]
+    fn note_cut_spans(&mut self, [all, last]: [u64; 2]) {
+        let inner = self.inner;
+        let copies = u64::from(inner.spans.is_some()) + u64::from(inner.flat_spans);
+        self.members.cut = true;
+        self.members.out.skipped += copies * all + u64::from(inner.span.is_some()) * last;
     }
 
     /// Writes a list of spans that was put together before; otherwise like [`Record::spans`].
@@ -112,10 +136,19 @@ impl Record<'_> {
     /// The same with this place in the innermost span's task instead of the next one.
     #[inline]
     pub(super) fn span_list_at(&mut self, spans: &SpanList, place: Option<u32>) {
-        if spans.is_empty() || !self.members.begin_spans(&self.inner.rules) {
+        if spans.is_empty() {
             return;
         }
-        self.members.cut |= spans.cut;
+        if spans.typed != self.inner.rules.options.typed {
+            self.members.cut = true;
+            return;
+        }
+        if !self.members.begin_spans(&self.inner.rules) {
+            return;
+        }
+        if spans.cut {
+            self.note_cut_spans(spans.skipped);
+        }
         if self.inner.reads_spans {
             self.read_spans(spans, place);
         }

@@ -35,10 +35,9 @@ impl Redact {
     }
 
     /// Whether a key is one of the words or ends in one that is a segment of its own. Letters are
-    /// the same in both cases, `-` is the same as `_`.
+    /// the same in both cases, `-` is the same as `_`, and a hump of the camel stands for either.
     pub(super) fn matches(&self, key: &str) -> bool {
-        let key = key.as_bytes();
-        self.words.iter().any(|word| ends_in(key, word.as_bytes()))
+        self.words.iter().any(|word| ends_in(key, word))
     }
 
     /// Whether one of the keys in JSON without blanks matches.
@@ -68,22 +67,40 @@ impl Redact {
     }
 }
 
-fn ends_in(key: &[u8], word: &[u8]) -> bool {
-    let Some(start) = key.len().checked_sub(word.len()) else { return false };
-    let (before, end) = key.split_at(start);
-    let same = |(a, b): (&u8, &u8)| fold(*a) == fold(*b);
-    if word.is_empty() || !end.iter().zip(word).all(same) {
-        return false;
-    }
-    match before.last() {
-        None => true,
-        // The camel's hump: `accessToken`, not `BROKENTOKEN`.
-        Some(last) if last.is_ascii_alphanumeric() => {
-            end[0].is_ascii_uppercase() && !last.is_ascii_uppercase()
+fn ends_in(key: &str, word: &str) -> bool {
+    // From the end, because that is where they must agree.
+    let mut rest = key;
+    for wanted in word.chars().rev() {
+        match rest.chars().next_back() {
+            Some(last) if same(last, wanted) => rest = &rest[..rest.len() - last.len_utf8()],
+            _ if is_separator(wanted) && has_hump(key, rest.len()) => {}
+            _ => return false,
         }
-        // A letter beyond ASCII is part of a word.
-        Some(last) => last.is_ascii(),
     }
+    let in_word = rest.ends_with(char::is_alphanumeric);
+    !word.is_empty() && (!in_word || has_hump(key, rest.len()))
+}
+
+fn same(a: char, b: char) -> bool {
+    let fold = |char: char| if is_separator(char) { '_' } else { char.to_ascii_lowercase() };
+    fold(a) == fold(b) || (!a.is_ascii() && a.to_lowercase().eq(b.to_lowercase()))
+}
+
+fn is_separator(char: char) -> bool {
+    matches!(char, '-' | '_')
+}
+
+/// Whether a word begins at this place inside a key by a capital letter: `accessToken`, and
+/// `APIToken`, where the next letter is small; not `BROKENTOKEN`.
+fn has_hump(key: &str, at: usize) -> bool {
+    let (before, after) = key.split_at(at);
+    let mut after = after.chars();
+    let capital = after.next().is_some_and(char::is_uppercase);
+    before.chars().next_back().is_some_and(|last| {
+        let small = last.is_alphanumeric() && !last.is_uppercase();
+        let acronym = last.is_uppercase() && after.next().is_some_and(char::is_lowercase);
+        capital && (small || acronym)
+    })
 }
 
 /// The text of a string that this crate has escaped.
@@ -107,8 +124,4 @@ fn unescape(escaped: &str) -> String {
         });
     }
     text
-}
-
-fn fold(byte: u8) -> u8 {
-    if byte == b'-' { b'_' } else { byte.to_ascii_lowercase() }
 }

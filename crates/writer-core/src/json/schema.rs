@@ -63,7 +63,8 @@ pub enum Schema {
     Gcp,
     /// The core fields of [bunyan](https://github.com/trentm/node-bunyan#core-fields). `name` is the
     /// name of the program and `hostname` that of the machine, unless static fields of these names
-    /// say otherwise.
+    /// say otherwise. A record without a message has an empty one: it is a core field, and bunyan's
+    /// program shows no line without it as a record.
     Bunyan,
     /// The lines of logxpy: Unix time, a task's id and the record's place in the task, the severity
     /// as a message type, and the fields of the spans among those of the record.
@@ -218,6 +219,8 @@ pub(super) struct Options {
     pub(super) typed: bool,
     /// A field of a record that is nothing is left out instead of being `null`.
     pub(super) no_null: bool,
+    /// A record without a message has an empty one, if messages are shown.
+    pub(super) needs_message: bool,
 }
 
 /// The key of a cut line; reserved so that it can be written after the fields.

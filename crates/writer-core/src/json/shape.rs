@@ -9,7 +9,7 @@ use super::keys;
 use super::members::Members;
 use super::out::Out;
 use super::schema::Rules;
-use super::site::Site;
+use super::site::{ReadyKey, Site};
 use super::span::SpanList;
 use super::task::{self, Task, TaskIds};
 use crate::Severity;
@@ -237,6 +237,17 @@ fn is_hex_id(which: usize, id: &[u8]) -> bool {
         && digits.iter().any(|&digit| digit != b'0')
 }
 
+impl Site {
+    /// The field whose key is this, with what stands before and behind it.
+    fn prepared(&self, open: &[u8], key: &[u8], colon: &[u8]) -> Option<&ReadyKey> {
+        let is_this = |whole: &[u8]| {
+            let behind = whole.strip_prefix(open).and_then(|whole| whole.strip_prefix(key));
+            behind.is_some_and(|behind| behind.starts_with(colon))
+        };
+        self.keys.iter().find(|ready| is_this(&ready.whole))
+    }
+}
+
 impl Members {
     /// Writes a field of a span among those of the record: key and value are JSON already, and the
     /// clash rule applies.
@@ -263,10 +274,19 @@ impl Members {
         let start = buf.len();
         buf.extend_from_slice(key);
         let mut hash = keys::hash(key);
-        while rules.reserved.contains(hash, &buf[start..])
-            || site.is_some_and(|site| site.has(self.written, hash, &buf[start..]))
-            || self.keys.has(hash, &buf[..start], &buf[start..])
-        {
+        loop {
+            let (before, key) = buf.split_at(start);
+            // Of a field that the record may have and has not, the key is free.
+            let ready = site.and_then(|site| site.prepared(open, key, colon));
+            let bit = ready.map_or(0, |ready| ready.bit);
+            let taken = rules.reserved.contains(hash, key)
+                || self.written & bit != 0
+                || self.keys.has(hash, before, key);
+            if !taken {
+                // If the field still comes, it finds its key taken.
+                self.written |= bit;
+                break;
+            }
             buf.push(b'_');
             hash = keys::hash(&buf[start..]);
         }

@@ -9,6 +9,8 @@ use super::format::{Format, Inner};
 use super::kind::Kind;
 use super::members::Members;
 use super::name::Name;
+use super::out::Out;
+use super::schema::Options;
 use super::task::Task;
 use super::value::Value;
 use crate::veil::Veil;
@@ -101,7 +103,7 @@ impl EncodedSpan {
 
     /// Takes over the values that `newer`, made by [`Format::span_update`] of the same format, holds for these fields, each
     /// at its old place if it was recorded before. Runs no code of the user: what was recorded apart
-    /// can be added under a lock.
+    /// can be added under a lock. A string that does not fit is cut as if it had been recorded here.
     pub fn update<'n>(
         &mut self,
         newer: &EncodedSpan,
@@ -109,9 +111,10 @@ impl EncodedSpan {
     ) {
         for (id, name) in fields {
             if let Some(json) = newer.value(id) {
-                self.record(id, name).plain(Kind::Bare, |out, _| out.raw(json));
+                self.record(id, name).plain(Kind::Bare, |out, options| copy(out, json, options));
             }
         }
+        self.members.out.skipped += newer.members.out.skipped;
         if newer.truncated() {
             self.members.out.set_full(true);
         }
@@ -136,9 +139,56 @@ impl EncodedSpan {
         self.members.out.full()
     }
 
+    /// How many bytes were counted and not kept.
+    pub(super) fn skipped(&self) -> u64 {
+        self.members.out.skipped
+    }
+
+    /// Whether it is of a format of OTLP.
+    pub(super) fn is_typed(&self) -> bool {
+        self.inner.span_rules.options.typed
+    }
+
     /// The object with a comma instead of its closing brace.
     pub(super) fn object(&self) -> &[u8] {
         &self.members.out.buf
+    }
+}
+
+/// Copies a value that was encoded apart; a string is cut between two characters at the limit.
+fn copy(out: &mut Out, value: &[u8], options: Options) {
+    let (open, close) = if options.typed { Kind::String.ends() } else { ("", "") };
+    let string = value.strip_prefix(open.as_bytes());
+    let string = string.and_then(|value| value.strip_suffix(close.as_bytes()));
+    let Some([b'"', text @ .., b'"']) = string.filter(|_| value.len() > out.room()) else {
+        return out.raw(value);
+    };
+    Kind::String.write(out, options, |out| {
+        let mark = out.mark();
+        out.raw(b"\"");
+        let kept = cut(text, out.room());
+        out.raw(&text[..kept]);
+        out.set_full(out.full() || kept < text.len());
+        out.raw(&text[kept..]);
+        out.close(mark, b'"');
+    });
+}
+
+/// The length of the longest beginning of an escaped text that fits and ends between two characters.
+fn cut(text: &[u8], room: usize) -> usize {
+    let mut at = 0;
+    loop {
+        let len = match &text[at..] {
+            [] => return at,
+            [b'\\', b'u', ..] => 6,
+            [b'\\', ..] => 2,
+            // UTF-8 says how long a character is in its first byte.
+            [first, ..] => first.leading_ones().max(1) as usize,
+        };
+        if at + len > room {
+            return at;
+        }
+        at += len;
     }
 }
 
@@ -153,6 +203,10 @@ pub struct SpanList {
     /// Where the innermost begins.
     pub(super) last: usize,
     pub(super) cut: bool,
+    /// How many bytes of them were counted and not kept: of all, and of the innermost.
+    pub(super) skipped: [u64; 2],
+    /// They are of a format of OTLP.
+    pub(super) typed: bool,
     /// The task of the innermost span, where the schema has tasks.
     pub(super) task: Option<Arc<Task>>,
     /// Where in `bytes` the ids of trace and span stand, where the schema has keys for them.
@@ -211,6 +265,8 @@ impl SpanList {
             bytes: Vec::new(),
             last: 0,
             cut: false,
+            skipped: [0; 2],
+            typed: false,
             task: None,
             ids: [0..0, 0..0],
             fields: Vec::new(),
@@ -219,13 +275,22 @@ impl SpanList {
         }
     }
 
-    /// Adds a span as the innermost.
+    /// Adds a span as the innermost. A span of [`Schema::Otel`](super::Schema::Otel) beside one of
+    /// another schema is left out, and the line counts as truncated.
     pub fn push(&mut self, span: &EncodedSpan) {
+        if self.is_empty() {
+            self.typed = span.is_typed();
+        } else if self.typed != span.is_typed() {
+            self.cut = true;
+            return;
+        }
         self.last = self.bytes.len();
         self.bytes.extend_from_slice(span.object());
         self.bytes.pop();
         self.bytes.extend_from_slice(span.inner.shape.object);
         self.cut |= span.truncated();
+        let skipped = span.skipped();
+        self.skipped = [self.skipped[0] + skipped, skipped];
         if span.inner.reads_spans {
             self.read(span);
         }
@@ -284,6 +349,7 @@ impl SpanList {
         self.bytes.clear();
         self.last = 0;
         self.cut = false;
+        self.skipped = [0; 2];
         self.task = None;
         self.ids = [0..0, 0..0];
         self.fields.clear();

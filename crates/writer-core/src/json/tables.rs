@@ -9,6 +9,7 @@ const OPTIONS: Options = Options {
     error_chain: true,
     typed: false,
     no_null: false,
+    needs_message: false,
 };
 
 pub(super) static DEFAULT: Table = Table {
@@ -237,6 +238,7 @@ pub(super) static BUNYAN: Table = Table {
         ("name", Constant::Program),
         ("hostname", Constant::Host),
     ],
+    options: Options { needs_message: true, ..OPTIONS },
     ..DEFAULT
 };
 

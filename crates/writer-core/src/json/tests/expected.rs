@@ -146,3 +146,18 @@ fn an_expected_key_gives_way_to_one_that_came_in_another_way() {
         assert!(quick.trim_end().ends_with(end), "{quick}");
     }
 }
+
+#[test]
+fn a_key_that_came_by_its_name_is_taken_also_by_position() {
+    let format = Format::default();
+    let site = format.expected_call_site(&Meta::new(Severity::Info, "shop"), ["a", "b"]);
+    let fill = |record: &mut Record<'_>| {
+        record.field("a").u64(1);
+        record.site_field(0, || "a").u64(2);
+        record.site_field(1, || "b").u64(3);
+        record.site_field(1, || "b").u64(4);
+    };
+    let line = site.encode(None, fill, |_, line| super::reader::check_line(line)).unwrap().result;
+    let numbers = ["a", "a_", "b", "b_"].map(|key| line[key].as_u64().unwrap());
+    assert_eq!(numbers, [1, 2, 3, 4]);
+}

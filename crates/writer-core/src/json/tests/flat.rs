@@ -5,7 +5,8 @@ use serde_json::json;
 use super::SCHEMAS;
 use super::every_schema::fields;
 use super::schemas::{read, schema};
-use crate::json::{Format, Part, Record, Schema, SpanList};
+use crate::Severity;
+use crate::json::{Format, Meta, Part, REDACTED, Record, Schema, SpanList};
 
 /// An outer and an inner span, and a record whose fields clash with theirs.
 fn spans(format: &Format) -> SpanList {
@@ -107,6 +108,55 @@ fn fields_of_spans_are_left_out_of_a_line_that_is_full() {
                 record.span_list(&list);
             });
             assert!(line.result.len() <= 4096);
+        }
+    }
+}
+
+// `user_id` of the span was written as `user_id_` where the event had none.
+#[test]
+fn a_field_that_the_record_leaves_unset_does_not_take_the_key_of_a_span() {
+    for kind in SCHEMAS {
+        for redacted in [false, true] {
+            let builder = schema(kind).flatten_spans().hide(Part::TaskLevel);
+            let builder = if redacted { builder.redact(["user_id"]) } else { builder };
+            let format = builder.build().unwrap();
+            let mut span = format.span("s");
+            span.record(0, "user_id").u64(7);
+            let value = |number: u64| if redacted { json!(REDACTED) } else { json!(number) };
+            let meta = Meta::new(Severity::Info, "shop::orders");
+            for expected in [false, true] {
+                let names = ["other", "user_id"];
+                let site = match expected {
+                    true => format.expected_call_site(&meta, names),
+                    false => format.call_site(&meta, names),
+                };
+                for (set, late) in [(false, false), (true, false), (false, true)] {
+                    let line = site.encode(
+                        None,
+                        |record| {
+                            record.message().str("m");
+                            if set {
+                                record.site_field(1, || "user_id").u64(1);
+                            }
+                            record.spans([&span]);
+                            if late {
+                                record.site_field(1, || "user_id").u64(1);
+                            }
+                        },
+                        |_, line| super::reader::check_line(line),
+                    );
+                    let fields = fields(kind, &line.unwrap().result);
+                    let (of_span, of_record) = match (set, late) {
+                        (true, _) => ("user_id_", Some("user_id")),
+                        (false, true) => ("user_id", Some("user_id_")),
+                        (false, false) => ("user_id", None),
+                    };
+                    assert_eq!(fields[of_span], value(7), "{kind:?} {fields:?}");
+                    let other = if set { "user_id" } else { "user_id_" };
+                    let number = of_record.map(|_| value(1));
+                    assert_eq!(fields.get(other), number.as_ref(), "{kind:?} {fields:?}");
+                }
+            }
         }
     }
 }

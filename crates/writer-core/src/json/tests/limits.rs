@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::encode;
 use crate::Severity;
-use crate::json::{Format, Meta, Record, Schema};
+use crate::json::{EncodedSpan, Format, Meta, Part, Record, Schema, SpanList};
 use serde_json::json;
 
 fn capped(bytes: usize) -> Format {
@@ -205,4 +205,153 @@ fn a_field_without_a_name_is_left_out_of_a_full_line() {
     });
     assert!(encoded.truncated);
     assert_eq!(super::reader::check_line(&encoded.result).get(""), None);
+}
+
+/// The letters that two fields of a span begin with, and their lengths.
+fn shown(span: &EncodedSpan) -> serde_json::Value {
+    let json = serde_json::from_slice::<serde_json::Value>(&span.json()).unwrap();
+    let text = |key: &str| match json[key].as_str() {
+        Some(text) => json!([&text[..1], text.len()]),
+        None => json[key].clone(),
+    };
+    json!([text("body"), text("status")])
+}
+
+// A body of 140 000 bytes recorded a second time stayed the first one, and the status was lost.
+#[test]
+fn a_value_recorded_again_replaces_the_old_one_also_near_the_cap() {
+    for (cap, len) in [(16 << 10, 2_500), (1 << 20, 140_000)] {
+        let format = capped(cap);
+        let record = |span: &mut EncodedSpan, apart: bool, letter: &str| {
+            let text = letter.repeat(len);
+            if apart {
+                let mut newer = format.span_update();
+                newer.record(0, "body").str(&text);
+                span.update(&newer, [(0, "body"), (1, "status")]);
+            } else {
+                span.record(0, "body").str(&text);
+            }
+        };
+        for apart in [false, true] {
+            let mut span = format.span("s");
+            for letter in ["a", "b", "c"] {
+                record(&mut span, apart, letter);
+                assert_eq!(shown(&span), json!([[letter, len], null]), "{cap} {apart}");
+            }
+            span.record(1, "status").u64(200);
+            assert_eq!(shown(&span), json!([["c", len], 200]), "{cap} {apart}");
+            assert!(!span.truncated());
+        }
+    }
+}
+
+#[test]
+fn a_value_recorded_again_is_cut_where_the_first_would_be() {
+    for kind in super::SCHEMAS {
+        let format = Format::builder().schema(kind).max_record_bytes(16 << 10).build().unwrap();
+        let mut first = format.span("s");
+        first.record(0, "body").str(&"b".repeat(9000));
+        for old in (0..9000).step_by(500) {
+            let mut span = format.span("s");
+            span.record(0, "body").str(&"a".repeat(old));
+            span.record(0, "body").str(&"b".repeat(9000));
+            assert!(span.truncated());
+            assert_eq!(span.json(), first.json(), "{kind:?} {old}");
+        }
+    }
+}
+
+#[test]
+fn a_span_that_is_full_still_replaces_the_values_it_has() {
+    let mut span = capped(16 << 10).span("s");
+    span.record(1, "status").u64(200);
+    span.record(0, "body").str(&"a".repeat(9000));
+    span.record(1, "status").u64(404);
+    span.record(0, "body").str("b");
+    assert_eq!(shown(&span), json!([["b", 1], 404]));
+    span.record(2, "later").u64(1);
+    assert!(span.truncated() && !String::from_utf8(span.json()).unwrap().contains("later"));
+}
+
+// A body of 300 000 bytes was missing as a whole where it was recorded later.
+#[test]
+fn a_value_recorded_later_is_cut_where_one_at_creation_would_be() {
+    let text = "aé\n—\u{1b}😀\"\\".repeat(1000);
+    for kind in super::SCHEMAS {
+        let format = Format::builder().schema(kind).max_record_bytes(16 << 10).build().unwrap();
+        for before in 0..40 {
+            let start = || {
+                let mut span = format.span("s");
+                span.record(0, "before").str(&"b".repeat(before));
+                span
+            };
+            let (mut one, mut other, mut newer) = (start(), start(), format.span_update());
+            one.record(1, "body").str(&text);
+            newer.record(1, "body").str(&text);
+            other.update(&newer, [(1, "body")]);
+            assert!(one.truncated() && other.truncated());
+            assert_eq!(one.json(), other.json(), "{kind:?} {before}");
+        }
+    }
+}
+
+// Of a span with 600 000 bytes the line said that it would have had 262 188.
+#[test]
+fn the_original_length_counts_what_was_cut_of_spans() {
+    for kind in super::SCHEMAS {
+        for flat in [false, true] {
+            let line = |bytes: usize, apart: bool| {
+                let builder = Format::builder().schema(kind).hide(Part::TaskLevel);
+                let builder = if flat { builder.flatten_spans() } else { builder };
+                let format = builder.max_record_bytes(bytes).build().unwrap();
+                let (mut outer, mut inner) = (format.span("outer"), format.span("inner"));
+                outer.record(0, "o").str(&"o".repeat(9_000));
+                if apart {
+                    let mut newer = format.span_update();
+                    newer.record(0, "i").str(&"i".repeat(7_000));
+                    inner.update(&newer, [(0, "i")]);
+                } else {
+                    inner.record(0, "i").str(&"i".repeat(7_000));
+                }
+                encode(&format, |record| {
+                    record.message().str("m");
+                    record.spans([&outer, &inner]);
+                })
+            };
+            let whole = line(1 << 20, false).result.len() as u64;
+            for apart in [false, true] {
+                let cut = line(16 << 10, apart);
+                assert!(cut.truncated);
+                let text = String::from_utf8(cut.result).unwrap();
+                let digits = text.split_once("original_bytes").unwrap().1.chars();
+                let digits = digits.skip_while(|char| !char.is_ascii_digit());
+                let digits: String = digits.take_while(char::is_ascii_digit).collect();
+                assert_eq!(digits.parse::<u64>().unwrap(), whole, "{kind:?} {flat} {apart}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_span_of_another_shape_is_left_out() {
+    let formats = super::SCHEMAS.map(|kind| Format::builder().schema(kind).build().unwrap());
+    let otel = |format: &Format| format.span("s").is_typed();
+    for one in &formats {
+        for other in &formats {
+            let (mut span, mut own) = (other.span("foreign"), one.span("own"));
+            span.record(0, "f").u64(1);
+            own.record(0, "o").u64(1);
+            let mut list = SpanList::new();
+            list.push(&own);
+            list.push(&span);
+            let mut foreign = SpanList::new();
+            foreign.push(&span);
+            let direct = encode(one, |record| record.spans([&own, &span]));
+            let listed = encode(one, |record| record.span_list(&list));
+            let alone = encode(one, |record| record.span_list(&foreign));
+            for encoded in [direct, listed, alone] {
+                assert_eq!(encoded.truncated, otel(one) != otel(other));
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ impl fmt::Display for Untouchable {
 }
 
 fn format() -> Format {
-    Format::builder().redact_defaults().redact(["pin"]).build().unwrap()
+    Format::builder().redact_defaults().redact(["pin", "пароль"]).build().unwrap()
 }
 
 #[test]
@@ -38,6 +38,24 @@ fn keys_are_matched_as_words_in_any_case() {
         "pin",
         "card.pin",
         "private_key",
+        "dbPassword",
+        "DBPassword",
+        "APIToken",
+        "JWTToken",
+        "HTTPCookie",
+        "HTTPSetCookie",
+        "privateKey",
+        "PrivateKey",
+        "TLSPrivateKey",
+        "accessKey",
+        "secretAccessKey",
+        "AWSAccessKEY",
+        "oauth2Token",
+        "пароль",
+        "Пароль",
+        "ПАРОЛЬ",
+        "мойПароль",
+        "café→pin",
     ];
     let open = [
         "passwordless",
@@ -46,8 +64,15 @@ fn keys_are_matched_as_words_in_any_case() {
         "SPIN",
         "broken",
         "BROKENTOKEN",
+        "accesskey",
+        "privatekey",
+        "Key",
+        "password_",
+        "oauth2token",
+        "непароль",
         "tokens",
-        "éPin",
+        "épin",
+        "ÉPIN",
         "key",
         "",
         "_",

@@ -405,3 +405,38 @@ fn a_user_can_make_bunyan_from_the_default_schema() {
     let grouped = Format::builder().show(Part::Line).group_source("src").build().unwrap();
     assert_eq!(read(&grouped, |_| {})["src"], json!({"line": 42}));
 }
+
+// A line of an event without a message had no `msg`, which bunyan's program does not take.
+#[test]
+fn a_line_of_bunyan_has_all_core_fields_also_without_a_message() {
+    let plain = schema(Schema::Bunyan);
+    let nested = schema(Schema::Bunyan).nest_fields("fields");
+    let flat = schema(Schema::Bunyan).flatten_spans();
+    let capped = schema(Schema::Bunyan).max_record_bytes(4096);
+    for builder in [plain, nested, flat, capped] {
+        let format = builder.build().unwrap();
+        let mut span = format.span("s");
+        span.record(0, "a").u64(1);
+        for len in [0, 1, 5000] {
+            let json = read(&format, |record| {
+                record.field("text").str(&"x".repeat(len));
+                record.field("msg").u64(1);
+                record.spans([&span]);
+            });
+            let keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+            for key in ["v", "name", "hostname", "pid", "level", "time", "msg"] {
+                assert!(keys.contains(&key), "{key} {json}");
+            }
+            assert_eq!(json["msg"], "");
+        }
+        let text = super::text(&format, |record| record.field("a").u64(1));
+        let place = |key: &str| text.find(key).unwrap();
+        assert!(place("\"msg\":\"\",") < place("\"a\":1"), "{text}");
+        let json = read(&format, |_| ());
+        assert_eq!(json["msg"], "");
+        let json = read(&format, |record| record.message().str("m"));
+        assert_eq!((&json["msg"], json.get("msg_")), (&json!("m"), None));
+    }
+    let hidden = schema(Schema::Bunyan).hide(Part::Message).build().unwrap();
+    assert!(read(&hidden, |_| ()).get("msg").is_none());
+}
