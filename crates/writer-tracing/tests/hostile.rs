@@ -98,7 +98,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Poisons {
 }
 
 #[test]
-fn a_poisoned_span_costs_its_list_and_nothing_else() {
+fn a_poisoned_span_costs_its_list_where_a_thread_does_not_know_it_and_nothing_else() {
     let log = Log::new();
     let (layer, guard) =
         writer_tracing::builder(log.path()).span_events(SpanEvents::NewAndClose).build().unwrap();
@@ -109,6 +109,12 @@ fn a_poisoned_span_costs_its_list_and_nothing_else() {
         assert!(catch_unwind(|| info!(target: "poison", "never")).is_err());
         let errors = writer.metrics().format_errors;
         info!("in the span");
+        let (dispatch, same) = (dispatcher::get_default(Clone::clone), tracing::Span::clone(&span));
+        let elsewhere = || {
+            dispatcher::with_default(&dispatch, || same.in_scope(|| info!("in another thread")));
+        };
+        std::thread::scope(|scope| scope.spawn(elsewhere).join().unwrap());
+        drop(same);
         assert!(writer.metrics().format_errors > errors);
         span.record("id", 2);
         info_span!("inner").in_scope(|| info!("in a span inside"));
@@ -119,7 +125,8 @@ fn a_poisoned_span_costs_its_list_and_nothing_else() {
     drop(guard);
     let lines = read(&log.path());
     let of = |message: &str| lines.iter().find(|line| line["message"] == message);
-    assert_eq!(spans(of("in the span").unwrap()), "");
+    assert_eq!(spans(of("in the span").unwrap()), r#"[{"name":"outer"},{"id":1,"name":"s"}]"#);
+    assert_eq!(spans(of("in another thread").unwrap()), "");
     assert!(of("in a span inside").is_some());
     assert_eq!(spans(of("outside").unwrap()), r#"[{"name":"outer"}]"#);
     let close = lines.last().unwrap();

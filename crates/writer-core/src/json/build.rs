@@ -260,8 +260,10 @@ impl FormatBuilder {
     }
 
     /// Adds a member that every line has, after the metadata; in [`Schema::Otel`] an attribute of
-    /// the resource. Its value is encoded at once; without a value it is `null`. It takes the place
-    /// of a constant that the schema has under the same key.
+    /// the resource. Its value is encoded at once, as [`Schema::Default`] has it, also where the schema
+    /// or [`FormatBuilder::non_finite`] and [`FormatBuilder::wide_integers`] say otherwise of the fields
+    /// of records; without a value it is `null`. It takes the place of a constant that the schema has
+    /// under the same key.
     pub fn static_field(mut self, key: &str, value: impl FnOnce(Value<'_>)) -> Self {
         let mut members = Members::default();
         members.out.set_limit(LARGEST_RECORD);
