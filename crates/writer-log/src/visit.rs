@@ -1,6 +1,5 @@
 //! How a value is written that serde and sval have no part in: both features are off.
 
-use std::any::Any;
 use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -14,61 +13,43 @@ pub(crate) fn write_value(
     key: &str,
     value: &Value<'_>,
 ) -> Result<(), kv::Error> {
-    let field = line.next_field(key);
-    if field.is_secret() {
+    if line.hides(key) {
         // Whatever is given here, the marker is written.
-        field.bool(false);
+        line.next_field(key).bool(false);
         return Ok(());
     }
-    let mut field = Field(Some(field));
     // Another crate may have turned on the support for serde or sval in `log`, which then runs user
     // code here. Unwind safety: the encoder takes back what it has not finished.
-    match catch_unwind(AssertUnwindSafe(|| value.visit(&mut field))) {
-        Ok(visited) => visited,
-        Err(payload) => {
-            panicked(field, payload);
-            Ok(())
-        }
-    }
+    catch_unwind(AssertUnwindSafe(|| value.visit(Field { line, key }))).unwrap_or_else(|payload| {
+        line.next_field(key).panicked(payload);
+        Ok(())
+    })
 }
 
-#[cold]
-fn panicked(field: Field<'_>, payload: Box<dyn Any + Send>) {
-    match field.0 {
-        Some(field) => field.panicked(payload),
-        // Dropping it would run user code once more.
-        None => std::mem::forget(payload),
-    }
+/// One key and the value that is on its way to it.
+struct Field<'l, 'r, 'k> {
+    line: &'l mut json::Record<'r>,
+    key: &'k str,
 }
-
-/// A field until it gets its value. A second value, of a `Serialize` that goes on after the first,
-/// is not written.
-struct Field<'l>(Option<json::Value<'l>>);
 
 macro_rules! typed {
     ($($method:ident($type:ty) => $write:ident),+ $(,)?) => {
         $(fn $method(&mut self, value: $type) -> Result<(), kv::Error> {
-            if let Some(field) = self.0.take() {
-                field.$write(value);
-            }
+            self.line.next_field(self.key).$write(value);
             Ok(())
         })+
     };
 }
 
-impl<'v> VisitValue<'v> for Field<'_> {
+impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
     /// What is captured by `Debug` or `Display` comes here.
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
-        if let Some(field) = self.0.take() {
-            field.display(&value);
-        }
+        self.line.next_field(self.key).display(&value);
         Ok(())
     }
 
     fn visit_null(&mut self) -> Result<(), kv::Error> {
-        if let Some(field) = self.0.take() {
-            field.null();
-        }
+        self.line.next_field(self.key).null();
         Ok(())
     }
 

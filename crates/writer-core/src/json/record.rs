@@ -88,6 +88,13 @@ impl Record<'_> {
         }
     }
 
+    /// Whether the value of a field of this name is not to be written, nor to be looked at.
+    #[doc(hidden)]
+    #[inline]
+    pub fn hides(&self, name: &str) -> bool {
+        self.inner.rules.redact.is_some() && Name::User(name, 0).is_secret(&self.inner.rules)
+    }
+
     /// Writes the spans, root first, the innermost last; nothing where there are none. A second
     /// list is ignored. A list that does not fit into the line is left out as a whole. A span of
     /// [`Schema::Otel`](super::Schema::Otel) in a line of another schema, or the other way round, is

@@ -308,13 +308,6 @@ impl Value<'_> {
         Some((value, open, mark))
     }
 
-    /// Whether the value is not to be written, nor to be looked at.
-    #[doc(hidden)]
-    #[inline]
-    pub fn is_secret(&self) -> bool {
-        self.rules.redact.is_some() && self.name.is_secret(self.rules)
-    }
-
     /// Writes the marker of a value that panicked before this crate could catch it.
     #[doc(hidden)]
     #[cold]
