@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use super::calls;
-use super::file::cannot_sync;
+use super::sync_state::cannot_sync;
 
 /// The most files under way at a time.
 const MOST: usize = 4;

@@ -13,6 +13,7 @@ mod named;
 mod neighbours;
 mod open;
 mod os;
+mod sync_state;
 mod tail;
 #[cfg(test)]
 mod tests;

@@ -194,6 +194,9 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
     if is_special {
         accept_special(path, config, &metadata, descriptor)?;
     }
+    // Through a link without a target the file was made where that was to be.
+    let target = if created && is_link(path) { fs::canonicalize(path).ok() } else { None };
+    let folder = target.as_deref().and_then(Path::parent).unwrap_or(folder);
     let named_in = folder.ancestors().take(if created { missing + 1 } else { 0 });
     let directories = named_in.filter_map(|folder| os::open_directory(here(folder))).collect();
     let identity = os::identity(&metadata);

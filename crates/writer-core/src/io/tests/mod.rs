@@ -106,6 +106,14 @@ fn read(path: &Path) -> String {
     String::from_utf8(fs::read(path).unwrap()).unwrap()
 }
 
+/// How often this process has a file or folder open.
+#[cfg(target_os = "linux")]
+fn descriptors_of(path: &Path) -> usize {
+    let path = fs::canonicalize(path).unwrap();
+    let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
+    descriptors.filter(|one| fs::read_link(one.path()).is_ok_and(|target| target == path)).count()
+}
+
 /// Lines with their number and a length that varies, to be compared byte by byte.
 fn numbered(from: usize, count: usize) -> Vec<u8> {
     (from..from + count)

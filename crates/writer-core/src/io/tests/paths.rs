@@ -194,6 +194,23 @@ fn links_are_followed_in_folders_of_ones_own() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_file_made_through_a_link_is_synced_with_the_folder_it_was_made_in() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let (elsewhere, link) = (dir.path().join("elsewhere"), dir.path().join("link"));
+        fs::create_dir(&elsewhere).unwrap();
+        symlink("elsewhere/app", &link).unwrap();
+        let mut sink = sink(&link, strategy);
+        assert_eq!(descriptors_of(&elsewhere), 1, "{strategy}");
+        write_all(&mut *sink, b"one\n");
+        sink.sync().unwrap();
+        sink.close().unwrap();
+        assert_eq!(read(&elsewhere.join("app")), "one\n");
+    }
+}
+
+#[test]
 fn links_in_a_world_writable_folder_are_refused_and_their_targets_untouched() {
     let dir = directory();
     let folder = sticky(&dir);
