@@ -322,6 +322,36 @@ fn sync_ends_under_continuous_load() {
 }
 
 #[test]
+fn a_sync_ends_although_others_ask_for_one_all_the_time_and_do_not_wait() {
+    let rig = Rig::new(due_at_once);
+    let shared = Arc::downgrade(&rig.shared);
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    // Whenever a write ends, somebody has asked for one more line to be durable.
+    let callback = move || {
+        let shared = shared.upgrade().unwrap();
+        let impatient = std::thread::spawn(move || {
+            send(&shared, "more").unwrap();
+            shared.sync(Duration::ZERO)
+        });
+        assert!(impatient.join().unwrap().is_err());
+        tell.send(()).unwrap();
+    };
+    *rig.on_write.lock().unwrap() = Some(Box::new(callback));
+    let sync = rig.spawn(|shared| {
+        send(shared, "first").unwrap();
+        shared.sync(SEC)
+    });
+    for _ in 0..100 {
+        told.recv().unwrap();
+    }
+    rig.shared.advance(SEC);
+    let result = sync.join().unwrap();
+    *rig.on_write.lock().unwrap() = None;
+    result.unwrap();
+    assert!(rig.probe.script(|script| script.syncs) > 0);
+}
+
+#[test]
 fn a_line_over_the_byte_bound_goes_in_alone() {
     let rig = Rig::new(|c| {
         c.mode = Mode::Manual;
