@@ -131,12 +131,15 @@ impl Worker<'_> {
         if inner.reopens.requested > inner.reopens.served {
             return Ok(Task::Reopen(inner.reopens.requested));
         }
-        if let Some(retry) = &self.retry
+        if let Some(retry) = &mut self.retry
             && !self.diverted
         {
-            return if inner.is_closed() && inner.give_up {
+            let give_up = inner.is_closed() && inner.give_up;
+            return if give_up && retry.was_last {
                 Ok(Task::End)
-            } else if now >= retry.at {
+            } else if give_up || now >= retry.at {
+                // The sink may work again since the last try: only one that fails now is given up.
+                retry.was_last = give_up;
                 Ok(Task::Write { forced: false })
             } else {
                 Err(Sleep { alarm: Alarm::NEVER, until: Some(retry.at) })
