@@ -277,7 +277,8 @@ impl Worker<'_> {
     /// Puts a line about losses into the file. What waits in the queue stays as due as it was.
     fn mark(&mut self, losses: &Losses) {
         let marker = self.shared.callbacks.marker_line(losses);
-        if !marker.is_empty() {
+        // The code that makes the line may fork, like any callback.
+        if !marker.is_empty() && !self.shared.is_foreign() {
             let mut delivery = lock(&self.shared.delivery);
             let round = delivery.mark(self.shared, marker);
             self.settle(round, delivery);

@@ -64,6 +64,9 @@ impl Worker<'_> {
         let shared = self.shared;
         let failure = round.failure();
         let RoundEnd::Failed(operation, error) = round.end else { return };
+        if shared.is_foreign() {
+            return;
+        }
         // What a target takes and cannot flush is no progress.
         let progress = round.progress && operation == Operation::Write && !round.diverted;
         let so_far = self.retry.take();
