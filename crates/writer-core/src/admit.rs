@@ -64,7 +64,7 @@ impl Shared {
         }
         // A line that never fits says nothing about the room.
         if !never_fits {
-            self.note_no_room(&mut inner);
+            self.note_no_room(&mut inner, own_thread);
         }
         match self.config.queue_policy {
             QueuePolicy::Block if own_thread => {
@@ -154,8 +154,12 @@ impl Shared {
         false
     }
 
-    fn note_no_room(&self, inner: &mut Inner) {
+    fn note_no_room(&self, inner: &mut Inner, own_thread: bool) {
         inner.no_room = true;
+        if !own_thread {
+            // Echoes keep nobody out until their time is over: now they are as due as any line.
+            (inner.echoes, inner.echoes_until) = (0, None);
+        }
         if inner.alarm_rings_without_room() {
             self.work.notify_one();
         }

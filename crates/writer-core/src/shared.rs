@@ -110,7 +110,7 @@ pub(crate) struct Inner {
     /// Waiters on `progress`.
     pub(crate) watchers: usize,
     /// Lines in the queue that were sent on the worker's own thread, and when they stop being
-    /// special; `echoed` counts all there ever were.
+    /// special, unless a line from elsewhere finds no room before; `echoed` counts all there ever were.
     pub(crate) echoes: usize,
     pub(crate) echoes_until: Option<Instant>,
     pub(crate) echoed: u64,

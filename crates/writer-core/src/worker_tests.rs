@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -203,6 +204,35 @@ fn an_echo_goes_out_with_a_line_that_is_due() {
     rig.advance(MS);
     rig.advance(MS);
     assert_eq!(rig.probe.text(), "a\necho\nb\nc\n");
+}
+
+#[test]
+fn lines_of_a_callback_keep_no_others_out_for_an_interval() {
+    for mode in [Mode::Trigger, Mode::Loop] {
+        let rig = Rig::new(|c| {
+            (c.mode, c.tick) = (mode, 10 * MS);
+            (c.max_queue_size, c.batch_size) = (4, 1);
+            c.queue_policy = QueuePolicy::DropNewest;
+            c.flush_interval = Some(3600 * SEC);
+        });
+        let (shared, done) = (Arc::downgrade(&rig.shared), AtomicBool::new(false));
+        let once = move || {
+            if !done.swap(true, Ordering::Relaxed) {
+                let shared = shared.upgrade().unwrap();
+                (0..4).for_each(|_| assert_eq!(send(&shared, "echo"), Ok(true)));
+                assert_eq!(send(&shared, "one too many"), Ok(false));
+            }
+        };
+        *rig.on_write.lock().unwrap() = Some(Box::new(once));
+        rig.send("a").unwrap();
+        rig.advance(10 * MS);
+        rig.advance(10 * MS);
+        assert_eq!(rig.probe.text(), "a\n", "{mode}: they make no write due by themselves");
+        assert_eq!(rig.send("b"), Ok(false));
+        rig.advance(10 * MS);
+        assert_eq!(rig.probe.text(), "a\necho\necho\necho\necho\n", "{mode}");
+        assert_eq!(rig.send("c"), Ok(true));
+    }
 }
 
 #[test]
