@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::shared::Shared;
 use crate::testing::{MS, Rig, SEC, send};
 use crate::{Mode, QueuePolicy, SendError};
 
@@ -422,6 +423,38 @@ fn a_line_that_never_fits_goes_before_other_waiters() {
     rig.shared.flush(Duration::MAX).unwrap();
     let expected = format!("held\na\nb\n{}\n{}", "x".repeat(100), "small\n".repeat(4));
     assert_eq!(rig.probe.text(), expected);
+}
+
+#[test]
+fn of_two_lines_that_never_fit_the_second_lets_those_in_who_waited_for_the_first() {
+    for mode in [Mode::Trigger, Mode::Manual] {
+        let rig = Rig::new(|c| {
+            (c.mode, c.max_queue_bytes, c.batch_size) = (mode, 20, 1);
+        });
+        rig.probe.script(|script| script.gate = true);
+        rig.send("held").unwrap();
+        rig.shared.lock().triggered = true;
+        rig.shared.work.notify_one();
+        rig.until_call(1);
+        rig.send("a").unwrap();
+        let large = |shared: &Shared| send(shared, &"x".repeat(100));
+        let mut senders = vec![rig.spawn(large)];
+        rig.until(|inner| inner.oversized() == 1);
+        for waiters in [2, 3] {
+            senders.push(rig.spawn(|shared| send(shared, "small")));
+            rig.until(|inner| inner.room_waiters == waiters);
+        }
+        senders.push(rig.spawn(large));
+        rig.until(|inner| inner.oversized() == 2);
+        rig.probe.script(|script| script.gate = false);
+        for sender in senders {
+            assert_eq!(sender.join().unwrap(), Ok(true), "{mode}");
+        }
+        rig.shared.flush(Duration::MAX).unwrap();
+        let large = "x".repeat(100);
+        let expected = format!("held\na\n{large}\nsmall\nsmall\n{large}\n");
+        assert_eq!(rig.probe.text(), expected, "{mode}");
+    }
 }
 
 #[test]
