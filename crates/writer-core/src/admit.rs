@@ -64,7 +64,7 @@ impl Shared {
         }
         // A line that never fits says nothing about the room.
         if !never_fits {
-            self.note_no_room(&mut inner);
+            self.note_no_room(&mut inner, own_thread);
         }
         match self.config.queue_policy {
             QueuePolicy::Block if own_thread => {
@@ -97,7 +97,7 @@ impl Shared {
 
     /// Block: waits until the line fits, the writer closes, waiting is in vain, or the
     /// time is over. A line that never fits waits for the moment when the queue is empty, and
-    /// nobody else is let in before it.
+    /// nobody else is let in before it, except those who waited already when the last such line came in.
     fn wait_for_room(
         &self,
         mut inner: MutexGuard<'_, Inner>,
@@ -108,16 +108,13 @@ impl Shared {
             .config
             .block_timeout
             .and_then(|timeout| clock::deadline(self.clock.now(), timeout));
-        inner.room_waiters += 1;
-        if never_fits {
-            inner.add_oversized();
-        }
+        let waiter = inner.begin_wait(never_fits);
         let admitted = loop {
             if inner.is_closed() {
                 inner.count.rejected += 1;
                 break Err(SendError::Closed);
             }
-            if if never_fits { inner.queue.is_empty() } else { inner.admits(line.len()) } {
+            if inner.lets_in(&waiter, line.len()) {
                 break Ok(true);
             }
             // Also for a sender that gives up at once: a full queue is written in every mode.
@@ -130,13 +127,18 @@ impl Shared {
             }
             inner = self.clock.wait(&self.room, inner, until);
         };
-        inner.room_waiters -= 1;
-        if never_fits {
-            inner.remove_oversized();
+        if inner.end_wait(&waiter, admitted == Ok(true)) {
             self.notify_room(&inner);
         }
         match admitted {
-            Ok(true) => self.accept(inner, line),
+            Ok(true) => {
+                // Who waits on has asked for room before there was this line to write.
+                let wanted = inner.room_wanted;
+                self.accept(inner, line);
+                if wanted {
+                    self.work.notify_one();
+                }
+            }
             Ok(false) => return Ok(self.refuse(inner, line.severity())),
             Err(error) => return Err(error),
         }
@@ -154,8 +156,12 @@ impl Shared {
         false
     }
 
-    fn note_no_room(&self, inner: &mut Inner) {
+    fn note_no_room(&self, inner: &mut Inner, own_thread: bool) {
         inner.no_room = true;
+        if !own_thread {
+            // Echoes keep nobody out until their time is over: now they are as due as any line.
+            (inner.echoes, inner.echoes_until) = (0, None);
+        }
         if inner.alarm_rings_without_room() {
             self.work.notify_one();
         }

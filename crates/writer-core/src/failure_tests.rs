@@ -315,6 +315,38 @@ fn a_shutdown_gives_up_a_failing_sink_and_loses_what_was_pending() {
 }
 
 #[test]
+fn a_shutdown_shorter_than_the_pause_tries_a_sink_that_may_work_again() {
+    let rig = failing(|_| {});
+    rig.send("b").unwrap();
+    assert_eq!(rig.quiet(), Some(10 * MS));
+    rig.probe.script(|script| script.room = None);
+    let shutdown = rig.spawn(|shared| shared.shutdown(5 * MS));
+    rig.until(|inner| inner.watchers == 1);
+    rig.shared.advance(5 * MS);
+    shutdown.join().unwrap().unwrap();
+    assert_eq!((rig.metrics().lost, rig.probe.text()), (0, "a\nb\n".into()));
+}
+
+#[test]
+fn each_episode_of_failures_has_its_last_try() {
+    let rig = failing(|c| c.max_queue_size = 2);
+    // More than the hand takes at once, beside the line that is there.
+    for text in ["b", "c"] {
+        rig.send(text).unwrap();
+    }
+    full_disk(&rig, 2);
+    let shutdown = rig.spawn(|shared| shared.shutdown(Duration::ZERO));
+    rig.until(|inner| inner.count.errors == 2);
+    assert_eq!(rig.probe.text(), "a\n", "by the last try of the first episode");
+    rig.shared.advance(SEC);
+    assert!(matches!(shutdown.join().unwrap(), Err(ShutdownError::Timeout { remaining: 2 })));
+    rig.until(|inner| inner.count.errors == 3);
+    rig.probe.script(|script| script.room = None);
+    rig.shared.shutdown(Duration::ZERO).unwrap();
+    assert_eq!(rig.probe.text(), "a\nb\nc\n");
+}
+
+#[test]
 fn a_slow_sink_is_waited_for_and_never_failed() {
     let rig = Rig::new(|c| c.fail_after = SEC);
     rig.advance(SEC);

@@ -30,7 +30,7 @@ pub(crate) struct Look {
     /// Lines in the queue.
     pub(crate) lines: usize,
     /// Those among them that were sent on the worker's own thread and are younger than one flush
-    /// interval: they make no write due.
+    /// interval: they make no write due. There are none where a line from elsewhere found no room.
     pub(crate) echoes: usize,
     /// When the echoes become lines like any other.
     pub(crate) echoes_until: Option<Instant>,

@@ -194,6 +194,27 @@ fn blocked_senders_are_woken_by_manual_with_room_for_two() {
     blocked_senders_are_woken(2, Mode::Manual);
 }
 
+/// Whoever of the two is woken first by a take finds nothing to write, and has the worker look in vain.
+#[test]
+fn a_sender_beside_one_whose_line_never_fits_is_woken() {
+    explore(3, || {
+        let out = Arc::new(StdMutex::new(String::new()));
+        let change = |c: &mut Config| (c.max_queue_bytes, c.mode) = (6, Mode::Manual);
+        let shared = shared(change, PlainSink(Arc::clone(&out)));
+        let worker = start(&shared, false);
+        let other = Arc::clone(&shared);
+        let sender = thread::spawn(move || assert_eq!(send(&other, "never fits"), Ok(true)));
+        for text in ["one", "two"] {
+            assert_eq!(send(&shared, text), Ok(true));
+        }
+        sender.join().unwrap();
+        shared.shutdown(FOREVER).unwrap();
+        worker.join().unwrap();
+        let m = ended(&shared);
+        assert_eq!((m.written, m.refused), (3, 0));
+    });
+}
+
 #[test]
 fn drop_oldest_writes_or_evicts_each_line_once() {
     explore(3, || {

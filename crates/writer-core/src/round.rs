@@ -62,7 +62,7 @@ impl Shared {
         if round.lines > 0 {
             self.callbacks.written(round.lines);
         }
-        // A callback may fork: in the child the locks may be taken for ever.
+        // Any callback may fork: in the child the locks may be taken for ever.
         if self.is_foreign() {
             return;
         }
@@ -72,10 +72,12 @@ impl Shared {
         if let Some((operation, error)) = round.notice.take() {
             self.report_failure(operation, error);
         }
-        if let Some(diverted) = round.recovered {
+        if let Some(diverted) = round.recovered
+            && !self.is_foreign()
+        {
             self.callbacks.recovered(self.config.path.as_deref(), diverted);
         }
-        if !matches!(round.end, RoundEnd::Clean) {
+        if self.is_foreign() || !matches!(round.end, RoundEnd::Clean) {
             return;
         }
         let mut inner = self.lock();
@@ -90,8 +92,11 @@ impl Shared {
         }
     }
 
-    /// Reports a failure with the state it led to.
+    /// Reports a failure with the state it led to; in a child that a callback forked, nothing.
     pub(crate) fn report_failure(&self, operation: Operation, source: io::Error) {
+        if self.is_foreign() {
+            return;
+        }
         let state = self.lock().state;
         let path = self.config.path.clone();
         self.callbacks.failed(&WriteError { operation, path, state, source });
@@ -129,3 +134,7 @@ impl Shared {
         }
     }
 }
+
+#[cfg(all(test, unix, not(loom)))]
+#[path = "round_tests.rs"]
+mod tests;

@@ -101,6 +101,10 @@ pub(crate) struct Inner {
     pub(crate) room_wanted: bool,
     /// Senders waiting for room.
     pub(crate) room_waiters: usize,
+    /// How many oversized lines came in, and how many of the senders with others who waited then still
+    /// do: the next oversized line comes after these.
+    turn: u64,
+    turn_waiters: usize,
     /// The highest sequence number that somebody waits for in a flush.
     pub(crate) flush_upto: u64,
     /// All lines up to this sequence number are written, evicted or lost.
@@ -110,7 +114,7 @@ pub(crate) struct Inner {
     /// Waiters on `progress`.
     pub(crate) watchers: usize,
     /// Lines in the queue that were sent on the worker's own thread, and when they stop being
-    /// special; `echoed` counts all there ever were.
+    /// special, unless a line from elsewhere finds no room before; `echoed` counts all there ever were.
     pub(crate) echoes: usize,
     pub(crate) echoes_until: Option<Instant>,
     pub(crate) echoed: u64,
@@ -128,6 +132,14 @@ pub(crate) struct Inner {
     /// While the worker sleeps: when it wakes by itself.
     #[cfg(all(test, not(loom)))]
     pub(crate) asleep: Option<Option<Instant>>,
+}
+
+/// A sender that waits for room.
+pub(crate) struct Waiter {
+    /// Its line passes the byte bound.
+    oversized: bool,
+    /// How many oversized lines had come in when it came.
+    turn: u64,
 }
 
 /// Requests to sync. Each has a ticket; the worker serves all that are there with one call.
@@ -202,6 +214,8 @@ impl Inner {
             room_wanted: false,
             room_waiters: 0,
             oversized: 0,
+            turn: 0,
+            turn_waiters: 0,
             flush_upto: 0,
             flushed: 0,
             syncs: Syncs::default(),
@@ -242,21 +256,48 @@ impl Inner {
         self.queue.forbid();
     }
 
-    /// Senders waiting for room whose line passes the byte bound. Nobody else comes in before them.
+    /// Senders waiting for room whose line passes the byte bound. Nobody else comes in before them, except
+    /// who waited already when the last such line came in.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn oversized(&self) -> u32 {
         self.oversized
     }
 
-    /// One more of them.
-    pub(crate) fn add_oversized(&mut self) {
-        self.oversized += 1;
-        self.queue.forbid();
+    /// One more sender waits for room.
+    pub(crate) fn begin_wait(&mut self, oversized: bool) -> Waiter {
+        self.room_waiters += 1;
+        if oversized {
+            self.oversized += 1;
+            self.queue.forbid();
+        }
+        Waiter { oversized, turn: self.turn }
     }
 
-    /// One less.
-    pub(crate) fn remove_oversized(&mut self) {
-        self.oversized -= 1;
+    /// Whether there is room for the line of `len` bytes that it waits with, and nobody who comes first.
+    pub(crate) fn lets_in(&self, waiter: &Waiter, len: usize) -> bool {
+        if waiter.oversized {
+            self.queue.is_empty() && self.turn_waiters == 0
+        } else {
+            (self.oversized == 0 || waiter.turn < self.turn) && self.queue.fits(len)
+        }
+    }
+
+    /// It waits no more, and comes in or not. Returns whether others may come in now who could not before.
+    pub(crate) fn end_wait(&mut self, waiter: &Waiter, comes_in: bool) -> bool {
+        self.room_waiters -= 1;
+        if waiter.oversized {
+            self.oversized -= 1;
+            if comes_in {
+                self.turn += 1;
+                self.turn_waiters = self.room_waiters - self.oversized as usize;
+            }
+            true
+        } else if waiter.turn < self.turn {
+            self.turn_waiters -= 1;
+            self.turn_waiters == 0
+        } else {
+            false
+        }
     }
 
     /// Whether there is room for a line of `len` bytes, and nobody who comes first.
@@ -438,12 +479,12 @@ mod tests {
         assert!(!inner.queue.put(line), "nothing has been looked at");
         inner.accept(&shared.pool, line);
         assert!(inner.queue.put(line));
-        inner.add_oversized();
+        let waiter = inner.begin_wait(true);
         assert!(!inner.queue.put(line));
         // The one who waits comes in, and leaves it so for others who do.
         inner.accept(&shared.pool, line);
         assert!(!inner.queue.put(line));
-        inner.remove_oversized();
+        assert!(inner.end_wait(&waiter, true));
         inner.accept(&shared.pool, line);
         assert!(inner.queue.put(line));
         shared.close(&mut inner);

@@ -34,6 +34,7 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
         naps: 0,
         held: false,
         retry: None,
+        syncing: None,
         can_divert: false,
         diverted: false,
         idle_at: None,
@@ -80,6 +81,9 @@ struct Worker<'a> {
     /// The sink holds back a remainder; the worker must not sleep on it.
     held: bool,
     retry: Option<Retry>,
+    /// The last ticket of the requests to sync that are served next, and up to which line. Those that
+    /// come meanwhile are served after them: otherwise each would put off all before it.
+    syncing: Option<(u64, u64)>,
     /// There is a fallback.
     can_divert: bool,
     /// In the episode, lines go to the fallback as if nothing were wrong.
@@ -127,20 +131,23 @@ impl Worker<'_> {
         if inner.reopens.requested > inner.reopens.served {
             return Ok(Task::Reopen(inner.reopens.requested));
         }
-        if let Some(retry) = &self.retry
+        if let Some(retry) = &mut self.retry
             && !self.diverted
         {
-            return if inner.is_closed() && inner.give_up {
+            let give_up = inner.is_closed() && inner.give_up;
+            return if give_up && retry.was_last {
                 Ok(Task::End)
-            } else if now >= retry.at {
+            } else if give_up || now >= retry.at {
+                // The sink may work again since the last try: only one that fails now is given up.
+                retry.was_last = give_up;
                 Ok(Task::Write { forced: false })
             } else {
                 Err(Sleep { alarm: Alarm::NEVER, until: Some(retry.at) })
             };
         }
         // Before the next write: under continuous load there is always one more.
-        if inner.syncs.requested > inner.syncs.served && inner.flushed >= inner.syncs.upto {
-            return Ok(Task::Sync(inner.syncs.requested));
+        if let Some(ticket) = self.syncs_to_serve(inner) {
+            return Ok(Task::Sync(ticket));
         }
         if let Some(lines) = self.drops_to_report(inner, now) {
             return Ok(Task::ReportDrops(lines));
@@ -168,6 +175,15 @@ impl Worker<'_> {
             return Ok(losses.map_or(Task::End, Task::Mark));
         }
         self.look_around(inner, now, verdict)
+    }
+
+    /// The last of the requests to sync whose lines are out.
+    fn syncs_to_serve(&mut self, inner: &Inner) -> Option<u64> {
+        let syncs = &inner.syncs;
+        if self.syncing.is_none() && syncs.requested > syncs.served {
+            self.syncing = Some((syncs.requested, syncs.upto));
+        }
+        self.syncing.take_if(|(_, upto)| inner.flushed >= *upto).map(|(ticket, _)| ticket)
     }
 
     /// Whether losses are marked in the file.
@@ -261,7 +277,8 @@ impl Worker<'_> {
     /// Puts a line about losses into the file. What waits in the queue stays as due as it was.
     fn mark(&mut self, losses: &Losses) {
         let marker = self.shared.callbacks.marker_line(losses);
-        if !marker.is_empty() {
+        // The code that makes the line may fork, like any callback.
+        if !marker.is_empty() && !self.shared.is_foreign() {
             let mut delivery = lock(&self.shared.delivery);
             let round = delivery.mark(self.shared, marker);
             self.settle(round, delivery);

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use crate::shared::Shared;
 use crate::testing::{MS, Rig, SEC, send};
 use crate::{Mode, QueuePolicy, SendError};
 
@@ -206,6 +208,35 @@ fn an_echo_goes_out_with_a_line_that_is_due() {
 }
 
 #[test]
+fn lines_of_a_callback_keep_no_others_out_for_an_interval() {
+    for mode in [Mode::Trigger, Mode::Loop] {
+        let rig = Rig::new(|c| {
+            (c.mode, c.tick) = (mode, 10 * MS);
+            (c.max_queue_size, c.batch_size) = (4, 1);
+            c.queue_policy = QueuePolicy::DropNewest;
+            c.flush_interval = Some(3600 * SEC);
+        });
+        let (shared, done) = (Arc::downgrade(&rig.shared), AtomicBool::new(false));
+        let once = move || {
+            if !done.swap(true, Ordering::Relaxed) {
+                let shared = shared.upgrade().unwrap();
+                (0..4).for_each(|_| assert_eq!(send(&shared, "echo"), Ok(true)));
+                assert_eq!(send(&shared, "one too many"), Ok(false));
+            }
+        };
+        *rig.on_write.lock().unwrap() = Some(Box::new(once));
+        rig.send("a").unwrap();
+        rig.advance(10 * MS);
+        rig.advance(10 * MS);
+        assert_eq!(rig.probe.text(), "a\n", "{mode}: they make no write due by themselves");
+        assert_eq!(rig.send("b"), Ok(false));
+        rig.advance(10 * MS);
+        assert_eq!(rig.probe.text(), "a\necho\necho\necho\necho\n", "{mode}");
+        assert_eq!(rig.send("c"), Ok(true));
+    }
+}
+
+#[test]
 fn lines_that_evicted_echoes_are_not_taken_for_echoes() {
     let rig = Rig::new(|c| {
         c.queue_policy = QueuePolicy::DropOldest;
@@ -322,6 +353,36 @@ fn sync_ends_under_continuous_load() {
 }
 
 #[test]
+fn a_sync_ends_although_others_ask_for_one_all_the_time_and_do_not_wait() {
+    let rig = Rig::new(due_at_once);
+    let shared = Arc::downgrade(&rig.shared);
+    let (tell, told) = std::sync::mpsc::channel::<()>();
+    // Whenever a write ends, somebody has asked for one more line to be durable.
+    let callback = move || {
+        let shared = shared.upgrade().unwrap();
+        let impatient = std::thread::spawn(move || {
+            send(&shared, "more").unwrap();
+            shared.sync(Duration::ZERO)
+        });
+        assert!(impatient.join().unwrap().is_err());
+        tell.send(()).unwrap();
+    };
+    *rig.on_write.lock().unwrap() = Some(Box::new(callback));
+    let sync = rig.spawn(|shared| {
+        send(shared, "first").unwrap();
+        shared.sync(SEC)
+    });
+    for _ in 0..100 {
+        told.recv().unwrap();
+    }
+    rig.shared.advance(SEC);
+    let result = sync.join().unwrap();
+    *rig.on_write.lock().unwrap() = None;
+    result.unwrap();
+    assert!(rig.probe.script(|script| script.syncs) > 0);
+}
+
+#[test]
 fn a_line_over_the_byte_bound_goes_in_alone() {
     let rig = Rig::new(|c| {
         c.mode = Mode::Manual;
@@ -362,6 +423,38 @@ fn a_line_that_never_fits_goes_before_other_waiters() {
     rig.shared.flush(Duration::MAX).unwrap();
     let expected = format!("held\na\nb\n{}\n{}", "x".repeat(100), "small\n".repeat(4));
     assert_eq!(rig.probe.text(), expected);
+}
+
+#[test]
+fn of_two_lines_that_never_fit_the_second_lets_those_in_who_waited_for_the_first() {
+    for mode in [Mode::Trigger, Mode::Manual] {
+        let rig = Rig::new(|c| {
+            (c.mode, c.max_queue_bytes, c.batch_size) = (mode, 20, 1);
+        });
+        rig.probe.script(|script| script.gate = true);
+        rig.send("held").unwrap();
+        rig.shared.lock().triggered = true;
+        rig.shared.work.notify_one();
+        rig.until_call(1);
+        rig.send("a").unwrap();
+        let large = |shared: &Shared| send(shared, &"x".repeat(100));
+        let mut senders = vec![rig.spawn(large)];
+        rig.until(|inner| inner.oversized() == 1);
+        for waiters in [2, 3] {
+            senders.push(rig.spawn(|shared| send(shared, "small")));
+            rig.until(|inner| inner.room_waiters == waiters);
+        }
+        senders.push(rig.spawn(large));
+        rig.until(|inner| inner.oversized() == 2);
+        rig.probe.script(|script| script.gate = false);
+        for sender in senders {
+            assert_eq!(sender.join().unwrap(), Ok(true), "{mode}");
+        }
+        rig.shared.flush(Duration::MAX).unwrap();
+        let large = "x".repeat(100);
+        let expected = format!("held\na\n{large}\nsmall\nsmall\n{large}\n");
+        assert_eq!(rig.probe.text(), expected, "{mode}");
+    }
 }
 
 #[test]

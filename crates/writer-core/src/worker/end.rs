@@ -6,7 +6,8 @@ use crate::round::RoundEnd;
 use crate::shared::Shared;
 use crate::sync::lock;
 
-/// Gives up what may be left, closes the sink, and lets everyone go who waits.
+/// Gives up what may be left, closes the sink, and lets everyone go who waits. In a child that a callback
+/// forks on the way, what follows is left undone: the locks may be taken there for ever.
 pub(super) fn end(shared: &Shared) {
     let mut delivery = lock(&shared.delivery);
     let left = {
@@ -20,6 +21,9 @@ pub(super) fn end(shared: &Shared) {
     if rescues && delivery.has_fallback() {
         drop(delivery);
         rescue(shared);
+        if shared.is_foreign() {
+            return;
+        }
         delivery = lock(&shared.delivery);
     }
     if left {
@@ -29,6 +33,9 @@ pub(super) fn end(shared: &Shared) {
     drop(delivery);
     let report = std::mem::take(&mut shared.lock().unreported);
     shared.report_drops((report > 0).then_some(report));
+    if shared.is_foreign() {
+        return;
+    }
     let mut inner = shared.lock();
     inner.close_error = close_error;
     inner.ended = true;
@@ -46,12 +53,15 @@ fn rescue(shared: &Shared) {
         }
         if let Some(losses) = shared.last_losses() {
             shared.put_marker(&mut delivery, &losses);
+            if shared.is_foreign() {
+                return;
+            }
         }
         let mut round = delivery.round(shared, |_| false);
         let left = delivery.lines_in_hand() > 0 || !shared.lock().queue.is_empty();
         drop(delivery);
         shared.after_round(&mut round);
-        if !left || matches!(round.end, RoundEnd::Failed(..)) {
+        if !left || shared.is_foreign() || matches!(round.end, RoundEnd::Failed(..)) {
             return;
         }
     }

@@ -5,6 +5,8 @@
 //! | Healthy | Healthy | Retrying; Failed if `fail_after` is zero | after [`FIRST_PAUSE`](crate::backoff::FIRST_PAUSE) | lines wait |
 //! | Retrying | Healthy | Retrying, or Failed when `fail_after` is over | the pause doubles, up to [`LONGEST_PAUSE`]; after something went out it is the first again | lines wait |
 //! | Failed | Healthy | Failed, or Retrying after something went out | after [`LONGEST_PAUSE`] | lines go to the fallback; without one nobody waits for more than the next try |
+//!
+//! In each, when the time of a shutdown is over, the next try is made at once and is the last.
 
 use std::time::{Duration, Instant};
 
@@ -26,6 +28,8 @@ pub(super) struct Retry {
     pub(super) at: Instant,
     /// The worst state that was reported since it began.
     reported: State,
+    /// The last try was made when the sink was to be given up: there is no other.
+    pub(super) was_last: bool,
 }
 
 impl Worker<'_> {
@@ -60,6 +64,9 @@ impl Worker<'_> {
         let shared = self.shared;
         let failure = round.failure();
         let RoundEnd::Failed(operation, error) = round.end else { return };
+        if shared.is_foreign() {
+            return;
+        }
         // What a target takes and cannot flush is no progress.
         let progress = round.progress && operation == Operation::Write && !round.diverted;
         let so_far = self.retry.take();
@@ -67,8 +74,9 @@ impl Worker<'_> {
         let failed = backoff.has_lasted(shared.config.fail_after, now);
         let state = if failed { State::Failed } else { State::Retrying };
         let at = now + if failed { LONGEST_PAUSE } else { backoff.pause };
-        let reported = so_far.map_or(State::Healthy, |retry| retry.reported);
-        let mut retry = Retry { backoff, at, reported };
+        let reported = so_far.as_ref().map_or(State::Healthy, |retry| retry.reported);
+        let was_last = so_far.is_some_and(|retry| retry.was_last);
+        let mut retry = Retry { backoff, at, reported, was_last };
         let until = failed.then_some(retry.at);
         self.diverted = self.can_divert && !round.diverted && lock(&shared.delivery).divert(until);
         // What is in the hand goes there at once.
