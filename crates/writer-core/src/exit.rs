@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::barrier::GIVE_UP_WITHIN;
+use crate::delivery::Drained;
 use crate::error::State;
 use crate::process;
 use crate::report::survives;
@@ -80,8 +81,7 @@ pub(crate) fn living(until: Instant, chosen: impl Fn(&Shared) -> bool) -> Vec<Ar
 
 extern "C" fn at_exit() {
     survives(|| {
-        let patience = if process::others_are_gone() { Duration::ZERO } else { EXIT_WITHIN };
-        let until = Instant::now() + patience;
+        let until = Instant::now() + EXIT_WITHIN;
         let writers = living(until, |writer| writer.config.exit_hook);
         end_all(&writers, until);
         // The last handle may be in here: a destructor of a sink has no business at exit.
@@ -98,15 +98,36 @@ pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
         }
     }
     let patience = until.checked_sub(GIVE_UP_WITHIN).unwrap_or(until);
-    let (with_worker, without): (Vec<_>, Vec<_>) =
+    let (with_worker, mut without): (Vec<_>, Vec<_>) =
         writers.iter().partition(|writer| writer.has_worker());
+    // What only this thread can write comes first: meanwhile the workers work.
+    let now = Instant::now();
+    in_shares(&mut without, patience, |writer, share| writer.end_here(now, share));
     // Each step for all: one that hangs takes the time of those behind it, and not their turn.
     with_worker.iter().for_each(|writer| writer.await_end(patience));
     let failing = with_worker.iter().filter(|writer| writer.give_up_if_failing(until)).count();
     // Also where this thread was woken late.
     let until = if failing > 0 { until.max(Instant::now() + GIVE_UP_WITHIN) } else { until };
     with_worker.iter().for_each(|writer| writer.await_end(until));
-    without.iter().for_each(|writer| writer.end_here(until));
+    for writer in without {
+        writer.end_here(until, until);
+    }
+}
+
+/// Ends one writer after the other, each in an equal share of the time that is left, and keeps those that
+/// are not done.
+fn in_shares(
+    writers: &mut Vec<&Arc<Shared>>,
+    until: Instant,
+    end: impl Fn(&Shared, Instant) -> bool,
+) {
+    let mut left = writers.len() as u32;
+    writers.retain(|writer| {
+        let now = Instant::now();
+        let share = until.saturating_duration_since(now) / left;
+        left -= 1;
+        !end(writer, now + share)
+    });
 }
 
 /// Puts the panic hook behind the one that is there; once.
@@ -138,7 +159,8 @@ fn retry<T>(until: Instant, attempt: impl Fn() -> Option<T>) -> Option<T> {
         if let Some(done) = attempt() {
             return Some(done);
         }
-        if Instant::now() >= until {
+        // A killed thread does not let go of a lock.
+        if Instant::now() >= until || process::others_are_gone() {
             return None;
         }
         pause();
@@ -168,24 +190,25 @@ impl Shared {
         !self.config.synchronous && !ThreadMark::is_on(self) && !process::others_are_gone()
     }
 
-    /// Writes what is left of the closed writer in this thread.
-    fn end_here(&self, until: Instant) {
-        let gone = process::others_are_gone();
+    /// Writes what is left of the closed writer in this thread, if the sink is free before `patience` and
+    /// as far as there is time. Returns whether that is done, well or not. What is not written stays
+    /// pending.
+    fn end_here(&self, patience: Instant, until: Instant) -> bool {
         // What follows waits for this lock, and a killed thread does not let go of it.
-        if gone && try_lock(&self.inner.0).is_none() {
-            return;
+        if process::others_are_gone() && try_lock(&self.inner.0).is_none() {
+            return true;
         }
         // A thread that works for this writer and finds the lock taken holds it itself: it is
-        // inside the sink, where nothing can be done. Nor can it where a killed thread was.
-        let alone = gone || ThreadMark::is_on(self);
-        let until = if alone { Instant::now() } else { until };
-        if let Some(mut delivery) = retry(until, || try_lock(&self.delivery)) {
-            let _mark = ThreadMark::enter(self);
-            if delivery.drain(self) {
-                // Nobody is left to be told of a failure.
-                drop(delivery.close());
-            }
+        // inside the sink, where nothing can be done.
+        let patience = if ThreadMark::is_on(self) { Instant::now() } else { patience };
+        let Some(mut delivery) = retry(patience, || try_lock(&self.delivery)) else { return false };
+        let _mark = ThreadMark::enter(self);
+        let drained = delivery.drain(self, until);
+        if drained == Drained::All {
+            // Nobody is left to be told of a failure.
+            drop(delivery.close());
         }
+        drained != Drained::Late
     }
 
     /// Waits until the closed writer has ended.
@@ -209,6 +232,32 @@ impl Shared {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::sync::lock;
+    use crate::testing::{Rig, SEC};
+
+    #[test]
+    fn when_the_time_is_over_nothing_more_is_offered_and_the_rest_stays_pending() {
+        let rig = Rig::without_worker(|_| {});
+        rig.probe.script(|script| script.gate = true);
+        // Longer than what goes out in one call.
+        let line = "x".repeat(1 << 20);
+        for _ in 0..3 {
+            rig.send(&line).unwrap();
+        }
+        let drained = rig.spawn(|shared| {
+            let until = shared.clock.now() + SEC;
+            lock(&shared.delivery).drain(shared, until)
+        });
+        rig.until_call(1);
+        rig.shared.advance(SEC);
+        rig.probe.script(|script| script.gate = false);
+        assert_eq!(drained.join().unwrap(), Drained::Late);
+        assert_eq!(rig.probe.script(|script| script.calls), 1);
+        assert_eq!((rig.metrics().written, rig.metrics().pending), (1, 2));
+        let later = rig.shared.clock.now() + SEC;
+        assert_eq!(lock(&rig.shared.delivery).drain(&rig.shared, later), Drained::All);
+        assert_eq!((rig.metrics().written, rig.metrics().pending), (3, 0));
+    }
 
     #[test]
     fn a_panic_under_the_lock_of_the_list_does_not_keep_writers_from_being_found() {

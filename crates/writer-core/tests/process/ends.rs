@@ -34,6 +34,10 @@ pub(crate) const TESTS: &[Test] = &[
         a_sink_that_hangs_holds_the_end_for_two_seconds,
     ),
     (
+        "ends::a_slow_sink_holds_the_exit_in_a_callback_for_two_seconds",
+        a_slow_sink_holds_the_exit_in_a_callback_for_two_seconds,
+    ),
+    (
         "ends::what_a_failing_sink_leaves_goes_to_the_fallback",
         what_a_failing_sink_leaves_is_diverted,
     ),
@@ -153,6 +157,7 @@ pub(crate) fn play(args: &Args) {
         "race" => race(args),
         "hang" => hang(),
         "failing" => failing(args),
+        "slow" => slow(),
         "exit-in-sink" => exit_in_sink(args),
         "exit-in-synchronous-callback" => exit_in_synchronous_callback(args),
         end => {
@@ -379,6 +384,50 @@ fn hang() {
         assert_eq!(writer.send("never written"), Ok(true));
     }
     last_word();
+}
+
+/// What is left when the time is over could take many times as long.
+fn a_slow_sink_holds_the_exit_in_a_callback_for_two_seconds() {
+    child::ends_before(WITHIN, || {
+        let outcome = Role::start("end", &[("end", &"slow")]).finish();
+        outcome.expect_code(7);
+        (outcome, ())
+    });
+}
+
+/// Takes a quarter of a second for each call.
+struct SlowSink;
+
+impl Sink for SlowSink {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        std::thread::sleep(Duration::from_millis(250));
+        Ok(lines.len())
+    }
+}
+
+fn slow() {
+    static IN_CALLBACK: OnceLock<()> = OnceLock::new();
+    static ALL_SENT: OnceLock<()> = OnceLock::new();
+    let (writer, guard) = Writer::to(SlowSink)
+        .flush_interval(Duration::ZERO)
+        .on_write(|_| {
+            let _ = IN_CALLBACK.set(());
+            ALL_SENT.wait();
+            last_word();
+            std::process::exit(7);
+        })
+        .build()
+        .unwrap();
+    std::mem::forget(guard);
+    assert_eq!(writer.send("0"), Ok(true));
+    IN_CALLBACK.wait();
+    // Each goes out in a call of its own.
+    let line = vec![b'x'; 400 << 10];
+    for _ in 0..40 {
+        assert_eq!(writer.send(&line), Ok(true));
+    }
+    let _ = ALL_SENT.set(());
+    forever();
 }
 
 /// The first writer tries its sink for as long as there is time, and leaves some for the others.
