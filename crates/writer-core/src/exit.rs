@@ -23,6 +23,11 @@ use crate::thread_mark::ThreadMark;
 const EXIT_WITHIN: Duration = Duration::from_secs(2);
 /// The same for a panic, which may be one of many in a program that lives on.
 const PANIC_WITHIN: Duration = Duration::from_millis(500);
+/// How long before the end of its time a worker that has not ended, though its sink works, is taken for
+/// one that a callback holds up; at most a quarter of the time.
+const HELD_UP_BEFORE: Duration = Duration::from_millis(500);
+/// The same for one that was to give up its sink.
+const LAST_TURN: Duration = Duration::from_millis(50);
 /// The pause between two tries at a lock.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -91,27 +96,42 @@ extern "C" fn at_exit() {
 
 /// Closes the writers and waits until what they accepted is written. A target that fails to the last is
 /// given up shortly before `until`, so that its lines can go to a fallback.
+///
+/// A worker in a callback does not come back if this thread holds what the callback waits for, or if the
+/// callback exits, too. The lock around its sink is free then, and this thread writes what is left, of which
+/// no callback is told. A worker that is inside its sink is left alone.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     for writer in writers {
         if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
             writer.close(&mut inner);
         }
     }
-    let patience = until.checked_sub(GIVE_UP_WITHIN).unwrap_or(until);
-    let (with_worker, mut without): (Vec<_>, Vec<_>) =
+    let now = Instant::now();
+    let patience = before(until, GIVE_UP_WITHIN);
+    let held_up_at = before(until, HELD_UP_BEFORE.min(until.saturating_duration_since(now) / 4));
+    let (mut with_worker, mut without): (Vec<_>, Vec<_>) =
         writers.iter().partition(|writer| writer.has_worker());
     // What only this thread can write comes first: meanwhile the workers work.
-    let now = Instant::now();
-    in_shares(&mut without, patience, |writer, share| writer.end_here(now, share));
+    in_shares(&mut without, held_up_at, |writer, share| writer.end_here(now, share));
     // Each step for all: one that hangs takes the time of those behind it, and not their turn.
-    with_worker.iter().for_each(|writer| writer.await_end(patience));
+    with_worker.retain(|writer| !writer.await_end(held_up_at));
+    in_shares(&mut with_worker, patience, |writer, share| {
+        !writer.is_failing(until) && writer.end_here(now, share)
+    });
+    with_worker.retain(|writer| !writer.await_end(patience));
     let failing = with_worker.iter().filter(|writer| writer.give_up_if_failing(until)).count();
     // Also where this thread was woken late.
     let until = if failing > 0 { until.max(Instant::now() + GIVE_UP_WITHIN) } else { until };
-    with_worker.iter().for_each(|writer| writer.await_end(until));
+    with_worker.retain(|writer| !writer.await_end(before(until, LAST_TURN)));
+    in_shares(&mut with_worker, until, |writer, share| writer.end_here(now, share));
+    with_worker.retain(|writer| !writer.await_end(until));
     for writer in without {
         writer.end_here(until, until);
     }
+}
+
+fn before(until: Instant, time: Duration) -> Instant {
+    until.checked_sub(time).unwrap_or(until)
 }
 
 /// Ends one writer after the other, each in an equal share of the time that is left, and keeps those that
@@ -211,11 +231,16 @@ impl Shared {
         drained != Drained::Late
     }
 
-    /// Waits until the closed writer has ended.
-    fn await_end(&self, until: Instant) {
-        if let Some(inner) = retry(until, || try_lock(&self.inner.0)) {
-            drop(self.watch(inner, Some(until), |inner| inner.ended));
-        }
+    /// Waits until the closed writer has ended; says whether it has.
+    fn await_end(&self, until: Instant) -> bool {
+        let Some(inner) = retry(until, || try_lock(&self.inner.0)) else { return false };
+        self.watch(inner, Some(until), |inner| inner.ended).ended
+    }
+
+    /// Whether its target fails, as far as can be seen.
+    fn is_failing(&self, until: Instant) -> bool {
+        let inner = retry(until, || try_lock(&self.inner.0));
+        inner.is_none_or(|inner| inner.state != State::Healthy)
     }
 
     /// Has the worker of the closed writer give up if its target fails; says whether it does.
@@ -260,6 +285,37 @@ mod tests {
     }
 
     #[test]
+    fn what_the_end_of_the_process_has_in_hand_is_not_flushed_when_a_callback_comes_back() {
+        let rig = Rig::new(|config| config.batch_size = 1);
+        let (come_back, may_come_back) = std::sync::mpsc::channel::<()>();
+        let may_come_back = Mutex::new(may_come_back);
+        let told = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let tell = Arc::clone(&told);
+        *rig.on_write.lock().unwrap() = Some(Box::new(move || {
+            tell.store(true, std::sync::atomic::Ordering::SeqCst);
+            // The end of the channel is the sign.
+            let _ = may_come_back.lock().unwrap().recv();
+        }));
+        rig.send("a").unwrap();
+        rig.until(|_| told.load(std::sync::atomic::Ordering::SeqCst));
+        rig.send("b").unwrap();
+        rig.probe.script(|script| script.gate = true);
+        let drained = rig.spawn(|shared| {
+            let until = shared.clock.now() + SEC;
+            lock(&shared.delivery).drain(shared, until)
+        });
+        rig.until_call(2);
+        drop(come_back);
+        rig.until(|inner| inner.asleep.is_some());
+        assert!(rig.shared.lock().flushed < 2, "the second line is not out");
+        rig.probe.script(|script| script.gate = false);
+        assert_eq!(drained.join().unwrap(), Drained::All);
+        assert_eq!(rig.probe.text(), "a\nb\n");
+        // No callback hears of it.
+        rig.heard.lock().unwrap().written += 1;
+    }
+
+    #[test]
     fn a_panic_under_the_lock_of_the_list_does_not_keep_writers_from_being_found() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
@@ -278,7 +334,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let (writer, _guard) = crate::Writer::builder(path).build().unwrap();
-        writer.original().await_end(Instant::now());
+        assert!(!writer.original().await_end(Instant::now()));
         assert_eq!(writer.original().lock().watchers, 0);
     }
 }

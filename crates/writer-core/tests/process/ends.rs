@@ -41,6 +41,12 @@ pub(crate) const TESTS: &[Test] = &[
         "ends::what_a_failing_sink_leaves_goes_to_the_fallback",
         what_a_failing_sink_leaves_is_diverted,
     ),
+    // On Windows the worker is killed by then, wherever it is.
+    #[cfg(unix)]
+    ("ends::a_callback_that_waits_for_who_exits_loses_nothing", || stuck("stuck-callback", 7)),
+    // Of two threads that exit, std has the second wait for ever.
+    #[cfg(target_os = "linux")]
+    ("ends::a_callback_that_exits_when_main_has_returned_loses_nothing", || stuck("two-exits", 0)),
 ];
 
 const LINES: usize = 100_000;
@@ -158,6 +164,10 @@ pub(crate) fn play(args: &Args) {
         "hang" => hang(),
         "failing" => failing(args),
         "slow" => slow(),
+        #[cfg(unix)]
+        "stuck-callback" => stuck_callback(args),
+        #[cfg(target_os = "linux")]
+        "two-exits" => two_exits(args),
         "exit-in-sink" => exit_in_sink(args),
         "exit-in-synchronous-callback" => exit_in_synchronous_callback(args),
         end => {
@@ -428,6 +438,74 @@ fn slow() {
     }
     let _ = ALL_SENT.set(());
     forever();
+}
+
+/// The worker is in a callback for ever, and the sink is free.
+#[cfg(unix)]
+fn stuck(end: &str, code: i32) {
+    for strategy in STRATEGIES {
+        let (_, log) = child::ends_before(WITHIN, || {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log");
+            let role: [(&str, &dyn std::fmt::Display); 3] =
+                [("end", &end), ("strategy", &strategy), ("path", &path.display())];
+            let outcome = Role::start("end", &role).finish();
+            outcome.expect_code(code);
+            (outcome, Log { _folder: folder, path })
+        });
+        let lines = child::whole_lines(&log.path);
+        assert_eq!(lines.len(), LINES, "{end} {strategy}");
+        child::assert_gapless(&child::numbers(&lines, "main"));
+    }
+}
+
+/// Sends all lines while the first is told of in `callback`.
+#[cfg(unix)]
+fn send_all_beside(args: &Args, callback: fn()) {
+    static IN_CALLBACK: OnceLock<()> = OnceLock::new();
+    let (writer, guard) = Writer::builder(args.path())
+        .strategy(args.parse("strategy"))
+        .flush_interval(Duration::ZERO)
+        .max_queue_size(0)
+        .on_write(move |_| {
+            let _ = IN_CALLBACK.set(());
+            callback();
+        })
+        .build()
+        .unwrap();
+    std::mem::forget(guard);
+    assert_eq!(writer.send(line("main", 0)), Ok(true));
+    IN_CALLBACK.wait();
+    for number in 1..LINES {
+        assert_eq!(writer.send(line("main", number)), Ok(true));
+    }
+}
+
+/// As with the lock of stdout, which `println!` in a callback wants.
+#[cfg(unix)]
+fn stuck_callback(args: &Args) {
+    static HELD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _held = HELD.lock().unwrap();
+    send_all_beside(args, || drop(HELD.lock()));
+    last_word();
+    std::process::exit(7);
+}
+
+/// The callback ends the process when `main` has begun to do so.
+#[cfg(target_os = "linux")]
+fn two_exits(args: &Args) {
+    static ENDING: OnceLock<()> = OnceLock::new();
+    extern "C" fn at_end() {
+        let _ = ENDING.set(());
+    }
+    send_all_beside(args, || {
+        ENDING.wait();
+        std::process::exit(8);
+    });
+    // Runs before the hook of the writer, which was registered before.
+    // SAFETY: a plain function of the right type, which does not unwind.
+    assert_eq!(unsafe { libc::atexit(at_end) }, 0);
+    last_word();
 }
 
 /// The first writer tries its sink for as long as there is time, and leaves some for the others.
