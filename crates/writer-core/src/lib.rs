@@ -62,6 +62,7 @@ mod states;
 mod sync;
 mod synchronous;
 mod thread_mark;
+mod turns;
 mod veil;
 mod worker;
 mod writer;

@@ -24,6 +24,7 @@ use crate::report::Callbacks;
 use crate::round::Failure;
 use crate::states::{Rejected, States};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::turns::Turns;
 
 /// The least time between two reports of dropped lines.
 pub(crate) const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     /// Locked by whoever writes: the worker for a round, a synchronous sender for a line, the exit
     /// hook. Taken before `inner`, never while holding it, and never while a callback runs.
     pub(crate) delivery: Mutex<Delivery>,
+    /// Who waits for that lock while there is no worker.
+    pub(crate) turns: Turns,
     pub(crate) format_errors: AtomicU64,
     pub(crate) truncated: AtomicU64,
     /// How often this process had been forked off when the writer was built. In a child of it the
@@ -328,6 +331,7 @@ impl Shared {
             room: Condvar::new(),
             progress: Condvar::new(),
             delivery: Mutex::new(Delivery::new(sink, clock.now())),
+            turns: Turns::new(),
             format_errors: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             born: process::forks(),
