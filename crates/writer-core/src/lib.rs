@@ -61,6 +61,7 @@ mod start;
 mod states;
 mod sync;
 mod synchronous;
+mod thread;
 mod thread_mark;
 mod turns;
 mod veil;

@@ -24,6 +24,7 @@ use crate::report::Callbacks;
 use crate::round::Failure;
 use crate::states::{Rejected, States};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::thread::Thread;
 use crate::turns::Turns;
 
 /// The least time between two reports of dropped lines.
@@ -64,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) rejected_in_child: Rejected,
     /// The writer that takes this one's place in a child.
     pub(crate) successor: OnceLock<Arc<Shared>>,
-    pub(crate) thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
+    pub(crate) thread: std::sync::Mutex<Option<Thread>>,
 }
 
 /// Begins a pair of cache lines of its own, which some processors fetch together.
