@@ -19,6 +19,17 @@ const FOR_GOOD: Duration = Duration::from_secs(3600);
 /// The least time between two looks whether the sink's target is still at its name.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
+/// What came of writing everything at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Drained {
+    /// Nothing is left.
+    All,
+    /// The sink failed, and so did the fallback if there is one.
+    Failed,
+    /// The time is over.
+    Late,
+}
+
 /// The sink, and the lines on their way to it. Whoever has the lock around it writes.
 pub(crate) struct Delivery {
     main: Outlet,
@@ -90,7 +101,7 @@ impl Delivery {
     /// remainder back, or fails. The sink may hold back only while `may_hold` says so.
     pub(crate) fn round(&mut self, shared: &Shared, may_hold: impl Fn(&Inner) -> bool) -> Round {
         let taken = self.take(shared);
-        self.deliver(shared, taken == 0, may_hold)
+        self.deliver(shared, taken == 0, None, may_hold)
     }
 
     /// Has a loss marker go out at the next line end.
@@ -101,14 +112,16 @@ impl Delivery {
     /// Writes a loss marker. The queue stays as it is.
     pub(crate) fn mark(&mut self, shared: &Shared, marker: Vec<u8>) -> Round {
         self.put_marker(marker);
-        self.deliver(shared, true, |_| false)
+        self.deliver(shared, true, None, |_| false)
     }
 
-    /// Offers what is in the hand to the sink; with `force` it may at first hold nothing back.
+    /// Offers what is in the hand to the sink; with `force` it may at first hold nothing back. After
+    /// `until` nothing more is offered, and the rest stays as if the sink held it back.
     fn deliver(
         &mut self,
         shared: &Shared,
         mut force: bool,
+        until: Option<Instant>,
         may_hold: impl Fn(&Inner) -> bool,
     ) -> Round {
         let diverted = self.diverted_until.is_some_and(|until| shared.clock.now() < until);
@@ -124,6 +137,10 @@ impl Delivery {
             recovered: None,
         };
         while !self.hand.is_empty() || !self.markers.is_empty() {
+            if until.is_some_and(|until| shared.clock.now() >= until) {
+                round.end = RoundEnd::Held;
+                break;
+            }
             if !diverted && let Some(error) = self.check(shared) {
                 round.notice = Some((Operation::Reopen, error));
             }
@@ -386,22 +403,23 @@ impl Delivery {
         closed.and(self.fallback.as_mut().map_or(Ok(()), Outlet::close))
     }
 
-    /// Writes everything at once, in the calling thread: for the end of a process whose worker
-    /// cannot do it. Returns whether nothing is left.
-    pub(crate) fn drain(&mut self, shared: &Shared) -> bool {
+    /// Writes everything at once, in the calling thread, as far as that is begun before `until`: for the
+    /// end of a process whose worker cannot do it.
+    pub(crate) fn drain(&mut self, shared: &Shared, until: Instant) -> Drained {
         loop {
-            let round = self.round(shared, |_| false);
-            if matches!(round.end, RoundEnd::Failed(..)) {
+            let taken = self.take(shared);
+            let round = self.deliver(shared, taken == 0, Some(until), |_| false);
+            match round.end {
                 // At the end nobody waits for the sink proper to work again.
-                if !round.diverted && self.divert_for_good(shared) {
-                    continue;
-                }
-                return false;
+                RoundEnd::Failed(..) if !round.diverted && self.divert_for_good(shared) => continue,
+                RoundEnd::Failed(..) => return Drained::Failed,
+                RoundEnd::Held => return Drained::Late,
+                RoundEnd::Clean => {}
             }
             if shared.lock().queue.is_empty() && self.hand.is_empty() {
                 match shared.last_losses() {
                     Some(losses) => shared.put_marker(self, &losses),
-                    None => return true,
+                    None => return Drained::All,
                 }
             }
         }

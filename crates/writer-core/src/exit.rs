@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::barrier::GIVE_UP_WITHIN;
+use crate::delivery::Drained;
 use crate::error::State;
 use crate::process;
 use crate::report::survives;
@@ -22,6 +23,11 @@ use crate::thread_mark::ThreadMark;
 const EXIT_WITHIN: Duration = Duration::from_secs(2);
 /// The same for a panic, which may be one of many in a program that lives on.
 const PANIC_WITHIN: Duration = Duration::from_millis(500);
+/// How long before the end of its time a worker that has not ended, though its sink works, is taken for
+/// one that a callback holds up; at most a quarter of the time.
+const HELD_UP_BEFORE: Duration = Duration::from_millis(500);
+/// The same for one that was to give up its sink.
+const LAST_TURN: Duration = Duration::from_millis(50);
 /// The pause between two tries at a lock.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -80,8 +86,7 @@ pub(crate) fn living(until: Instant, chosen: impl Fn(&Shared) -> bool) -> Vec<Ar
 
 extern "C" fn at_exit() {
     survives(|| {
-        let patience = if process::others_are_gone() { Duration::ZERO } else { EXIT_WITHIN };
-        let until = Instant::now() + patience;
+        let until = Instant::now() + EXIT_WITHIN;
         let writers = living(until, |writer| writer.config.exit_hook);
         end_all(&writers, until);
         // The last handle may be in here: a destructor of a sink has no business at exit.
@@ -91,22 +96,58 @@ extern "C" fn at_exit() {
 
 /// Closes the writers and waits until what they accepted is written. A target that fails to the last is
 /// given up shortly before `until`, so that its lines can go to a fallback.
+///
+/// A worker in a callback does not come back if this thread holds what the callback waits for, or if the
+/// callback exits, too. The lock around its sink is free then, and this thread writes what is left, of which
+/// no callback is told. A worker that is inside its sink is left alone.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     for writer in writers {
         if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
             writer.close(&mut inner);
         }
     }
-    let patience = until.checked_sub(GIVE_UP_WITHIN).unwrap_or(until);
-    let (with_worker, without): (Vec<_>, Vec<_>) =
+    let now = Instant::now();
+    let patience = before(until, GIVE_UP_WITHIN);
+    let held_up_at = before(until, HELD_UP_BEFORE.min(until.saturating_duration_since(now) / 4));
+    let (mut with_worker, mut without): (Vec<_>, Vec<_>) =
         writers.iter().partition(|writer| writer.has_worker());
+    // What only this thread can write comes first: meanwhile the workers work.
+    in_shares(&mut without, held_up_at, |writer, share| writer.end_here(now, share));
     // Each step for all: one that hangs takes the time of those behind it, and not their turn.
-    with_worker.iter().for_each(|writer| writer.await_end(patience));
+    with_worker.retain(|writer| !writer.await_end(held_up_at));
+    in_shares(&mut with_worker, patience, |writer, share| {
+        !writer.is_failing(until) && writer.end_here(now, share)
+    });
+    with_worker.retain(|writer| !writer.await_end(patience));
     let failing = with_worker.iter().filter(|writer| writer.give_up_if_failing(until)).count();
     // Also where this thread was woken late.
     let until = if failing > 0 { until.max(Instant::now() + GIVE_UP_WITHIN) } else { until };
-    with_worker.iter().for_each(|writer| writer.await_end(until));
-    without.iter().for_each(|writer| writer.end_here(until));
+    with_worker.retain(|writer| !writer.await_end(before(until, LAST_TURN)));
+    in_shares(&mut with_worker, until, |writer, share| writer.end_here(now, share));
+    with_worker.retain(|writer| !writer.await_end(until));
+    for writer in without {
+        writer.end_here(until, until);
+    }
+}
+
+fn before(until: Instant, time: Duration) -> Instant {
+    until.checked_sub(time).unwrap_or(until)
+}
+
+/// Ends one writer after the other, each in an equal share of the time that is left, and keeps those that
+/// are not done.
+fn in_shares(
+    writers: &mut Vec<&Arc<Shared>>,
+    until: Instant,
+    end: impl Fn(&Shared, Instant) -> bool,
+) {
+    let mut left = writers.len() as u32;
+    writers.retain(|writer| {
+        let now = Instant::now();
+        let share = until.saturating_duration_since(now) / left;
+        left -= 1;
+        !end(writer, now + share)
+    });
 }
 
 /// Puts the panic hook behind the one that is there; once.
@@ -138,7 +179,8 @@ fn retry<T>(until: Instant, attempt: impl Fn() -> Option<T>) -> Option<T> {
         if let Some(done) = attempt() {
             return Some(done);
         }
-        if Instant::now() >= until {
+        // A killed thread does not let go of a lock.
+        if Instant::now() >= until || process::others_are_gone() {
             return None;
         }
         pause();
@@ -168,31 +210,37 @@ impl Shared {
         !self.config.synchronous && !ThreadMark::is_on(self) && !process::others_are_gone()
     }
 
-    /// Writes what is left of the closed writer in this thread.
-    fn end_here(&self, until: Instant) {
-        let gone = process::others_are_gone();
+    /// Writes what is left of the closed writer in this thread, if the sink is free before `patience` and
+    /// as far as there is time. Returns whether that is done, well or not. What is not written stays
+    /// pending.
+    fn end_here(&self, patience: Instant, until: Instant) -> bool {
         // What follows waits for this lock, and a killed thread does not let go of it.
-        if gone && try_lock(&self.inner.0).is_none() {
-            return;
+        if process::others_are_gone() && try_lock(&self.inner.0).is_none() {
+            return true;
         }
         // A thread that works for this writer and finds the lock taken holds it itself: it is
-        // inside the sink, where nothing can be done. Nor can it where a killed thread was.
-        let alone = gone || ThreadMark::is_on(self);
-        let until = if alone { Instant::now() } else { until };
-        if let Some(mut delivery) = retry(until, || try_lock(&self.delivery)) {
-            let _mark = ThreadMark::enter(self);
-            if delivery.drain(self) {
-                // Nobody is left to be told of a failure.
-                drop(delivery.close());
-            }
+        // inside the sink, where nothing can be done.
+        let patience = if ThreadMark::is_on(self) { Instant::now() } else { patience };
+        let Some(mut delivery) = retry(patience, || try_lock(&self.delivery)) else { return false };
+        let _mark = ThreadMark::enter(self);
+        let drained = delivery.drain(self, until);
+        if drained == Drained::All {
+            // Nobody is left to be told of a failure.
+            drop(delivery.close());
         }
+        drained != Drained::Late
     }
 
-    /// Waits until the closed writer has ended.
-    fn await_end(&self, until: Instant) {
-        if let Some(inner) = retry(until, || try_lock(&self.inner.0)) {
-            drop(self.watch(inner, Some(until), |inner| inner.ended));
-        }
+    /// Waits until the closed writer has ended; says whether it has.
+    fn await_end(&self, until: Instant) -> bool {
+        let Some(inner) = retry(until, || try_lock(&self.inner.0)) else { return false };
+        self.watch(inner, Some(until), |inner| inner.ended).ended
+    }
+
+    /// Whether its target fails, as far as can be seen.
+    fn is_failing(&self, until: Instant) -> bool {
+        let inner = retry(until, || try_lock(&self.inner.0));
+        inner.is_none_or(|inner| inner.state != State::Healthy)
     }
 
     /// Has the worker of the closed writer give up if its target fails; says whether it does.
@@ -209,6 +257,63 @@ impl Shared {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::sync::lock;
+    use crate::testing::{Rig, SEC};
+
+    #[test]
+    fn when_the_time_is_over_nothing_more_is_offered_and_the_rest_stays_pending() {
+        let rig = Rig::without_worker(|_| {});
+        rig.probe.script(|script| script.gate = true);
+        // Longer than what goes out in one call.
+        let line = "x".repeat(1 << 20);
+        for _ in 0..3 {
+            rig.send(&line).unwrap();
+        }
+        let drained = rig.spawn(|shared| {
+            let until = shared.clock.now() + SEC;
+            lock(&shared.delivery).drain(shared, until)
+        });
+        rig.until_call(1);
+        rig.shared.advance(SEC);
+        rig.probe.script(|script| script.gate = false);
+        assert_eq!(drained.join().unwrap(), Drained::Late);
+        assert_eq!(rig.probe.script(|script| script.calls), 1);
+        assert_eq!((rig.metrics().written, rig.metrics().pending), (1, 2));
+        let later = rig.shared.clock.now() + SEC;
+        assert_eq!(lock(&rig.shared.delivery).drain(&rig.shared, later), Drained::All);
+        assert_eq!((rig.metrics().written, rig.metrics().pending), (3, 0));
+    }
+
+    #[test]
+    fn what_the_end_of_the_process_has_in_hand_is_not_flushed_when_a_callback_comes_back() {
+        let rig = Rig::new(|config| config.batch_size = 1);
+        let (come_back, may_come_back) = std::sync::mpsc::channel::<()>();
+        let may_come_back = Mutex::new(may_come_back);
+        let told = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let tell = Arc::clone(&told);
+        *rig.on_write.lock().unwrap() = Some(Box::new(move || {
+            tell.store(true, std::sync::atomic::Ordering::SeqCst);
+            // The end of the channel is the sign.
+            let _ = may_come_back.lock().unwrap().recv();
+        }));
+        rig.send("a").unwrap();
+        rig.until(|_| told.load(std::sync::atomic::Ordering::SeqCst));
+        rig.send("b").unwrap();
+        rig.probe.script(|script| script.gate = true);
+        let drained = rig.spawn(|shared| {
+            let until = shared.clock.now() + SEC;
+            lock(&shared.delivery).drain(shared, until)
+        });
+        rig.until_call(2);
+        drop(come_back);
+        rig.until(|inner| inner.asleep.is_some());
+        assert!(rig.shared.lock().flushed < 2, "the second line is not out");
+        rig.probe.script(|script| script.gate = false);
+        assert_eq!(drained.join().unwrap(), Drained::All);
+        assert_eq!(rig.probe.text(), "a\nb\n");
+        // No callback hears of it.
+        rig.heard.lock().unwrap().written += 1;
+    }
 
     #[test]
     fn a_panic_under_the_lock_of_the_list_does_not_keep_writers_from_being_found() {
@@ -229,7 +334,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("app.log");
         let (writer, _guard) = crate::Writer::builder(path).build().unwrap();
-        writer.original().await_end(Instant::now());
+        assert!(!writer.original().await_end(Instant::now()));
         assert_eq!(writer.original().lock().watchers, 0);
     }
 }

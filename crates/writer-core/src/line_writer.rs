@@ -15,7 +15,10 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// A fragment waits for its newline; [`flush`](Write::flush) and drop send it as a line of its own.
 /// A flush then waits until everything is written, at most 5 seconds. A line that the queue policy
-/// drops is no error here; [`Metrics::dropped`](crate::Metrics::dropped) counts it.
+/// drops is no error here; [`Metrics::dropped`](crate::Metrics::dropped) counts it. Where waiting for
+/// room would never end, as in a callback, the error is [`WouldBlock`](io::ErrorKind::WouldBlock): what
+/// was to be written with that call was not taken, what came before it is kept, and both may be tried
+/// again.
 ///
 /// ```
 /// use std::io::Write;
@@ -62,7 +65,10 @@ impl LineWriter {
             return Ok(());
         }
         let sent = self.send(&self.fragment);
-        self.fragment.clear();
+        // What would block is to be tried again, and nobody else has it any more.
+        if !sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            self.fragment.clear();
+        }
         sent
     }
 }
@@ -77,8 +83,12 @@ impl Write for LineWriter {
             } else if self.fragment.is_empty() {
                 self.send(piece)
             } else {
+                let before = self.fragment.len();
                 self.fragment.extend_from_slice(piece);
-                self.send_fragment()
+                let sent = self.send_fragment();
+                // What was not taken is written anew as a whole.
+                self.fragment.truncate(before);
+                sent
             };
             match sent {
                 Ok(()) => done += piece.len(),

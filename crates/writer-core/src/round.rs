@@ -81,8 +81,12 @@ impl Shared {
             return;
         }
         let mut inner = self.lock();
-        // The hand is empty: what is accepted and not in the queue any more has come to an end.
-        inner.flushed = inner.queue.accepted() - inner.queue.lines() as u64;
+        // Unless another thread has lines in the hand since, as at the end of the process, what is accepted
+        // and not in the queue any more has come to an end.
+        let queued = inner.queue.lines() as u64;
+        if inner.pending() == queued {
+            inner.flushed = inner.queue.accepted() - queued;
+        }
         inner.count.flush_count += u64::from(round.flushed);
         inner.sink_panics &= round.panicked || round.lines == 0;
         self.notify_progress(&inner);

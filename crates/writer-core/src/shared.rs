@@ -24,6 +24,8 @@ use crate::report::Callbacks;
 use crate::round::Failure;
 use crate::states::{Rejected, States};
 use crate::sync::{Condvar, Mutex, MutexGuard, lock};
+use crate::thread::Thread;
+use crate::turns::Turns;
 
 /// The least time between two reports of dropped lines.
 pub(crate) const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -48,6 +50,8 @@ pub(crate) struct Shared {
     /// Locked by whoever writes: the worker for a round, a synchronous sender for a line, the exit
     /// hook. Taken before `inner`, never while holding it, and never while a callback runs.
     pub(crate) delivery: Mutex<Delivery>,
+    /// Who waits for that lock while there is no worker.
+    pub(crate) turns: Turns,
     pub(crate) format_errors: AtomicU64,
     pub(crate) truncated: AtomicU64,
     /// How often this process had been forked off when the writer was built. In a child of it the
@@ -61,7 +65,7 @@ pub(crate) struct Shared {
     pub(crate) rejected_in_child: Rejected,
     /// The writer that takes this one's place in a child.
     pub(crate) successor: OnceLock<Arc<Shared>>,
-    pub(crate) thread: std::sync::Mutex<Option<std::thread::JoinHandle<()>>>,
+    pub(crate) thread: std::sync::Mutex<Option<Thread>>,
 }
 
 /// Begins a pair of cache lines of its own, which some processors fetch together.
@@ -369,6 +373,7 @@ impl Shared {
             room: Condvar::new(),
             progress: Condvar::new(),
             delivery: Mutex::new(Delivery::new(sink, clock.now())),
+            turns: Turns::new(),
             format_errors: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             born: process::forks(),

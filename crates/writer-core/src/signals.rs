@@ -109,30 +109,39 @@ fn reopen(_: c_int) {
     }
 }
 
-/// The thread that serves one kind of signals, one in each process.
+/// The thread that serves one kind of signals, one in each process. Processes are counted as by
+/// [`process::forks`], and one more; 0 = none.
 struct Service {
-    /// The process in which it runs, counted as by [`process::forks`], and one more; 0 = none.
+    /// The process in which it runs or is about to.
+    started_in: AtomicU64,
+    /// The process in which signals reach it. In each other one, and until then, they take their default
+    /// action: between two handlers a signal would be lost.
     runs_in: AtomicU64,
 }
 
 impl Service {
     const fn new() -> Self {
-        Service { runs_in: AtomicU64::new(0) }
+        Service { started_in: AtomicU64::new(0), runs_in: AtomicU64::new(0) }
     }
 
     fn start(&'static self, signals: &[c_int], serve: fn(c_int)) -> io::Result<()> {
         let here = process::forks() + 1;
-        if self.runs_in.swap(here, Ordering::SeqCst) == here {
+        if self.started_in.swap(here, Ordering::SeqCst) == here {
             return Ok(());
         }
-        self.spawn(signals, serve).inspect_err(|_| self.runs_in.store(0, Ordering::SeqCst))
+        self.spawn(here, signals, serve).inspect_err(|_| {
+            self.runs_in.store(0, Ordering::SeqCst);
+            self.started_in.store(0, Ordering::SeqCst);
+        })
     }
 
-    fn spawn(&'static self, signals: &[c_int], serve: fn(c_int)) -> io::Result<()> {
+    fn spawn(&'static self, here: u64, signals: &[c_int], serve: fn(c_int)) -> io::Result<()> {
         for &signal in signals {
             handler::end_foreign_processes(signal, &self.runs_in)?;
         }
         let mut arriving = Signals::new(signals)?;
+        // What arrives from now on waits for the thread.
+        self.runs_in.store(here, Ordering::SeqCst);
         let thread = std::thread::Builder::new().name(String::from("writer-signals"));
         thread.spawn(move || arriving.forever().for_each(serve))?;
         Ok(())

@@ -13,6 +13,7 @@ use crate::process;
 use crate::report::Callbacks;
 use crate::shared::Shared;
 use crate::sync::lock;
+use crate::thread::Thread;
 use crate::worker;
 
 /// The largest block, in bytes.
@@ -126,13 +127,12 @@ fn spawn(shared: &Arc<Shared>, at_once: bool) -> Result<(), BuildError> {
     let for_worker = Arc::clone(shared);
     #[cfg(test)]
     let plan = io::fault::entered();
-    let thread = std::thread::Builder::new()
-        .name(shared.config.thread_name.clone())
-        .spawn(move || {
-            #[cfg(test)]
-            io::fault::enter(plan);
-            worker::run(&for_worker, at_once);
-        })
+    let work = move || {
+        #[cfg(test)]
+        io::fault::enter(plan);
+        worker::run(&for_worker, at_once);
+    };
+    let thread = Thread::spawn(&shared.config.thread_name, work)
         .map_err(|source| BuildError::Spawn { source })?;
     *shared.thread.lock().unwrap_or_else(|e| e.into_inner()) = Some(thread);
     Ok(())

@@ -29,6 +29,7 @@ impl Shared {
             return Err(SendError::WouldBlock);
         }
         let called = self.clock.now();
+        self.turns.let_others_go();
         let mut delivery = lock(&self.delivery);
         {
             let mut inner = self.lock();
@@ -324,7 +325,12 @@ impl Shared {
         FlushError::Timeout { pending: self.metrics().pending }
     }
 
+    /// The sink, as soon as those have done with it that have it or came before.
     fn delivery_by(&self, until: Option<Instant>) -> Option<MutexGuard<'_, Delivery>> {
+        if let Some(delivery) = try_lock(&self.delivery) {
+            return Some(delivery);
+        }
+        let _waiting = self.turns.wait();
         loop {
             if let Some(delivery) = try_lock(&self.delivery) {
                 return Some(delivery);

@@ -93,6 +93,37 @@ fn what_a_sender_waits_for_its_turn_counts_as_waiting() {
     assert_eq!(rig.metrics().errors, 1);
 }
 
+/// Failed under load: senders that came back at once had the sink for ever.
+#[test]
+fn who_waits_with_a_time_limit_goes_before_senders_that_come_later() {
+    type Call = fn(&crate::shared::Shared) -> bool;
+    let calls: [Call; 4] = [
+        |shared| shared.flush_now(Duration::MAX).is_ok(),
+        |shared| shared.sync_now(Duration::MAX).is_ok(),
+        |shared| shared.reopen_now(Duration::MAX).is_err(),
+        |shared| shared.shutdown_now(Duration::MAX).is_ok(),
+    ];
+    for call in calls {
+        let rig = rig(QueuePolicy::Block);
+        let crate::clock::Clock::Manual(clock) = &rig.shared.clock else { unreachable!() };
+        let asked = || clock.asked.load(std::sync::atomic::Ordering::SeqCst);
+        let turn = rig.shared.delivery.lock().unwrap();
+        let waiting = rig.spawn(call);
+        rig.until(|_| rig.shared.turns.is_waited_for());
+        // Who is in the sink stays there.
+        rig.probe.script(|script| script.gate = true);
+        let before = asked();
+        let sender = rig.spawn(|shared| send(shared, "a"));
+        rig.until(|_| asked() > before);
+        drop(turn);
+        rig.until(|_| waiting.is_finished());
+        assert!(waiting.join().unwrap());
+        rig.probe.script(|script| script.gate = false);
+        let sent = sender.join().unwrap();
+        assert!(matches!(sent, Ok(true) | Err(crate::SendError::Closed)), "{sent:?}");
+    }
+}
+
 #[test]
 fn of_several_syncs_that_wait_each_is_told_of_a_failure() {
     let rig = rig(QueuePolicy::Block);

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::barrier::GIVE_UP_WITHIN;
 use crate::builder::WriterBuilder;
 use crate::chunk::Line;
+use crate::clock;
 use crate::config::Config;
 use crate::error::{FlushError, ReopenError, SendError, ShutdownError};
 use crate::io::Sink;
@@ -255,7 +257,9 @@ impl Writer {
 
     /// Lets no further line in and waits until everything accepted is written and the worker has
     /// gone. Calling it again is harmless; once the writer has ended, the result stays the same. In
-    /// a forked child there is nothing to wait for, and it is `Ok`.
+    /// a forked child there is nothing to wait for, and it is `Ok`. What callbacks left in
+    /// thread-locals of the worker is dropped by then, unless that takes longer than `timeout` +
+    /// 150 ms. A sink that fails is tried once more before lines are given up.
     ///
     /// # Errors
     ///
@@ -270,13 +274,17 @@ impl Writer {
         if shared.config.synchronous {
             return shared.shutdown_now(timeout);
         }
+        let until = clock::deadline(shared.clock.now(), timeout.saturating_add(GIVE_UP_WITHIN));
         let result = shared.shutdown(timeout);
         let ended =
             !matches!(result, Err(ShutdownError::Timeout { .. } | ShutdownError::WouldDeadlock));
         if ended {
             let thread = shared.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
-            // The worker has nothing left to do but to return; its panics are caught.
-            drop(thread.map(std::thread::JoinHandle::join));
+            // The worker has nothing left to do but to return. What its callbacks left in thread-locals may
+            // take its time, or wait for what this thread has.
+            if let Some(thread) = thread {
+                thread.join_by(until);
+            }
         }
         result
     }

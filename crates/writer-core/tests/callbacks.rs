@@ -10,8 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{
-    LIMIT, Paused, Target, TestSink, assert_ended, eventually, in_time, numbered, send_numbered,
-    stays,
+    Gate, LIMIT, Paused, Target, TestSink, assert_ended, eventually, in_time, numbered,
+    send_numbered, stays,
 };
 use writer_core::{
     FlushError, Mode, Operation, QueuePolicy, SendError, ShutdownError, Sink, State, Writer,
@@ -390,4 +390,55 @@ fn a_sink_that_sends_never_waits_for_itself() {
             assert_eq!((m.errors, m.lost, m.rejected), (0, 0, rejected as u64), "{policy}");
         });
     }
+}
+
+/// Something that a callback leaves in a thread-local of the worker, and what happens when the thread ends.
+struct Left(Box<dyn Fn()>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+thread_local! {
+    static LEFT: std::cell::RefCell<Option<Left>> = const { std::cell::RefCell::new(None) };
+}
+
+/// A writer whose worker does this last.
+fn doing_last(last: impl Fn() + Clone + Send + 'static) -> (Writer, WriterGuard) {
+    let last = Mutex::new(last);
+    let (sink, _) = TestSink::recording();
+    let on_write = move |_| {
+        let last = last.lock().unwrap().clone();
+        LEFT.set(Some(Left(Box::new(last))));
+    };
+    Writer::to(sink).on_write(on_write).build().unwrap()
+}
+
+#[test]
+fn a_shutdown_waits_for_what_a_callback_left_on_the_worker() {
+    for _ in 0..100 {
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = Arc::clone(&ended);
+        let (writer, guard) = doing_last(move || end.store(true, Ordering::SeqCst));
+        writer.send("x").unwrap();
+        guard.shutdown(LIMIT).unwrap();
+        assert!(ended.load(Ordering::SeqCst));
+    }
+}
+
+/// It waited for ever for a destructor that waited for a lock of the caller.
+#[test]
+fn a_shutdown_waits_no_longer_than_asked_for_what_a_callback_left_on_the_worker() {
+    let gate = Gate::new_closed();
+    let last = Arc::clone(&gate);
+    let (writer, guard) = doing_last(move || last.pass());
+    writer.send("x").unwrap();
+    writer.flush(LIMIT).unwrap();
+    let result = in_time(move || guard.shutdown(Duration::from_secs(1)));
+    result.unwrap();
+    gate.wait_until_entered(1);
+    gate.open();
+    assert_eq!(writer.metrics().written, 1);
 }

@@ -4,10 +4,13 @@
 mod common;
 
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{OnceLock, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use common::{LIMIT, Paused, Target, assert_ended, of_thread};
-use writer_core::{Mode, QueuePolicy};
+use writer_core::{Mode, QueuePolicy, Writer};
 
 #[test]
 fn fragments_wait_for_their_newline() {
@@ -111,6 +114,43 @@ fn a_line_dropped_by_the_policy_is_still_taken() {
     }
     let (lines, m) = paused.finish();
     assert_eq!((lines, m.refused), (vec!["line".to_owned()], 2));
+}
+
+/// The line was torn: `front` was gone.
+#[test]
+fn what_would_block_in_a_callback_is_not_taken_and_may_be_tried_again() {
+    static WRITER: OnceLock<Writer> = OnceLock::new();
+    let (sink, record) = common::TestSink::recording();
+    let (hand_out, handed_out) = mpsc::channel();
+    let first = AtomicBool::new(true);
+    let (writer, guard) = Writer::to(sink)
+        .max_queue_size(1)
+        .flush_interval(Duration::ZERO)
+        .on_write(move |_| {
+            if !first.swap(false, Ordering::SeqCst) {
+                return;
+            }
+            let writer = WRITER.wait();
+            let mut line = writer.line_writer();
+            assert_eq!(writer.send("fills the queue"), Ok(true));
+            line.write_all(b"front ").unwrap();
+            for _ in 0..2 {
+                let kind = line.write(b"back\n").unwrap_err().kind();
+                assert_eq!(kind, ErrorKind::WouldBlock);
+                assert_eq!(line.flush().unwrap_err().kind(), ErrorKind::WouldBlock);
+            }
+            hand_out.send(line).unwrap();
+        })
+        .build()
+        .unwrap();
+    assert!(WRITER.set(writer.clone()).is_ok());
+    writer.send("first").unwrap();
+    let mut line = handed_out.recv_timeout(LIMIT).unwrap();
+    line.write_all(b"back\n").unwrap();
+    guard.shutdown(LIMIT).unwrap();
+    assert_eq!(record.lines(), ["first", "fills the queue", "front back"]);
+    let m = writer.metrics();
+    assert_eq!((m.rejected, m.callback_panics), (4, 0));
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("signals::a_sink_that_hangs_holds_the_end_for_the_limit", a_hanging_sink_is_left),
     ("signals::what_a_failing_sink_leaves_goes_to_the_fallback", a_failing_sink_is_given_up),
     ("signals::an_ignored_signal_stays_ignored", an_ignored_signal_stays_ignored),
+    #[cfg(target_os = "linux")]
+    ("signals::one_that_comes_before_it_is_served_ends_the_process", an_early_signal_ends),
     ("signals::a_forked_child_is_ended_at_once", || fork("foreign")),
     ("signals::a_restarted_child_loses_nothing", || fork("restarted")),
     ("signals::a_hangup_goes_over_to_a_new_file", a_hangup_goes_over),
@@ -165,6 +167,8 @@ pub(crate) fn play(args: &Args) {
         "hang" => hang(),
         "failing" => failing(args),
         "ignored" => ignored(),
+        #[cfg(target_os = "linux")]
+        "early" => early(),
         "foreign" => forked(args, |_, _| ()),
         "restarted" => forked(args, restart),
         "hangup" => hangup(args),
@@ -259,6 +263,40 @@ fn ignored() {
     kill(std::process::id().cast_signed(), libc::SIGINT);
     assert!(writer.is_running());
     say("alive");
+}
+
+/// It was swallowed between the installation of two handlers.
+#[cfg(target_os = "linux")]
+fn an_early_signal_ends() {
+    let outcome = Role::start("signals", &[("scene", &"early")]).finish();
+    assert_eq!(outcome.status.signal(), Some(libc::SIGTERM), "{:?}", outcome.status);
+    assert!(outcome.said.is_empty(), "{:?}", outcome.said);
+}
+
+#[cfg(target_os = "linux")]
+static RAISES: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Takes the place of the C library's. It is with this call that the second handler's pipe is made.
+// SAFETY: the signature is that of the C library, and so is what it does.
+#[cfg(target_os = "linux")]
+#[unsafe(no_mangle)]
+extern "C" fn socketpair(domain: i32, kind: i32, protocol: i32, pair: *mut i32) -> i32 {
+    if RAISES.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        // SAFETY: raising a signal has no preconditions. Unlike one for the process, it arrives here.
+        assert_eq!(unsafe { libc::raise(libc::SIGTERM) }, 0);
+    }
+    // SAFETY: the caller keeps to what the C library asks for, which is what the system does.
+    let result = unsafe { libc::syscall(libc::SYS_socketpair, domain, kind, protocol, pair) };
+    result as i32
+}
+
+#[cfg(target_os = "linux")]
+fn early() {
+    let (writer, _guard) = Writer::to(WriteSink::new(io::sink())).build().unwrap();
+    RAISES.store(true, std::sync::atomic::Ordering::SeqCst);
+    signals::shutdown_on_termination(&writer, LIMIT).unwrap();
+    let raised = !RAISES.load(std::sync::atomic::Ordering::SeqCst);
+    say(format_args!("alive, and the signal was raised: {raised}"));
 }
 
 /// Forks with the signals served, and ends the child by one.
