@@ -14,9 +14,7 @@ pub(crate) fn write_value(
     value: &Value<'_>,
 ) -> Result<(), kv::Error> {
     if line.hides(key) {
-        // Whatever is given here, the marker is written.
-        line.next_field(key).bool(false);
-        return Ok(());
+        return write_secret(line, key, value);
     }
     // Another crate may have turned on the support for serde or sval in `log`, which then runs user
     // code here. Unwind safety: the encoder takes back what it has not finished.
@@ -24,6 +22,48 @@ pub(crate) fn write_value(
         line.next_field(key).panicked(payload);
         Ok(())
     })
+}
+
+/// Writes the marker of a secret; nothing where there is no value and the schema leaves that out.
+#[cold]
+fn write_secret(
+    line: &mut json::Record<'_>,
+    key: &str,
+    value: &Value<'_>,
+) -> Result<(), kv::Error> {
+    let mut is_null = IsNull(false);
+    if !line.shows_null() {
+        // What is found out by user code, as above, counts only if that ends well.
+        let visited = catch_unwind(AssertUnwindSafe(|| value.visit(&mut is_null)));
+        is_null.0 &= matches!(visited, Ok(Ok(())));
+        if let Err(payload) = visited {
+            // Dropping it would run user code once more.
+            std::mem::forget(payload);
+        }
+    }
+    let field = line.next_field(key);
+    // Whatever is given here, the marker is written.
+    if is_null.0 {
+        field.null()
+    } else {
+        field.bool(false)
+    }
+    Ok(())
+}
+
+/// Finds out whether there is no value.
+struct IsNull(bool);
+
+impl<'v> VisitValue<'v> for IsNull {
+    fn visit_any(&mut self, _: Value<'_>) -> Result<(), kv::Error> {
+        self.0 = false;
+        Ok(())
+    }
+
+    fn visit_null(&mut self) -> Result<(), kv::Error> {
+        self.0 = true;
+        Ok(())
+    }
 }
 
 /// One key and the value that is on its way to it.

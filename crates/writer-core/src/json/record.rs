@@ -88,6 +88,12 @@ impl Record<'_> {
         }
     }
 
+    /// Whether a field that is nothing is written, as `null`.
+    #[doc(hidden)]
+    pub fn shows_null(&self) -> bool {
+        !self.inner.rules.options.no_null
+    }
+
     /// Whether the value of a field of this name is not to be written, nor to be looked at.
     #[doc(hidden)]
     #[inline]
