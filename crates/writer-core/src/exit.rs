@@ -99,7 +99,8 @@ extern "C" fn at_exit() {
 ///
 /// A worker in a callback does not come back if this thread holds what the callback waits for, or if the
 /// callback exits, too. The lock around its sink is free then, and this thread writes what is left, of which
-/// no callback is told. A worker that is inside its sink is left alone.
+/// no callback is told. A worker that is inside its sink is left alone, and so is one over a sink of the
+/// user's, which could wait for what this thread holds as well as the callback.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     for writer in writers {
         if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
@@ -116,14 +117,16 @@ pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     // Each step for all: one that hangs takes the time of those behind it, and not their turn.
     with_worker.retain(|writer| !writer.await_end(held_up_at));
     in_shares(&mut with_worker, patience, |writer, share| {
-        !writer.is_failing(until) && writer.end_here(now, share)
+        writer.is_over_a_file() && !writer.is_failing(until) && writer.end_here(now, share)
     });
     with_worker.retain(|writer| !writer.await_end(patience));
     let failing = with_worker.iter().filter(|writer| writer.give_up_if_failing(until)).count();
     // Also where this thread was woken late.
     let until = if failing > 0 { until.max(Instant::now() + GIVE_UP_WITHIN) } else { until };
     with_worker.retain(|writer| !writer.await_end(before(until, LAST_TURN)));
-    in_shares(&mut with_worker, until, |writer, share| writer.end_here(now, share));
+    in_shares(&mut with_worker, until, |writer, share| {
+        writer.is_over_a_file() && writer.end_here(now, share)
+    });
     with_worker.retain(|writer| !writer.await_end(until));
     for writer in without {
         writer.end_here(until, until);
@@ -208,6 +211,10 @@ impl Shared {
     /// Whether there is a worker that can be waited for, which it cannot do itself.
     fn has_worker(&self) -> bool {
         !self.config.synchronous && !ThreadMark::is_on(self) && !process::others_are_gone()
+    }
+
+    fn is_over_a_file(&self) -> bool {
+        self.config.path.is_some()
     }
 
     /// Writes what is left of the closed writer in this thread, if the sink is free before `patience` and

@@ -60,7 +60,8 @@ pub struct Metrics {
     pub torn_lines: u64,
     /// Bytes of a NUL tail that were cut when a file was opened.
     pub recovered_nul_bytes: u64,
-    /// How often the writer went over to another file at its path, or opened a failing one anew.
+    /// How often the writer went over to another file at its path, opened a failing one anew, or began
+    /// a line anew because somebody had cut the file inside it.
     pub reopened: u64,
     /// Values that failed or panicked while an adapter formatted them.
     pub format_errors: u64,

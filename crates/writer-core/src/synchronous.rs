@@ -1,4 +1,4 @@
-//! The fallback without thread and queue: each line is written when `send` returns.
+//! The mode without worker and queue: each line is written when `send` returns.
 //!
 //! Senders take turns on the lock around the sink. A line goes the same way as with a worker, into
 //! the queue, the hand, the sink, but all in the sender's thread.

@@ -1,4 +1,4 @@
-//! The fallback without a worker, over a sink that fails.
+//! The mode without a worker, over a sink that fails.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

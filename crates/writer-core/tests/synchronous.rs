@@ -1,5 +1,4 @@
-//! The fallback without worker and queue: the same lines in the same file, written when `send`
-//! returns.
+//! The mode without worker and queue: the same lines in the same file, written when `send` returns.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod common;

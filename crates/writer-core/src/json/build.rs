@@ -60,6 +60,7 @@ pub enum NonFinite {
 ///     .build()?;
 /// # Ok::<(), writer_core::BuildError>(())
 /// ```
+#[must_use = "a format comes to be by `build`"]
 #[derive(Debug, Clone)]
 pub struct FormatBuilder {
     pub(super) schema: Schema,
