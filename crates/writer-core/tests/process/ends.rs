@@ -44,6 +44,11 @@ pub(crate) const TESTS: &[Test] = &[
     // On Windows the worker is killed by then, wherever it is.
     #[cfg(unix)]
     ("ends::a_callback_that_waits_for_who_exits_loses_nothing", || stuck("stuck-callback", 7)),
+    #[cfg(unix)]
+    (
+        "ends::a_sink_that_waits_for_who_exits_holds_the_end_for_two_seconds",
+        a_sink_that_waits_for_who_exits_holds_the_end_for_two_seconds,
+    ),
     // Of two threads that exit, std has the second wait for ever.
     #[cfg(target_os = "linux")]
     ("ends::a_callback_that_exits_when_main_has_returned_loses_nothing", || stuck("two-exits", 0)),
@@ -168,6 +173,8 @@ pub(crate) fn play(args: &Args) {
         "stuck-callback" => stuck_callback(args),
         #[cfg(target_os = "linux")]
         "two-exits" => two_exits(args),
+        #[cfg(unix)]
+        "stuck-sink" => stuck_sink(),
         "exit-in-sink" => exit_in_sink(args),
         "exit-in-synchronous-callback" => exit_in_synchronous_callback(args),
         end => {
@@ -487,6 +494,50 @@ fn stuck_callback(args: &Args) {
     static HELD: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _held = HELD.lock().unwrap();
     send_all_beside(args, || drop(HELD.lock()));
+    last_word();
+    std::process::exit(7);
+}
+
+/// The exiting thread would wait for itself if it wrote what is left.
+#[cfg(unix)]
+fn a_sink_that_waits_for_who_exits_holds_the_end_for_two_seconds() {
+    child::ends_before(WITHIN, || {
+        let outcome = Role::start("end", &[("end", &"stuck-sink")]).finish();
+        outcome.expect_code(7);
+        (outcome, ())
+    });
+}
+
+#[cfg(unix)]
+fn stuck_sink() {
+    static HELD: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    static WRITTEN: OnceLock<()> = OnceLock::new();
+    static MAY_GO_ON: OnceLock<()> = OnceLock::new();
+
+    struct Locking;
+
+    impl Sink for Locking {
+        fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+            drop(HELD.lock());
+            Ok(lines.len())
+        }
+    }
+
+    let (writer, guard) = Writer::to(Locking)
+        .flush_interval(Duration::ZERO)
+        .on_write(|_| {
+            let _ = WRITTEN.set(());
+            MAY_GO_ON.wait();
+            drop(HELD.lock());
+        })
+        .build()
+        .unwrap();
+    std::mem::forget(guard);
+    assert_eq!(writer.send("0"), Ok(true));
+    WRITTEN.wait();
+    let _held = HELD.lock().unwrap();
+    let _ = MAY_GO_ON.set(());
+    assert_eq!(writer.send("1"), Ok(true));
     last_word();
     std::process::exit(7);
 }
