@@ -2,10 +2,10 @@
 //!
 //! `cargo bench --bench delay [-- --quick --count 50 WORD...]`
 //!
-//! One line at a time, after a pause in which the worker has gone to sleep: 3 ms where that is enough,
-//! else longer than one flush interval (100 ms) by a part of a tick that changes. In Manual
-//! `trigger` follows the `send`. The moment of writing is taken by `on_write`, on the worker. In Loop
-//! the delay is that of the ticks and of the flush interval, by design.
+//! One line at a time, after a pause in which the worker has gone to sleep: 3 ms where that is
+//! enough, else longer than one flush interval (100 ms) by a part of a tick that changes. In Manual
+//! `trigger` follows the `send`. The moment of writing is taken by `on_write`, on the worker. In
+//! Loop the delay is that of the ticks and of the flush interval, by design.
 
 use std::path::Path;
 use std::sync::mpsc;

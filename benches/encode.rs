@@ -2,10 +2,10 @@
 //!
 //! `cargo bench --bench encode [-- --quick WORD]`
 //!
-//! Records without fields, with the four of the common event, and with sixteen; the event in one span
-//! and in four, with two fields each; and one whose strings need escaping. The metadata is prepared
-//! per call site as the adapters do it, the clock is read for each record. That each line is what
-//! it should be is checked before it is measured.
+//! Records without fields, with the four of the common event, and with sixteen; the event in one
+//! span and in four, with two fields each; and one whose strings need escaping. The metadata is
+//! prepared per call site as the adapters do it, the clock is read for each record. That each line
+//! is what it should be is checked before it is measured.
 
 use std::hint::black_box;
 

@@ -4,8 +4,9 @@
 //!
 //! One event with four fields and a message, about 180 bytes as a line, through `log` and through
 //! `tracing`, from one thread and from four, outside spans and inside one and four, and with the
-//! other sources of time. A case ends when the last line is in the file and the count is checked. Cases are interleaved;
-//! printed are medians and the spread, and what spans and the clock make of an event as a ratio.
+//! other sources of time. A case ends when the last line is in the file and the count is checked.
+//! Cases are interleaved; printed are medians and the spread, and what spans and the clock make of
+//! an event as a ratio.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -1,14 +1,14 @@
-//! The three axes: what strategies and modes cost, what the sizes of blocks and mappings make of it, and
-//! what a flood does under each policy.
+//! The three axes: what strategies and modes cost, what the sizes of blocks and mappings make of
+//! it, and what a flood does under each policy.
 //!
 //! `cargo bench --bench grid [-- --quick --rounds 5 --count 2000000 WORD...]`
 //!
 //! `--count` lines of 100 bytes from two threads. The grid of strategies and modes runs with the
 //! policy Block: nothing is lost, and the time ends with the last line in the file. In Manual the
 //! queue has no bound in lines and the end writes what is there, as a program would that logs first
-//! and writes later. The sizes are those of `block_size` and `mmap_chunk`. The flood sends without a pause into a queue of 10 000 lines over a sink that
-//! takes 20 us for each write, under each policy; what was written and what was dropped are both
-//! shown and add up.
+//! and writes later. The sizes are those of `block_size` and `mmap_chunk`. The flood sends without
+//! a pause into a queue of 10 000 lines over a sink that takes 20 us for each write, under each
+//! policy; what was written and what was dropped are both shown and add up.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

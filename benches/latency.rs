@@ -4,11 +4,12 @@
 //!
 //! Calls come one every 10 us, or in bursts of 100 every millisecond; the pace is kept by spinning,
 //! so that the caller's processor stays awake. Each value includes reading the clock, about 20 ns:
-//! the row `no-op` shows how much. `encode` is the common event turned into a line and no more, by the
-//! only thread there is: its tail is that of the machine. `refused` is the event through `tracing` to a full
-//! queue that nobody takes from: encoded, looked at under the lock, counted as lost; no copy, and nothing
-//! done by a second thread. `send` is a line of 150 bytes, `log` and
-//! `tracing` the common event. After each case the counters are checked: every line is written, or refused.
+//! the row `no-op` shows how much. `encode` is the common event turned into a line and no more, by
+//! the only thread there is: its tail is that of the machine. `refused` is the event through
+//! `tracing` to a full queue that nobody takes from: encoded, looked at under the lock, counted as
+//! lost; no copy, and nothing done by a second thread. `send` is a line of 150 bytes, `log` and
+//! `tracing` the common event. After each case the counters are checked: every line is written, or
+//! refused.
 
 use std::hint::black_box;
 use std::path::Path;

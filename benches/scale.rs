@@ -1,14 +1,15 @@
-//! What changes with the number of lines, with the number of threads, and with the size of the queue.
+//! What changes with the number of lines, with the number of threads, and with the size of the
+//! queue.
 //!
 //! `cargo bench --bench scale [-- --quick --count 100000000 WORD...]`
 //!
-//! Lines of 100 bytes. *Length*: powers of ten from 1000 lines to `--count`, two threads, into a sink
-//! that counts, and up to 10 million into a file. *Threads*: 4 million lines, shared out among 1 to 64.
-//! *Queue*: 4 million lines through queues of 100 to 1 000 000 lines, under Block with a worker that
-//! writes; and under DropOldest with one that does not, so that each `send` into the full queue pushes
-//! out the oldest line. *Hand-over*: a cache line that two threads change in turn, the part of a lock
-//! that does not get faster with more cores. Printed is the time per line and the most memory that was resident; all
-//! counters are checked.
+//! Lines of 100 bytes. *Length*: powers of ten from 1000 lines to `--count`, two threads, into a
+//! sink that counts, and up to 10 million into a file. *Threads*: 4 million lines, shared out among
+//! 1 to 64. *Queue*: 4 million lines through queues of 100 to 1 000 000 lines, under Block with a
+//! worker that writes; and under DropOldest with one that does not, so that each `send` into the
+//! full queue pushes out the oldest line. *Hand-over*: a cache line that two threads change in
+//! turn, the part of a lock that does not get faster with more cores. Printed is the time per line
+//! and the most memory that was resident; all counters are checked.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -4,10 +4,10 @@
 //!
 //! Lines of 50, 150 and 1000 bytes (as many as make the same number of bytes as `--count` lines of
 //! 100) go through a writer from 1, 2, 4 and 8 threads. Each round measures, one after the other so
-//! that a noisy moment hits all alike: a loop of `write(2)` calls of 1 MiB; a line by line copy into
-//! a reserved mapping; the writer; and the obvious queue, an `ArrayQueue` of `Vec<u8>` with a thread
-//! that pops and writes through a `BufWriter`. A case ends when the last line is in the file; the
-//! length of the file and the counters are checked.
+//! that a noisy moment hits all alike: a loop of `write(2)` calls of 1 MiB; a line by line copy
+//! into a reserved mapping; the writer; and the obvious queue, an `ArrayQueue` of `Vec<u8>` with a
+//! thread that pops and writes through a `BufWriter`. A case ends when the last line is in the
+//! file; the length of the file and the counters are checked.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

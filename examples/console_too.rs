@@ -1,4 +1,5 @@
-//! Errors on the console for people, everything in the file: two layers, each with a filter of its own.
+//! Errors on the console for people, everything in the file: two layers, each with a filter of its
+//! own.
 //!
 //! `cargo run --release --example console_too`
 

@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     for policy in [QueuePolicy::DropNewest, QueuePolicy::DropOldest] {
         let path = folder.path().join(format!("{policy}.jsonl"));
-        // In Manual, with no trigger, nothing is written during the flood, as if the disk were busy.
+        // In Manual, with no trigger, nothing is written during the flood, as if the disk were
+        // busy.
         let (layer, guard) = writer_tracing::builder(&path)
             .mode(Mode::Manual)
             .queue_policy(policy)
@@ -36,7 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             .build()?;
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), flood);
         let writer = guard.writer().clone();
-        // The marker comes with the end; while a program runs on, a second after the queue has room.
+        // The marker comes with the end; while a program runs on, a second after the queue has
+        // room.
         guard.shutdown(Duration::from_secs(5))?;
 
         // What somebody sees who has nothing but the file.

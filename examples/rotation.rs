@@ -39,7 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     assert!(seen.iter().all(|&times| times == 1));
 
-    // Somebody deletes the file: it is made anew before the next write after a second, or on request.
+    // Somebody deletes the file: it is made anew before the next write after a second, or on
+    // request.
     fs::remove_file(&path)?;
     writer.reopen()?;
     log::info!("after the file was deleted");

@@ -1,4 +1,5 @@
-//! Tasks of tokio: spans follow them from thread to thread, and a flush does not hold up the runtime.
+//! Tasks of tokio: spans follow them from thread to thread, and a flush does not hold up the
+//! runtime.
 //!
 //! `cargo run --release --example tokio_tasks`
 

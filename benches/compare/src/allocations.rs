@@ -10,7 +10,8 @@ pub struct Counting;
 static ON: AtomicBool = AtomicBool::new(false);
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// How many allocations, of all threads, `work` leads to; ends when there have been none for 200 ms.
+/// How many allocations, of all threads, `work` leads to; ends when there have been none for 200
+/// ms.
 pub fn count(work: impl FnOnce()) -> u64 {
     ON.store(true, Ordering::Relaxed);
     work();

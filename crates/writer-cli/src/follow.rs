@@ -150,8 +150,8 @@ impl Follower {
         Ok(())
     }
 
-    /// NUL bytes stand at the position. A reserve is waited for; where something stands behind it for
-    /// long, it is passed over, and this returns `true`.
+    /// NUL bytes stand at the position. A reserve is waited for; where something stands behind it
+    /// for long, it is passed over, and this returns `true`.
     fn pass_nuls(&mut self) -> io::Result<bool> {
         let since = *self.stuck.get_or_insert_with(Instant::now);
         let Some(mut file) = self.file.as_ref().filter(|_| since.elapsed() >= self.patience) else {

@@ -23,8 +23,8 @@ pub struct Broken {
     pub line: u64,
     /// What is wrong with it.
     pub what: String,
-    /// How it begins: its first 120 bytes, with U+FFFD for what is no UTF-8. Empty for a line that has
-    /// no end although a file follows.
+    /// How it begins: its first 120 bytes, with U+FFFD for what is no UTF-8. Empty for a line that
+    /// has no end although a file follows.
     pub start: String,
 }
 
@@ -64,8 +64,8 @@ pub struct Integrity {
 
 impl Integrity {
     /// Reads a file, whose lines follow those of the file read before, in memory that does not grow
-    /// with it. `each` is given the number of every whole line, counted over all files from 1 on, and
-    /// its members.
+    /// with it. `each` is given the number of every whole line, counted over all files from 1 on,
+    /// and its members.
     ///
     /// # Errors
     ///
@@ -115,8 +115,8 @@ impl Integrity {
         ("", line)
     }
 
-    /// Counts a line and what of it can be told without reading it as JSON; returns what is left to be
-    /// read, if anything is.
+    /// Counts a line and what of it can be told without reading it as JSON; returns what is left to
+    /// be read, if anything is.
     fn text<'l>(&mut self, line: &Line<'l>) -> Option<&'l [u8]> {
         self.bytes += line.len;
         let nuls = match memchr::memchr(0, line.bytes) {

@@ -1,8 +1,8 @@
 //! Lines as JSON: a strict check of one object, and its members as they stand there.
 //!
 //! Nothing is built: a pass over the bytes tells whether they are what [RFC
-//! 8259](https://www.rfc-editor.org/rfc/rfc8259) calls an object, in UTF-8, with no key twice at any
-//! level. Values are handed on as slices and are decoded by those who want them.
+//! 8259](https://www.rfc-editor.org/rfc/rfc8259) calls an object, in UTF-8, with no key twice at
+//! any level. Values are handed on as slices and are decoded by those who want them.
 
 mod pass;
 
@@ -121,7 +121,8 @@ pub fn elements(array: &str) -> Vec<&str> {
     let mut elements = Vec::new();
     if array.starts_with('[') {
         let mut pass = Pass::new(array.as_bytes(), &mut keys);
-        // What is known to be an array cannot fail; else the elements before the fault are returned.
+        // What is known to be an array cannot fail; else the elements before the fault are
+        // returned.
         let _ = pass.array(0, |element| elements.push(&array[element]));
     }
     elements

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-/// How many holes are watched at once. A number of a hole that is older than these would be taken for
-/// one that came twice.
+/// How many holes are watched at once. A number of a hole that is older than these would be taken
+/// for one that came twice.
 const WATCHED: usize = 1 << 16;
 
 /// How many holes are kept to be told of.
@@ -120,8 +120,9 @@ impl Sequence {
         self.settled + watched.sum::<u64>()
     }
 
-    /// How many numbers up to and with `number` have not come. Those that were missing 2<sup>16</sup>
-    /// holes ago count wherever they stand, unless all holes are [kept](Self::keeping_all_holes).
+    /// How many numbers up to and with `number` have not come. Those that were missing
+    /// 2<sup>16</sup> holes ago count wherever they stand, unless all holes are
+    /// [kept](Self::keeping_all_holes).
     pub fn missing_up_to(&self, number: u64) -> u64 {
         let holes = self.holes.range(..=number);
         let watched = holes.map(|(first, (last, _))| number.min(*last) - first + 1);

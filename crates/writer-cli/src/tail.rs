@@ -72,7 +72,8 @@ fn stopped(stop: Stop, failure: impl Fn(io::Error) -> Failure) -> Failure {
     }
 }
 
-/// Whether this has no last lines that could be found from behind: standard input, a pipe, a terminal.
+/// Whether this has no last lines that could be found from behind: standard input, a pipe, a
+/// terminal.
 fn is_stream(path: &Path) -> bool {
     let is_pipe = || std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
     input::is_stdin(path) || is_pipe()
@@ -122,7 +123,8 @@ impl View<'_> {
         Ok(self.out.flush()?)
     }
 
-    /// The last lines that match, and where the first line begins that is not among those looked at.
+    /// The last lines that match, and where the first line begins that is not among those looked
+    /// at.
     fn last_matching(&mut self, file: &File, lines: usize) -> io::Result<(VecDeque<Vec<u8>>, u64)> {
         let (mut last, mut end) = (VecDeque::new(), 0);
         let mut all = Lines::new(file);

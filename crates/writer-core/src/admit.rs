@@ -33,8 +33,8 @@ impl Shared {
         Ok(true)
     }
 
-    /// Lets a line in for which there is room. The worker is woken after unlocking, so that it does not run
-    /// into the lock.
+    /// Lets a line in for which there is room. The worker is woken after unlocking, so that it does
+    /// not run into the lock.
     fn accept(&self, mut inner: MutexGuard<'_, Inner>, line: Line<'_>) {
         let rings = inner.accept(&self.pool, line);
         drop(inner);
@@ -95,9 +95,9 @@ impl Shared {
         }
     }
 
-    /// Block: waits until the line fits, the writer closes, waiting is in vain, or the
-    /// time is over. A line that never fits waits for the moment when the queue is empty, and
-    /// nobody else is let in before it, except those who waited already when the last such line came in.
+    /// Block: waits until the line fits, the writer closes, waiting is in vain, or the time is
+    /// over. A line that never fits waits for the moment when the queue is empty, and nobody else
+    /// is let in before it, except those who waited already when the last such line came in.
     fn wait_for_room(
         &self,
         mut inner: MutexGuard<'_, Inner>,

@@ -19,7 +19,8 @@ impl fmt::Display for ParseAxisError {
 
 impl std::error::Error for ParseAxisError {}
 
-/// Gives an axis `Display` (the first name), `FromStr` (any name, any case) and a list of all values.
+/// Gives an axis `Display` (the first name), `FromStr` (any name, any case) and a list of all
+/// values.
 macro_rules! axis {
     ($type:ident, $axis:literal, $allowed:literal,
      $($variant:ident = $name:literal $(| $alias:literal)*),+ $(,)?) => {
@@ -61,8 +62,8 @@ macro_rules! axis {
 #[non_exhaustive]
 pub enum Strategy {
     /// Everything taken from the queue goes to `write(2)` at once; `line` in text. In
-    /// [`Mode::Trigger`] each line wakes the worker if it sleeps; lines that come while it writes go out
-    /// together some 75 us later (at once on Windows). In that mode
+    /// [`Mode::Trigger`] each line wakes the worker if it sleeps; lines that come while it writes
+    /// go out together some 75 us later (at once on Windows). In that mode
     /// [`flush_interval`](crate::WriterBuilder::flush_interval) is zero whatever is set, and
     /// [`batch_size`](crate::WriterBuilder::batch_size) has no effect.
     LineBuffered,

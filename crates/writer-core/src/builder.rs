@@ -47,8 +47,8 @@ impl WriterBuilder {
         WriterBuilder { config, sink, fallback: Fallback::Nowhere, callbacks, env_prefix }
     }
 
-    /// How bytes reach the file. Default: [`Strategy::BlockBuffered`]. Over a sink it only says
-    /// how eager [`Mode::Trigger`] is: with [`Strategy::LineBuffered`] each line is due at once there,
+    /// How bytes reach the file. Default: [`Strategy::BlockBuffered`]. Over a sink it only says how
+    /// eager [`Mode::Trigger`] is: with [`Strategy::LineBuffered`] each line is due at once there,
     /// whatever [`flush_interval`](Self::flush_interval) and [`batch_size`](Self::batch_size) say.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.config.strategy = strategy;
@@ -89,8 +89,8 @@ impl WriterBuilder {
     }
 
     /// How long after the last flush waiting lines are due, in Trigger and at a tick of Loop.
-    /// Default: 100 ms; zero = write on every wake. With [`Strategy::LineBuffered`] in Trigger it is
-    /// zero, whatever is set.
+    /// Default: 100 ms; zero = write on every wake. With [`Strategy::LineBuffered`] in Trigger it
+    /// is zero, whatever is set.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.config.flush_interval = Some(interval);
         self
@@ -145,13 +145,15 @@ impl WriterBuilder {
     /// What a shutdown or the end of the process would give up goes to the fallback too.
     ///
     /// No line is in both whole, except one of which the target took all but the newline. One that
-    /// the target took a part of is in the fallback, and the part is closed with a newline. Lines in the fallback count as written, and in
-    /// [`Metrics::diverted`](crate::Metrics::diverted); a [`sync`](Writer::sync) must be served by
-    /// both: where the fallback cannot be synced, as stderr, it says so once for the lines there. A fallback that fails as well is reported once, and the lines wait.
+    /// the target took a part of is in the fallback, and the part is closed with a newline. Lines
+    /// in the fallback count as written, and in [`Metrics::diverted`](crate::Metrics::diverted); a
+    /// [`sync`](Writer::sync) must be served by both: where the fallback cannot be synced, as
+    /// stderr, it says so once for the lines there. A fallback that fails as well is reported once,
+    /// and the lines wait.
     ///
     /// A forked child does not have it after
-    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork): its locks may be taken for ever
-    /// there. [`fallback_with`](Self::fallback_with) opens one for each process.
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork): its locks may be taken for
+    /// ever there. [`fallback_with`](Self::fallback_with) opens one for each process.
     ///
     /// ```
     /// use writer_core::{WriteSink, Writer};
@@ -167,11 +169,11 @@ impl WriterBuilder {
         self
     }
 
-    /// As [`fallback`](Self::fallback), with a sink that `open` makes: here, when the writer is built,
-    /// and again in each forked child that calls
-    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork). Of both methods the one called
-    /// last counts. Its error is [`BuildError::Fallback`], from either. It runs before the target is
-    /// opened: what it makes is there even where that then fails.
+    /// As [`fallback`](Self::fallback), with a sink that `open` makes: here, when the writer is
+    /// built, and again in each forked child that calls
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork). Of both methods the one
+    /// called last counts. Its error is [`BuildError::Fallback`], from either. It runs before the
+    /// target is opened: what it makes is there even where that then fails.
     ///
     /// ```
     /// use writer_core::{WriteSink, Writer};
@@ -207,8 +209,8 @@ impl WriterBuilder {
     }
 
     /// Whether a file that was renamed or deleted, or whose folder was removed, is left for what is
-    /// at the path now, made anew if nothing is. Default: yes. Before a write, at most once a second,
-    /// the worker compares the two: one look at the path.
+    /// at the path now, made anew if nothing is. Default: yes. Before a write, at most once a
+    /// second, the worker compares the two: one look at the path.
     ///
     /// Each line is in exactly one of the files; [`Metrics::reopened`](crate::Metrics::reopened)
     /// counts the changes. Where the path cannot be opened, the old file goes on being written, and
@@ -243,9 +245,9 @@ impl WriterBuilder {
     /// Whether a panicking thread waits, at most 500 ms for all writers together, until what was
     /// accepted is written. Default: no.
     ///
-    /// For programs with `panic = "abort"`, where no exit hook and no destructor runs after a panic.
-    /// [`build`](Self::build) puts one hook into the process, behind the one that it finds: that
-    /// one runs first, so that what it logs is written too. A hook set later must call the one
+    /// For programs with `panic = "abort"`, where no exit hook and no destructor runs after a
+    /// panic. [`build`](Self::build) puts one hook into the process, behind the one that it finds:
+    /// that one runs first, so that what it logs is written too. A hook set later must call the one
     /// before it. On the worker's own thread, in callbacks and sinks, the hook does nothing.
     pub fn panic_hook(mut self, hook: bool) -> Self {
         self.config.panic_hook = hook;
@@ -276,13 +278,13 @@ impl WriterBuilder {
     /// Called when writes begin to fail, and when they have failed for
     /// [`fail_after`](Self::fail_after). Without it stderr is told.
     ///
-    /// It also hears, once until that is over, that a sink panics, that what is at the path of a file
-    /// that moved away cannot be opened, and that the [`fallback`](Self::fallback) fails too; and each
-    /// time that a mapping could not be trimmed. [`WriteError::operation`] tells which.
+    /// It also hears, once until that is over, that a sink panics, that what is at the path of a
+    /// file that moved away cannot be opened, and that the [`fallback`](Self::fallback) fails too;
+    /// and each time that a mapping could not be trimmed. [`WriteError::operation`] tells which.
     ///
     /// The worker calls it. Without one ([`synchronous`](Self::synchronous)) the thread that sends,
-    /// flushes or shuts down does. That a file could not be reopened on SIGHUP comes from the thread that
-    /// serves the signals.
+    /// flushes or shuts down does. That a file could not be reopened on SIGHUP comes from the
+    /// thread that serves the signals.
     pub fn on_error(mut self, callback: impl Fn(&WriteError) + Send + Sync + 'static) -> Self {
         self.callbacks.on_error = Some(Box::new(callback));
         self
@@ -331,9 +333,9 @@ impl WriterBuilder {
     ///
     /// Settings are looked at before anything is opened. A later error may leave what
     /// [`fallback_with`](Self::fallback_with) made, folders and an empty file where none was, and a
-    /// file whose end was mended. With [`truncate`](Self::truncate) a file is emptied before the worker
-    /// starts: it is empty after [`BuildError::Spawn`], and after [`BuildError::Locked`] if the other
-    /// writer came in the moment between.
+    /// file whose end was mended. With [`truncate`](Self::truncate) a file is emptied before the
+    /// worker starts: it is empty after [`BuildError::Spawn`], and after [`BuildError::Locked`] if
+    /// the other writer came in the moment between.
     pub fn build(mut self) -> Result<(Writer, WriterGuard), BuildError> {
         if let Some(prefix) = &self.env_prefix {
             env::apply(prefix, &mut self.config, |name| {

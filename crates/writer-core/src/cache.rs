@@ -3,12 +3,13 @@
 /// Bytes of a cache line, or a part of it where they are longer.
 pub(crate) const LINE: usize = 64;
 
-/// Hints that the next to use these bytes is another core. Their cache lines go down to the cache that
-/// all cores share, and come from there sooner than out of another core's own.
+/// Hints that the next to use these bytes is another core. Their cache lines go down to the cache
+/// that all cores share, and come from there sooner than out of another core's own.
 ///
-/// `cldemote`, which Intel's servers have since Sapphire Rapids. A processor without it treats it as a NOP
-/// (Software Developer's Manual, volume 2, [CLDEMOTE](https://www.felixcloutier.com/x86/cldemote)). Other than
-/// x86-64 there is nothing of it.
+/// `cldemote`, which Intel's servers have since Sapphire Rapids. A processor without it treats it
+/// as a NOP (Software Developer's Manual, volume 2,
+/// [CLDEMOTE](https://www.felixcloutier.com/x86/cldemote)). Other than x86-64 there is nothing of
+/// it.
 #[inline]
 #[allow(unsafe_code, reason = "a hint to the processor has no other form")]
 pub(crate) fn demote(bytes: &[u8]) {

@@ -153,14 +153,14 @@ impl Chunk {
         self.out - before
     }
 
-    /// Notes that `bytes` more bytes are out, read by the worker, most likely on another core than the one
-    /// that put them here; returns how many lines that completed.
+    /// Notes that `bytes` more bytes are out, read by the worker, most likely on another core than
+    /// the one that put them here; returns how many lines that completed.
     ///
-    /// Writes a zero into each cache line of the text that is completely out. After reading alone both
-    /// cores hold such a line, and the next sender that writes there has to ask the other to give it
-    /// up. After a store only the worker's holds it, and then the next sender is as fast as if nobody did.
-    /// With `demote` the processor is told to pass it down, which makes the sender faster still and takes
-    /// the worker longer. The figures are in docs/design.md.
+    /// Writes a zero into each cache line of the text that is completely out. After reading alone
+    /// both cores hold such a line, and the next sender that writes there has to ask the other to
+    /// give it up. After a store only the worker's holds it, and then the next sender is as fast as
+    /// if nobody did. With `demote` the processor is told to pass it down, which makes the sender
+    /// faster still and takes the worker longer. The figures are in docs/design.md.
     pub(crate) fn consume(&mut self, bytes: usize, demote: bool) -> usize {
         let from = self.line_start;
         let done = self.advance(bytes);
@@ -228,8 +228,8 @@ pub(crate) struct ChunkPool {
 /// The smallest page of the usual systems, in bytes.
 const PAGE: usize = 4096;
 
-/// How much of a new chunk is made ready for lines, and a sixteenth of it for their index. More would serve
-/// a program that logs a lot, once, and be memory that one that logs little never uses.
+/// How much of a new chunk is made ready for lines, and a sixteenth of it for their index. More
+/// would serve a program that logs a lot, once, and be memory that one that logs little never uses.
 const READY_BYTES: usize = 256 << 10;
 
 /// The most memory that stays in a pool after a burst, in bytes.
@@ -256,8 +256,8 @@ impl ChunkPool {
         self.used().unwrap_or_else(|| Chunk::new(vec![0; self.chunk_bytes].into_boxed_slice()))
     }
 
-    /// An empty chunk of the usual size with the first pages of its lines and of its index there, so that no
-    /// sender need wait for the system to make them.
+    /// An empty chunk of the usual size with the first pages of its lines and of its index there,
+    /// so that no sender need wait for the system to make them.
     pub(crate) fn get_ready(&self) -> Chunk {
         self.used().unwrap_or_else(|| {
             let mut memory = vec![0; self.chunk_bytes].into_boxed_slice();

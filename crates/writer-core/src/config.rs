@@ -7,7 +7,8 @@ use crate::axes::{Mode, QueuePolicy, Strategy};
 
 /// What a writer was built with, after defaults, the environment and rounding.
 ///
-/// The fields are described at the methods of [`WriterBuilder`](crate::WriterBuilder) that set them.
+/// The fields are described at the methods of [`WriterBuilder`](crate::WriterBuilder) that set
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {

@@ -177,8 +177,8 @@ const CLEAN_RUNS: usize = 3;
 
 /// Runs with the fault at every operation until none is left, and returns how many there were.
 ///
-/// How many operations a run has depends on how fast the worker is: one that was short is no proof that
-/// no longer one would have met the fault.
+/// How many operations a run has depends on how fast the worker is: one that was short is no proof
+/// that no longer one would have met the fault.
 fn every_operation(strategy: Strategy, synchronous: bool, fault: Fault) -> usize {
     let mut clean_runs = 0;
     for from in 0.. {

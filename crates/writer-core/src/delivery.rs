@@ -39,8 +39,8 @@ pub(crate) struct Delivery {
     diverted_until: Option<Instant>,
     /// The part of a line that is out, if there is one, went to the fallback.
     last_diverted: bool,
-    /// Lines that went to the fallback since the sink proper failed, and whether somebody heard that
-    /// the fallback fails too.
+    /// Lines that went to the fallback since the sink proper failed, and whether somebody heard
+    /// that the fallback fails too.
     diverted: u64,
     fallback_failed: bool,
     hand: Hand,
@@ -115,8 +115,8 @@ impl Delivery {
         self.deliver(shared, true, None, |_| false)
     }
 
-    /// Offers what is in the hand to the sink; with `force` it may at first hold nothing back. After
-    /// `until` nothing more is offered, and the rest stays as if the sink held it back.
+    /// Offers what is in the hand to the sink; with `force` it may at first hold nothing back.
+    /// After `until` nothing more is offered, and the rest stays as if the sink held it back.
     fn deliver(
         &mut self,
         shared: &Shared,
@@ -229,8 +229,8 @@ impl Delivery {
         let ready = shared.pool.get_ready();
         let mut inner = shared.lock();
         inner.watch_losses(|| shared.clock.now());
-        // It is of no use to the thread that writes its own line, and takes a worker longer that is slower
-        // than the senders already.
+        // It is of no use to the thread that writes its own line, and takes a worker longer that is
+        // slower than the senders already.
         self.hand.demotes = !shared.config.synchronous && !inner.queue.is_half_full();
         let taken = inner.queue.take_into(&mut self.hand);
         let unneeded = inner.queue.lay_in(ready);
@@ -403,8 +403,8 @@ impl Delivery {
         closed.and(self.fallback.as_mut().map_or(Ok(()), Outlet::close))
     }
 
-    /// Writes everything at once, in the calling thread, as far as that is begun before `until`: for the
-    /// end of a process whose worker cannot do it.
+    /// Writes everything at once, in the calling thread, as far as that is begun before `until`:
+    /// for the end of a process whose worker cannot do it.
     pub(crate) fn drain(&mut self, shared: &Shared, until: Instant) -> Drained {
         loop {
             let taken = self.take(shared);

@@ -147,9 +147,9 @@ pub enum FlushError {
         /// Lines accepted and not yet written.
         pending: u64,
     },
-    /// The state is [`Failed`](State::Failed), and a try after the call began has failed, too, or the
-    /// time was over before there was one. The lines stay queued; the next try is the worker's, a
-    /// second later, or without a worker that of the next line, flush or sync.
+    /// The state is [`Failed`](State::Failed), and a try after the call began has failed, too, or
+    /// the time was over before there was one. The lines stay queued; the next try is the worker's,
+    /// a second later, or without a worker that of the next line, flush or sync.
     Failed {
         /// Lines accepted and not yet written.
         pending: u64,
@@ -325,8 +325,8 @@ pub enum Operation {
     Write,
     /// [`Sink::flush`](crate::Sink::flush).
     Flush,
-    /// [`Sink::sync`](crate::Sink::sync). No error has this today: who asked for the sync is answered
-    /// with [`FlushError::Sync`].
+    /// [`Sink::sync`](crate::Sink::sync). No error has this today: who asked for the sync is
+    /// answered with [`FlushError::Sync`].
     Sync,
     /// [`Sink::close`](crate::Sink::close). No error has this today: a shutdown is answered with
     /// [`ShutdownError::Close`].
@@ -364,8 +364,8 @@ pub enum State {
     Retrying,
     /// Writes have failed for [`fail_after`](crate::WriterBuilder::fail_after): nobody waits for
     /// room or for a flush any more, or lines go to the
-    /// [`fallback`](crate::WriterBuilder::fallback). One retry a second; the first success leads back
-    /// to `Healthy`.
+    /// [`fallback`](crate::WriterBuilder::fallback). One retry a second; the first success leads
+    /// back to `Healthy`.
     Failed,
 }
 

@@ -23,8 +23,8 @@ use crate::thread_mark::ThreadMark;
 const EXIT_WITHIN: Duration = Duration::from_secs(2);
 /// The same for a panic, which may be one of many in a program that lives on.
 const PANIC_WITHIN: Duration = Duration::from_millis(500);
-/// How long before the end of its time a worker that has not ended, though its sink works, is taken for
-/// one that a callback holds up; at most a quarter of the time.
+/// How long before the end of its time a worker that has not ended, though its sink works, is taken
+/// for one that a callback holds up; at most a quarter of the time.
 const HELD_UP_BEFORE: Duration = Duration::from_millis(500);
 /// The same for one that was to give up its sink.
 const LAST_TURN: Duration = Duration::from_millis(50);
@@ -94,13 +94,14 @@ extern "C" fn at_exit() {
     });
 }
 
-/// Closes the writers and waits until what they accepted is written. A target that fails to the last is
-/// given up shortly before `until`, so that its lines can go to a fallback.
+/// Closes the writers and waits until what they accepted is written. A target that fails to the
+/// last is given up shortly before `until`, so that its lines can go to a fallback.
 ///
-/// A worker in a callback does not come back if this thread holds what the callback waits for, or if the
-/// callback exits, too. The lock around its sink is free then, and this thread writes what is left, of which
-/// no callback is told. A worker that is inside its sink is left alone, and so is one over a sink of the
-/// user's, which could wait for what this thread holds as well as the callback.
+/// A worker in a callback does not come back if this thread holds what the callback waits for, or
+/// if the callback exits, too. The lock around its sink is free then, and this thread writes what
+/// is left, of which no callback is told. A worker that is inside its sink is left alone, and so is
+/// one over a sink of the user's, which could wait for what this thread holds as well as the
+/// callback.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     for writer in writers {
         if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
@@ -137,8 +138,8 @@ fn before(until: Instant, time: Duration) -> Instant {
     until.checked_sub(time).unwrap_or(until)
 }
 
-/// Ends one writer after the other, each in an equal share of the time that is left, and keeps those that
-/// are not done.
+/// Ends one writer after the other, each in an equal share of the time that is left, and keeps
+/// those that are not done.
 fn in_shares(
     writers: &mut Vec<&Arc<Shared>>,
     until: Instant,
@@ -217,9 +218,9 @@ impl Shared {
         self.config.path.is_some()
     }
 
-    /// Writes what is left of the closed writer in this thread, if the sink is free before `patience` and
-    /// as far as there is time. Returns whether that is done, well or not. What is not written stays
-    /// pending.
+    /// Writes what is left of the closed writer in this thread, if the sink is free before
+    /// `patience` and as far as there is time. Returns whether that is done, well or not. What is
+    /// not written stays pending.
     fn end_here(&self, patience: Instant, until: Instant) -> bool {
         // What follows waits for this lock, and a killed thread does not let go of it.
         if process::others_are_gone() && try_lock(&self.inner.0).is_none() {

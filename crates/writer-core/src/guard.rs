@@ -48,8 +48,8 @@ impl WriterGuard {
     }
 
     /// In a forked child, opens the file anew and starts a worker; from then on every handle of
-    /// this writer works in the child. Elsewhere it does nothing. What is in the file stays there, and a
-    /// relative path means the file it meant to the parent. A
+    /// this writer works in the child. Elsewhere it does nothing. What is in the file stays there,
+    /// and a relative path means the file it meant to the parent. A
     /// [`fallback`](crate::WriterBuilder::fallback) stays with the parent, one by
     /// [`fallback_with`](crate::WriterBuilder::fallback_with) is opened anew as well.
     ///

@@ -15,10 +15,10 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// A fragment waits for its newline; [`flush`](Write::flush) and drop send it as a line of its own.
 /// A flush then waits until everything is written, at most 5 seconds. A line that the queue policy
-/// drops is no error here; [`Metrics::dropped`](crate::Metrics::dropped) counts it. Where waiting for
-/// room would never end, as in a callback, the error is [`WouldBlock`](io::ErrorKind::WouldBlock): what
-/// was to be written with that call was not taken, what came before it is kept, and both may be tried
-/// again.
+/// drops is no error here; [`Metrics::dropped`](crate::Metrics::dropped) counts it. Where waiting
+/// for room would never end, as in a callback, the error is
+/// [`WouldBlock`](io::ErrorKind::WouldBlock): what was to be written with that call was not taken,
+/// what came before it is kept, and both may be tried again.
 ///
 /// ```
 /// use std::io::Write;

@@ -1,8 +1,8 @@
 //! What the queue dropped since the last loss marker, and when the next one is due.
 //!
-//! An episode begins with a dropped line and ends when the queue has stayed below half of its bounds
-//! for [`CALM`]; then the worker puts one line about it into the file. Nothing here is touched while
-//! no line is dropped.
+//! An episode begins with a dropped line and ends when the queue has stayed below half of its
+//! bounds for [`CALM`]; then the worker puts one line about it into the file. Nothing here is
+//! touched while no line is dropped.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};

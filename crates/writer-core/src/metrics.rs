@@ -13,8 +13,8 @@ use crate::io::Reopened;
 /// dropped  = refused + evicted
 /// ```
 ///
-/// `sent`, `dropped` and `pending` are worked out from the others by these lines. What can be compared with them
-/// is what senders were told: `Ok(true)`, `Ok(false)` and errors.
+/// `sent`, `dropped` and `pending` are worked out from the others by these lines. What can be
+/// compared with them is what senders were told: `Ok(true)`, `Ok(false)` and errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Metrics {
@@ -60,8 +60,8 @@ pub struct Metrics {
     pub torn_lines: u64,
     /// Bytes of a NUL tail that were cut when a file was opened.
     pub recovered_nul_bytes: u64,
-    /// How often the writer went over to another file at its path, opened a failing one anew, or began
-    /// a line anew because somebody had cut the file inside it.
+    /// How often the writer went over to another file at its path, opened a failing one anew, or
+    /// began a line anew because somebody had cut the file inside it.
     pub reopened: u64,
     /// Values that failed or panicked while an adapter formatted them.
     pub format_errors: u64,

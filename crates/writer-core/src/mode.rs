@@ -12,11 +12,12 @@ use crate::config::Config;
 /// half full, so a steady stream pays no wake-up per line.
 const NAP: Duration = Duration::from_millis(1);
 
-/// How long lines that came during a write and are due wait for others. Linux makes some 75 us of it.
+/// How long lines that came during a write and are due wait for others. Linux makes some 75 us of
+/// it.
 ///
-/// Without it a worker under load would write again at once, half as much as before, and again, until a
-/// batch is as small as it may be: the figures are in docs/design.md. Where more than an eighth of the queue is
-/// full it does so: a small queue would fill up while it sleeps.
+/// Without it a worker under load would write again at once, half as much as before, and again,
+/// until a batch is as small as it may be: the figures are in docs/design.md. Where more than an
+/// eighth of the queue is full it does so: a small queue would fill up while it sleeps.
 pub(crate) const GATHER: Duration = Duration::from_micros(20);
 
 /// How many looks in a row must find no new line before the worker stops napping. Bursts that are a

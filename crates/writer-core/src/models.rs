@@ -194,7 +194,8 @@ fn blocked_senders_are_woken_by_manual_with_room_for_two() {
     blocked_senders_are_woken(2, Mode::Manual);
 }
 
-/// Whoever of the two is woken first by a take finds nothing to write, and has the worker look in vain.
+/// Whoever of the two is woken first by a take finds nothing to write, and has the worker look in
+/// vain.
 #[test]
 fn a_sender_beside_one_whose_line_never_fits_is_woken() {
     explore(3, || {

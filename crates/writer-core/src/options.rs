@@ -1,4 +1,5 @@
-//! The options of a [`WriterBuilder`](crate::WriterBuilder) once more, for the builders of adapters.
+//! The options of a [`WriterBuilder`](crate::WriterBuilder) once more, for the builders of
+//! adapters.
 
 /// Gives a builder that holds a [`WriterBuilder`] in a field all its options as methods of its own.
 #[doc(hidden)]

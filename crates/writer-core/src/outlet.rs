@@ -32,7 +32,8 @@ pub(crate) fn panic_error() -> io::Error {
     io::Error::other("the sink panicked")
 }
 
-/// A copy of an error of the sink that has no code of the user in it, and so can be read under a lock.
+/// A copy of an error of the sink that has no code of the user in it, and so can be read under a
+/// lock.
 pub(crate) fn plain(error: &io::Error) -> io::Error {
     guarded(|| copy_error(error)).unwrap_or_else(|| error.kind().into())
 }
@@ -96,7 +97,8 @@ impl Outlet {
         Ok(std::mem::take(&mut self.dirty))
     }
 
-    /// Whether something was written since the last sync that succeeded, or that found none to be had.
+    /// Whether something was written since the last sync that succeeded, or that found none to be
+    /// had.
     pub(crate) fn is_unsynced(&self) -> bool {
         self.unsynced
     }

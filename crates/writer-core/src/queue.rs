@@ -16,11 +16,12 @@ pub(crate) use hand::Hand;
 #[repr(C)]
 pub(crate) struct Queue {
     allowance: Allowance,
-    /// The chunk that lines are put into, behind all others. Where it has none, there are no others.
+    /// The chunk that lines are put into, behind all others. Where it has none, there are no
+    /// others.
     open: Option<Chunk>,
     chunks: VecDeque<Chunk>,
-    /// The lines and the bytes that are there, and the lines ever accepted, each with what is allowed on
-    /// top: so a line that comes in changes the allowance alone.
+    /// The lines and the bytes that are there, and the lines ever accepted, each with what is
+    /// allowed on top: so a line that comes in changes the allowance alone.
     lines_then: usize,
     bytes_then: usize,
     accepted_then: u64,
@@ -30,8 +31,8 @@ pub(crate) struct Queue {
     high_water: usize,
 }
 
-/// What may come in with no look at anything else: at bounds, alarm, oversized lines that wait, and whether
-/// the writer is closed.
+/// What may come in with no look at anything else: at bounds, alarm, oversized lines that wait, and
+/// whether the writer is closed.
 ///
 /// Who changes one of these so that less may come in gives a new allowance, or takes it back with
 /// [`Queue::forbid`]: then the next sender finds none, looks at everything, and gives a new one.
@@ -173,8 +174,8 @@ impl Queue {
         true
     }
 
-    /// Puts a line at the end and takes the allowance back. The caller has looked at the bounds, and may
-    /// then give a new one.
+    /// Puts a line at the end and takes the allowance back. The caller has looked at the bounds,
+    /// and may then give a new one.
     pub(crate) fn push(&mut self, pool: &ChunkPool, line: Line<'_>) {
         self.forbid();
         let len = line.len();

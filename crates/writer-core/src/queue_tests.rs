@@ -36,8 +36,8 @@ enum Step {
     Rewind,
     TakeBackLast,
     DiscardFront,
-    /// Another hand takes a chunk from the pool, puts lines into it and gives it back, with so many of
-    /// their bytes out.
+    /// Another hand takes a chunk from the pool, puts lines into it and gives it back, with so many
+    /// of their bytes out.
     Borrow {
         needed: usize,
         lines: Vec<usize>,

@@ -1,5 +1,5 @@
-//! How a worker in Trigger rests after a write during which lines came, by a clock that only the test
-//! moves. On Windows it does not.
+//! How a worker in Trigger rests after a write during which lines came, by a clock that only the
+//! test moves. On Windows it does not.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -83,7 +83,8 @@ fn a_queue_that_gets_half_full_is_written_without_waiting_for_more() {
 fn a_sink_is_not_tidied_up_while_lines_wait_that_came_during_a_write() {
     let rig = batches();
     let shared = std::sync::Arc::clone(&rig.shared);
-    // When the write has ended, a slow callback: the sink has been idle for long, and a line is there.
+    // When the write has ended, a slow callback: the sink has been idle for long, and a line is
+    // there.
     *rig.on_write.lock().unwrap() = Some(Box::new(move || shared.advance(2 * SEC)));
     rig.probe.script(|script| script.wants_idle = true);
     let rig = one_came_during_the_write(rig);

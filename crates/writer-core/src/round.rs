@@ -81,8 +81,8 @@ impl Shared {
             return;
         }
         let mut inner = self.lock();
-        // Unless another thread has lines in the hand since, as at the end of the process, what is accepted
-        // and not in the queue any more has come to an end.
+        // Unless another thread has lines in the hand since, as at the end of the process, what is
+        // accepted and not in the queue any more has come to an end.
         let queued = inner.queue.lines() as u64;
         if inner.pending() == queued {
             inner.flushed = inner.queue.accepted() - queued;
@@ -106,8 +106,8 @@ impl Shared {
         self.callbacks.failed(&WriteError { operation, path, state, source });
     }
 
-    /// Counts a failed attempt and changes the state. If from now on nobody need wait, `in_vain` says
-    /// why.
+    /// Counts a failed attempt and changes the state. If from now on nobody need wait, `in_vain`
+    /// says why.
     pub(crate) fn count_failure(&self, state: State, in_vain: Option<Failure>) {
         let mut inner = self.lock();
         inner.count.errors += 1;

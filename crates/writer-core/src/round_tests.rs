@@ -1,5 +1,5 @@
-//! A callback forks while another thread holds the lock that all share. In the child that lock stays
-//! taken for ever: it must come to its end without.
+//! A callback forks while another thread holds the lock that all share. In the child that lock
+//! stays taken for ever: it must come to its end without.
 
 #![allow(unsafe_code, reason = "there is no safe fork")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -33,8 +33,8 @@ impl Fork {
         }
         self.reached.send(()).unwrap();
         self.taken.lock().unwrap().recv().unwrap();
-        // SAFETY: the child runs what is tested and then ends. The locks of the C library are free in
-        // it; those of others are not, which is the point.
+        // SAFETY: the child runs what is tested and then ends. The locks of the C library are free
+        // in it; those of others are not, which is the point.
         match unsafe { libc::fork() } {
             // SAFETY: has the system end a child that waits.
             0 => drop(unsafe { libc::alarm(LIMIT) }),

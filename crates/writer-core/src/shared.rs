@@ -33,8 +33,9 @@ pub(crate) const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Smallest and largest memory of a chunk, in bytes of lines.
 const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
 
-/// What a chunk holds unless the queue is smaller or a block larger. Under load each is one write: larger ones
-/// cost a system less per byte, smaller ones leave more room in the caches of the processor.
+/// What a chunk holds unless the queue is smaller or a block larger. Under load each is one write:
+/// larger ones cost a system less per byte, smaller ones leave more room in the caches of the
+/// processor.
 const USUAL_CHUNK: usize = 512 << 10;
 
 /// One writer, as its handles and its worker see it.
@@ -74,8 +75,8 @@ pub(crate) struct Apart<T>(pub(crate) T);
 
 /// What the lock protects.
 ///
-/// What every accepted line needs comes first and stands in one cache line with the lock itself. Where
-/// senders run on several cores, that line goes from core to core for each line.
+/// What every accepted line needs comes first and stands in one cache line with the lock itself.
+/// Where senders run on several cores, that line goes from core to core for each line.
 #[repr(C)]
 pub(crate) struct Inner {
     pub(crate) queue: Queue,
@@ -87,8 +88,8 @@ pub(crate) struct Inner {
     closed: bool,
     pub(crate) count: Counters,
     pub(crate) state: State,
-    /// Waiting for room or for a flush is in vain, and why: the state is Failed, no fallback takes the
-    /// lines, and no other target is about to be tried.
+    /// Waiting for room or for a flush is in vain, and why: the state is Failed, no fallback takes
+    /// the lines, and no other target is about to be tried.
     pub(crate) in_vain: Option<Failure>,
     /// The time of a shutdown is over: a failing sink is given up.
     pub(crate) give_up: bool,
@@ -105,8 +106,8 @@ pub(crate) struct Inner {
     pub(crate) room_wanted: bool,
     /// Senders waiting for room.
     pub(crate) room_waiters: usize,
-    /// How many oversized lines came in, and how many of the senders with others who waited then still
-    /// do: the next oversized line comes after these.
+    /// How many oversized lines came in, and how many of the senders with others who waited then
+    /// still do: the next oversized line comes after these.
     turn: u64,
     turn_waiters: usize,
     /// The highest sequence number that somebody waits for in a flush.
@@ -118,7 +119,8 @@ pub(crate) struct Inner {
     /// Waiters on `progress`.
     pub(crate) watchers: usize,
     /// Lines in the queue that were sent on the worker's own thread, and when they stop being
-    /// special, unless a line from elsewhere finds no room before; `echoed` counts all there ever were.
+    /// special, unless a line from elsewhere finds no room before; `echoed` counts all there ever
+    /// were.
     pub(crate) echoes: usize,
     pub(crate) echoes_until: Option<Instant>,
     pub(crate) echoed: u64,
@@ -260,8 +262,8 @@ impl Inner {
         self.queue.forbid();
     }
 
-    /// Senders waiting for room whose line passes the byte bound. Nobody else comes in before them, except
-    /// who waited already when the last such line came in.
+    /// Senders waiting for room whose line passes the byte bound. Nobody else comes in before them,
+    /// except who waited already when the last such line came in.
     #[cfg(all(test, not(loom)))]
     pub(crate) fn oversized(&self) -> u32 {
         self.oversized
@@ -277,7 +279,8 @@ impl Inner {
         Waiter { oversized, turn: self.turn }
     }
 
-    /// Whether there is room for the line of `len` bytes that it waits with, and nobody who comes first.
+    /// Whether there is room for the line of `len` bytes that it waits with, and nobody who comes
+    /// first.
     pub(crate) fn lets_in(&self, waiter: &Waiter, len: usize) -> bool {
         if waiter.oversized {
             self.queue.is_empty() && self.turn_waiters == 0
@@ -286,7 +289,8 @@ impl Inner {
         }
     }
 
-    /// It waits no more, and comes in or not. Returns whether others may come in now who could not before.
+    /// It waits no more, and comes in or not. Returns whether others may come in now who could not
+    /// before.
     pub(crate) fn end_wait(&mut self, waiter: &Waiter, comes_in: bool) -> bool {
         self.room_waiters -= 1;
         if waiter.oversized {
@@ -309,9 +313,9 @@ impl Inner {
         self.oversized == 0 && self.queue.fits(len)
     }
 
-    /// Puts a line into the queue, for which there must be room and which must not be closed, and looks
-    /// how many may follow unseen. Returns whether the alarm goes off; then it is off until the worker
-    /// sets it again.
+    /// Puts a line into the queue, for which there must be room and which must not be closed, and
+    /// looks how many may follow unseen. Returns whether the alarm goes off; then it is off until
+    /// the worker sets it again.
     pub(crate) fn accept(&mut self, pool: &ChunkPool, line: Line<'_>) -> bool {
         debug_assert!(!self.closed);
         self.queue.push(pool, line);
@@ -415,8 +419,8 @@ impl Shared {
         until: Option<Instant>,
     ) -> MutexGuard<'a, Inner> {
         inner.alarm = alarm;
-        // What was allowed before may lead past it. Left to the next sender, this would have it fetch from
-        // the worker's core what else is looked at: p99 of `send` 90 ns or 290.
+        // What was allowed before may lead past it. Left to the next sender, this would have it
+        // fetch from the worker's core what else is looked at: p99 of `send` 90 ns or 290.
         inner.allow();
         #[cfg(all(test, not(loom)))]
         {

@@ -2,9 +2,9 @@
 //! (feature `signals`, Unix).
 //!
 //! Nothing is installed unless a program calls a function of this module. The signal handler only
-//! writes a byte to a pipe; the work is done by a thread. A program that handles these signals itself,
-//! as servers with a graceful shutdown do, calls [`Writer::shutdown`] and [`Writer::reopen`] there
-//! and needs nothing of this.
+//! writes a byte to a pipe; the work is done by a thread. A program that handles these signals
+//! itself, as servers with a graceful shutdown do, calls [`Writer::shutdown`] and
+//! [`Writer::reopen`] there and needs nothing of this.
 
 use std::ffi::c_int;
 use std::io;
@@ -35,10 +35,10 @@ pub(crate) struct Served {
 /// Has SIGTERM and SIGINT shut the writer down before they end the process.
 ///
 /// On the signal the writer is closed and what was accepted is written, for at most `within` (the
-/// longest one counts where several writers are served; one hour at most); then the signal takes its
-/// default action, so that whoever waits for the process sees that the signal ended it. Destructors and
-/// exit hooks do not run. A signal that the process ignores, as SIGINT in background jobs of a shell,
-/// stays ignored.
+/// longest one counts where several writers are served; one hour at most); then the signal takes
+/// its default action, so that whoever waits for the process sees that the signal ended it.
+/// Destructors and exit hooks do not run. A signal that the process ignores, as SIGINT in
+/// background jobs of a shell, stays ignored.
 ///
 /// The first call starts a thread named `writer-signals`; a second one for the same writer changes
 /// nothing. A forked child, whose signals nobody serves, is ended by them at once; after
@@ -65,8 +65,8 @@ pub fn shutdown_on_termination(writer: &Writer, within: Duration) -> io::Result<
     SERVICE.start(&wanted, terminate)
 }
 
-/// Has SIGHUP reopen the file of the writer, as [`Writer::reopen`] does: for `logrotate`, which sends
-/// it after renaming the file.
+/// Has SIGHUP reopen the file of the writer, as [`Writer::reopen`] does: for `logrotate`, which
+/// sends it after renaming the file.
 ///
 /// A file that cannot be reopened is reported to
 /// [`on_error`](crate::WriterBuilder::on_error), or on stderr, and the one so far stays in use. The
@@ -114,8 +114,8 @@ fn reopen(_: c_int) {
 struct Service {
     /// The process in which it runs or is about to.
     started_in: AtomicU64,
-    /// The process in which signals reach it. In each other one, and until then, they take their default
-    /// action: between two handlers a signal would be lost.
+    /// The process in which signals reach it. In each other one, and until then, they take their
+    /// default action: between two handlers a signal would be lost.
     runs_in: AtomicU64,
 }
 

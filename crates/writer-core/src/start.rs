@@ -96,7 +96,8 @@ pub(crate) fn start(
     if sink.is_none() && config.path.is_none() {
         return Err(BuildError::NotRestartable);
     }
-    // The program may go to another folder. Without a folder a relative name leads nowhere, now and later.
+    // The program may go to another folder. Without a folder a relative name leads nowhere, now and
+    // later.
     if let Some(path) = &mut config.path
         && let Ok(absolute) = std::path::absolute(&*path)
     {

@@ -1,12 +1,12 @@
 //! What adapters keep, in a process and in the children forked off from it.
 //!
-//! A lock of an adapter that a thread of the parent held at the fork is never released in the child.
-//! So a child keeps nothing that is behind such a lock: before
-//! [`restart_after_fork`](crate::WriterGuard::restart_after_fork) the adapters only count, and after
-//! it what they keep is begun anew, beside the writer that is new too.
+//! A lock of an adapter that a thread of the parent held at the fork is never released in the
+//! child. So a child keeps nothing that is behind such a lock: before
+//! [`restart_after_fork`](crate::WriterGuard::restart_after_fork) the adapters only count, and
+//! after it what they keep is begun anew, beside the writer that is new too.
 //!
-//! Locks of others are theirs: that of the registry of `tracing-subscriber` around what layers keep of a
-//! span is inherited, and other layers may have held it at the fork.
+//! Locks of others are theirs: that of the registry of `tracing-subscriber` around what layers keep
+//! of a span is inherited, and other layers may have held it at the fork.
 
 use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,8 +36,8 @@ impl States {
     }
 }
 
-/// How many lines a child has sent before it was restarted. In the upper bits stands which child: one
-/// that is forked off from it begins anew.
+/// How many lines a child has sent before it was restarted. In the upper bits stands which child:
+/// one that is forked off from it begins anew.
 #[derive(Default)]
 pub(crate) struct Rejected(AtomicU64);
 

@@ -10,14 +10,14 @@ use std::sync::{PoisonError, TryLockError, TryLockResult};
 
 /// How often a thread looks at a taken lock again before it offers its time slice.
 ///
-/// If the lock is free by then, no system call was needed. Each look takes the cache line from the thread
-/// that is about to let go; the figures are in docs/design.md.
+/// If the lock is free by then, no system call was needed. Each look takes the cache line from the
+/// thread that is about to let go; the figures are in docs/design.md.
 #[cfg(not(loom))]
 const LOOKS: usize = 2;
 
-/// How many pauses of the processor come before each look. One takes 25 ns on AMD's Zen 3, and on Intel's
-/// processors since Skylake some 140 cycles (their optimization manual): after many, the lock has been let go
-/// and taken anew.
+/// How many pauses of the processor come before each look. One takes 25 ns on AMD's Zen 3, and on
+/// Intel's processors since Skylake some 140 cycles (their optimization manual): after many, the
+/// lock has been let go and taken anew.
 #[cfg(not(loom))]
 const PAUSES: usize = 4;
 
@@ -28,9 +28,9 @@ const PAUSES: usize = 4;
 #[cfg(not(loom))]
 const YIELDS: usize = 16;
 
-/// Takes the lock, whatever a panicking thread left behind: each critical section leaves its data consistent
-/// at every point where it could unwind. Foreign code runs under the lock around the sink only, and its panics
-/// are caught there.
+/// Takes the lock, whatever a panicking thread left behind: each critical section leaves its data
+/// consistent at every point where it could unwind. Foreign code runs under the lock around the
+/// sink only, and its panics are caught there.
 #[cfg(not(loom))]
 #[inline]
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

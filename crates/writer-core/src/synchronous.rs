@@ -77,8 +77,8 @@ impl Shared {
         Some(self.write_now(delivery, Some(self.clock.now()), |_| false))
     }
 
-    /// Has the next write begin with a line about these losses. The code of the user that encodes it
-    /// may find the lock around the sink taken: by this thread, as the mark says.
+    /// Has the next write begin with a line about these losses. The code of the user that encodes
+    /// it may find the lock around the sink taken: by this thread, as the mark says.
     pub(crate) fn put_marker(&self, delivery: &mut Delivery, losses: &Losses) {
         let _mark = ThreadMark::enter(self);
         delivery.put_marker(self.callbacks.marker_line(losses));
@@ -90,8 +90,8 @@ impl Shared {
         self.lock().take_losses()
     }
 
-    /// Until when a failing sink is tried again for a line that came at `called`: others may have had
-    /// the sink since.
+    /// Until when a failing sink is tried again for a line that came at `called`: others may have
+    /// had the sink since.
     fn patience(&self, called: Instant) -> Option<Instant> {
         if self.config.queue_policy != QueuePolicy::Block || self.lock().state == State::Failed {
             return Some(called);

@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use crate::exit;
 
-/// How often the end of a thread is looked for before each further look comes after a pause. Most threads end
-/// within some tens of microseconds.
+/// How often the end of a thread is looked for before each further look comes after a pause. Most
+/// threads end within some tens of microseconds.
 const YIELDS: usize = 100;
 
 /// A thread that can be waited for with a time limit.
@@ -31,8 +31,8 @@ impl Drop for Going {
 impl Thread {
     /// Starts a thread of this name.
     pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<Self> {
-        // A thread counts as finished before the destructors of its thread-locals run, which are code of the
-        // user. They run in the reverse order: what is put there first goes last.
+        // A thread counts as finished before the destructors of its thread-locals run, which are
+        // code of the user. They run in the reverse order: what is put there first goes last.
         thread_local! {
             static GOING: RefCell<Option<Going>> = const { RefCell::new(None) };
         }

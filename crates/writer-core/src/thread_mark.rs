@@ -1,9 +1,9 @@
 //! On which writers' behalf the current thread is working.
 //!
-//! A worker, or a sender in the middle of a synchronous write, must never wait for itself. The sink of
-//! one writer may send to another without worker, whose sink sends to the first: so the marks of a
-//! thread form a chain. They are plain numbers without a destructor: readable in other thread-locals'
-//! destructors and in the exit hook.
+//! A worker, or a sender in the middle of a synchronous write, must never wait for itself. The sink
+//! of one writer may send to another without worker, whose sink sends to the first: so the marks of
+//! a thread form a chain. They are plain numbers without a destructor: readable in other
+//! thread-locals' destructors and in the exit hook.
 
 #[cfg(not(loom))]
 mod imp {
@@ -78,8 +78,8 @@ mod imp {
 /// What a mark has on top of the address, which is never odd, in a callback.
 const IN_CALLBACK: usize = 1;
 
-/// While it lives, this thread works for one writer, and still for those of older marks. Marks end in
-/// the reverse order of their beginning.
+/// While it lives, this thread works for one writer, and still for those of older marks. Marks end
+/// in the reverse order of their beginning.
 pub(crate) struct ThreadMark {
     /// What was in the place of this mark.
     before: usize,

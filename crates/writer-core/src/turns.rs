@@ -1,9 +1,10 @@
 //! Who goes first at the sink of a writer without worker.
 //!
-//! The lock around the sink is had by whoever asks at the right moment. Senders that come back at once are
-//! always faster than a caller that has a time limit, and so looks at the lock once in a while. Each sender
-//! therefore lets those callers go first that waited when it came: the callers wait for no more than the
-//! senders that were before them, and no sender for callers that came after it.
+//! The lock around the sink is had by whoever asks at the right moment. Senders that come back at
+//! once are always faster than a caller that has a time limit, and so looks at the lock once in a
+//! while. Each sender therefore lets those callers go first that waited when it came: the callers
+//! wait for no more than the senders that were before them, and no sender for callers that came
+//! after it.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -23,8 +23,8 @@ use retry::Retry;
 
 /// Runs the worker of `shared` until the writer is closed and drained.
 pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
-    // For as long as the thread lives: a destructor of a thread-local that a callback left here runs
-    // after this function, and must not wait for the end of its own thread either.
+    // For as long as the thread lives: a destructor of a thread-local that a callback left here
+    // runs after this function, and must not wait for the end of its own thread either.
     std::mem::forget(ThreadMark::enter(&**shared));
     process::mark_thread();
     let mut worker = Worker {
@@ -81,8 +81,8 @@ struct Worker<'a> {
     /// The sink holds back a remainder; the worker must not sleep on it.
     held: bool,
     retry: Option<Retry>,
-    /// The last ticket of the requests to sync that are served next, and up to which line. Those that
-    /// come meanwhile are served after them: otherwise each would put off all before it.
+    /// The last ticket of the requests to sync that are served next, and up to which line. Those
+    /// that come meanwhile are served after them: otherwise each would put off all before it.
     syncing: Option<(u64, u64)>,
     /// There is a fallback.
     can_divert: bool,

@@ -217,11 +217,11 @@ impl Writer {
     ///
     /// # Errors
     ///
-    /// [`ReopenError::Refused`] if the path cannot be opened, as at [`build`](WriterBuilder::build):
-    /// the file so far stays in use. [`ReopenError::Timeout`] if the worker is held up, and
-    /// [`ReopenError::WouldDeadlock`] in a callback or sink of this writer: it is done afterwards.
-    /// [`ReopenError::Unsupported`] for descriptors, and sinks that know no reopening;
-    /// [`ReopenError::Closed`] after a shutdown and in a forked child.
+    /// [`ReopenError::Refused`] if the path cannot be opened, as at
+    /// [`build`](WriterBuilder::build): the file so far stays in use. [`ReopenError::Timeout`] if
+    /// the worker is held up, and [`ReopenError::WouldDeadlock`] in a callback or sink of this
+    /// writer: it is done afterwards. [`ReopenError::Unsupported`] for descriptors, and sinks that
+    /// know no reopening; [`ReopenError::Closed`] after a shutdown and in a forked child.
     pub fn reopen(&self) -> Result<(), ReopenError> {
         let shared = self.shared().ok_or(ReopenError::Closed)?;
         if shared.config.synchronous {
@@ -245,9 +245,9 @@ impl Writer {
         &self.shared.config
     }
 
-    /// Whether lines are still written: false once the writer is shut down, and in a forked child. A
-    /// worker that was not done when the time of a shutdown was over still runs, although it takes no
-    /// further lines.
+    /// Whether lines are still written: false once the writer is shut down, and in a forked child.
+    /// A worker that was not done when the time of a shutdown was over still runs, although it
+    /// takes no further lines.
     pub fn is_running(&self) -> bool {
         self.shared().is_some_and(|shared| {
             let inner = shared.lock();
@@ -280,8 +280,8 @@ impl Writer {
             !matches!(result, Err(ShutdownError::Timeout { .. } | ShutdownError::WouldDeadlock));
         if ended {
             let thread = shared.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
-            // The worker has nothing left to do but to return. What its callbacks left in thread-locals may
-            // take its time, or wait for what this thread has.
+            // The worker has nothing left to do but to return. What its callbacks left in
+            // thread-locals may take its time, or wait for what this thread has.
             if let Some(thread) = thread {
                 thread.join_by(until);
             }

@@ -116,8 +116,8 @@ fn a_54_a_sink_that_always_fails_does_not_hold_the_stop_up() {
     assert!(matches!(writer.flush(LIMIT), Err(FlushError::Lost { .. })));
 }
 
-/// Fails unless a shutdown ends between its time and 200 ms later. A busy machine is late, but not each
-/// time. The sink is made anew for each try, and has met its fate when its gate is come to.
+/// Fails unless a shutdown ends between its time and 200 ms later. A busy machine is late, but not
+/// each time. The sink is made anew for each try, and has met its fate when its gate is come to.
 #[track_caller]
 fn assert_shutdown_in_time(
     sink: impl Fn(Arc<Gate>) -> TestSink,

@@ -236,8 +236,8 @@ fn a_39_a_steady_stream_puts_no_deadline_off() {
     }
 }
 
-/// Sends a line every 50 ms for two seconds, ten times the interval; how long the line took that took
-/// longest. No write may come before its interval is over.
+/// Sends a line every 50 ms for two seconds, ten times the interval; how long the line took that
+/// took longest. No write may come before its interval is over.
 fn latest_of_a_steady_stream() -> Duration {
     let written = Arc::new(Mutex::new(Vec::new()));
     let of_sink = Arc::clone(&written);

@@ -84,8 +84,8 @@ fn processor_time() -> Duration {
 #[cfg(unix)]
 const WAIT: Duration = Duration::from_millis(300);
 
-/// Fails if `wait` lasts for less than [`WAIT`], or keeps a processor busy. Of a busy machine a thread
-/// that spins gets its share, which is still far more than a wait needs.
+/// Fails if `wait` lasts for less than [`WAIT`], or keeps a processor busy. Of a busy machine a
+/// thread that spins gets its share, which is still far more than a wait needs.
 #[cfg(unix)]
 #[track_caller]
 fn assert_sleeps(wait: impl FnOnce()) {

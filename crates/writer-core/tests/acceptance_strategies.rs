@@ -178,8 +178,8 @@ fn a_23_a_torn_last_line_is_closed() {
     }
 }
 
-/// What reaches a sink; that the file gets the same is shown with a tracer of system calls, among the
-/// tests of `writer-torture`.
+/// What reaches a sink; that the file gets the same is shown with a tracer of system calls, among
+/// the tests of `writer-torture`.
 #[test]
 fn a_24_a_sink_is_offered_whole_lines() {
     let (sink, record) = TestSink::recording();
@@ -191,8 +191,8 @@ fn a_24_a_sink_is_offered_whole_lines() {
     assert_eq!(record.lines().len(), 8_000);
 }
 
-/// Some file systems show a write page by page while it is under way. No line stands on two pages here:
-/// so no look at the file may end within one, however short the moment.
+/// Some file systems show a write page by page while it is under way. No line stands on two pages
+/// here: so no look at the file may end within one, however short the moment.
 #[test]
 fn a_24_a_reader_never_sees_a_torn_line() {
     const LINE: usize = 16;

@@ -90,8 +90,8 @@ const LINES: usize = 100_000;
 const LINE: [u8; 100] = [b'x'; 100];
 /// Longer than the measured ones, so that the warm-up needs more memory than they do.
 const LONG_LINE: [u8; 300] = [b'x'; 300];
-/// How many of the long lines fill a chunk of 512 KiB and a sixteenth, each with its newline and four
-/// bytes of index.
+/// How many of the long lines fill a chunk of 512 KiB and a sixteenth, each with its newline and
+/// four bytes of index.
 const CHUNK_LINES: usize = (512 << 10) / 16 * 17 / 305;
 
 /// A writer whose queue and hand have both been full.
@@ -100,8 +100,8 @@ fn warm(configure: impl FnOnce(WriterBuilder) -> WriterBuilder) -> (Writer, Writ
     let sink = GatedFile { file: tempfile::tempfile().unwrap(), gate: Arc::clone(&gate) };
     let (writer, guard) = configure(Writer::to(sink)).build().unwrap();
     gate.set(Some(0));
-    // A queue whose oldest lines make room rolls through its chunks: filled so far, its lines lie on
-    // both sides of the end of one, which is the most memory that they can need.
+    // A queue whose oldest lines make room rolls through its chunks: filled so far, its lines lie
+    // on both sides of the end of one, which is the most memory that they can need.
     let lines = match writer.config().queue_policy {
         QueuePolicy::DropOldest => CHUNK_LINES + writer.config().max_queue_size / 2,
         _ => writer.config().max_queue_size,

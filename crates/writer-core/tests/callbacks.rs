@@ -147,7 +147,8 @@ fn a_shutdown_in_a_callback_closes_the_writer_and_the_worker_drains() {
             guard.shutdown(LIMIT).unwrap();
             assert!(!writer.is_running());
             let m = writer.metrics();
-            // Each of the two lines has the callback send two, of which it is the first to be taken.
+            // Each of the two lines has the callback send two, of which it is the first to be
+            // taken.
             assert_ended(&m, 6);
             assert_eq!((m.written, m.lost), (2, 0));
         });
@@ -392,7 +393,8 @@ fn a_sink_that_sends_never_waits_for_itself() {
     }
 }
 
-/// Something that a callback leaves in a thread-local of the worker, and what happens when the thread ends.
+/// Something that a callback leaves in a thread-local of the worker, and what happens when the
+/// thread ends.
 struct Left(Box<dyn Fn()>);
 
 impl Drop for Left {

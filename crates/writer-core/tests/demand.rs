@@ -1,5 +1,5 @@
-//! What a sink is told of lines that wait behind those it is offered: it may hold back for them, unless
-//! somebody waits.
+//! What a sink is told of lines that wait behind those it is offered: it may hold back for them,
+//! unless somebody waits.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
 
 mod common;

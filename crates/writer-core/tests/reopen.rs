@@ -1,4 +1,5 @@
-//! The file moves away under the writer: on request, and by itself, each line is in exactly one file.
+//! The file moves away under the writer: on request, and by itself, each line is in exactly one
+//! file.
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::disallowed_macros, clippy::disallowed_methods)]
 #![cfg(unix)]
@@ -23,8 +24,8 @@ fn lines_at(path: &Path) -> Vec<String> {
     lines_of(&fs::read(path).unwrap())
 }
 
-/// Reopens, however long a slow disk or a busy machine holds the worker up: what a call did not wait
-/// for is done afterwards, and once more changes nothing.
+/// Reopens, however long a slow disk or a busy machine holds the worker up: what a call did not
+/// wait for is done afterwards, and once more changes nothing.
 #[track_caller]
 fn reopen(writer: &Writer) -> Result<(), ReopenError> {
     let start = Instant::now();

@@ -74,8 +74,8 @@ fn a_secret_is_in_no_file() {
     assert!(!seen.contains(CANARY), "{seen}");
 }
 
-/// The policies whose child has come to its end, and everything that it said: on stdout what it was told
-/// by every call, on stderr what the writer and the panic hook say where nobody else listens.
+/// The policies whose child has come to its end, and everything that it said: on stdout what it was
+/// told by every call, on stderr what the writer and the panic hook say where nobody else listens.
 fn seen_of(test: &str) -> String {
     let output = common::run_alone(test, &[]);
     let seen = common::text_of(&output);

@@ -209,13 +209,13 @@ impl LogBuilder {
     ///
     /// * If this crate's logger is installed already: everything as it was.
     /// * Else, if [`log::max_level`] is not `Off`, since somebody has set it: the place of the
-    ///   program's logger is taken before anything is built. `AlreadyInstalled` then changes nothing. After
-    ///   another error the place stays taken, by a logger that lets nothing pass, for a later attempt of this
-    ///   crate; no other logger can be installed any more.
-    /// * Else the place is taken last. After an error of `Filter` or `Build` any logger can be installed.
-    ///   `AlreadyInstalled`, where the other logger has not set the maximum level or has set it to `Off`,
-    ///   comes after the file was opened: it may have been made, mended, or emptied by
-    ///   [`truncate`](Self::truncate).
+    ///   program's logger is taken before anything is built. `AlreadyInstalled` then changes
+    ///   nothing. After another error the place stays taken, by a logger that lets nothing pass,
+    ///   for a later attempt of this crate; no other logger can be installed any more.
+    /// * Else the place is taken last. After an error of `Filter` or `Build` any logger can be
+    ///   installed. `AlreadyInstalled`, where the other logger has not set the maximum level or has
+    ///   set it to `Off`, comes after the file was opened: it may have been made, mended, or
+    ///   emptied by [`truncate`](Self::truncate).
     ///
     /// What an error of `Build` may leave of files is said at [`WriterBuilder::build`].
     pub fn init(self) -> Result<WriterGuard, InitError> {

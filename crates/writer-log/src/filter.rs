@@ -11,8 +11,9 @@ use writer_core::{Writer, unless_taken};
 /// A filter that can be exchanged while others use it.
 ///
 /// Each thread keeps the filter it used last, with the number of the exchange it came from, so that
-/// the common case is one atomic load and no shared counter moves. In a forked child, where a thread
-/// of the parent may hold a lock for ever, the lock is another one: see [`FilterCell::here`].
+/// the common case is one atomic load and no shared counter moves. In a forked child, where a
+/// thread of the parent may hold a lock for ever, the lock is another one: see
+/// [`FilterCell::here`].
 #[derive(Debug)]
 pub(crate) struct FilterCell {
     /// Unique among all cells and exchanges of the process.
@@ -39,7 +40,8 @@ thread_local! {
 /// Reads directives such as `info,my_crate=debug`; the text of the error says what is wrong.
 ///
 /// A filter on the text of messages is refused: to ask it, the arguments of every record would be
-/// formatted once more, by code of the user that may panic, and `enabled` could not know the answer.
+/// formatted once more, by code of the user that may panic, and `enabled` could not know the
+/// answer.
 pub(crate) fn parse(directives: &str) -> Result<Filter, String> {
     if directives.contains('/') {
         return Err(String::from("a filter on the text of messages is not supported"));
@@ -61,9 +63,9 @@ impl FilterCell {
     }
 
     /// Exchanges the filter and tells `publish` the most verbose level that can pass it: under the
-    /// lock, so that of two exchanges at once the level last told is the one of the filter that stays.
-    /// False, and nothing is done, in a forked child that was not restarted, if the lock was taken at
-    /// the fork.
+    /// lock, so that of two exchanges at once the level last told is the one of the filter that
+    /// stays. False, and nothing is done, in a forked child that was not restarted, if the lock was
+    /// taken at the fork.
     pub(crate) fn set(
         &self,
         writer: &Writer,

@@ -42,8 +42,8 @@ pub(crate) fn installed() -> Option<&'static Logger> {
 /// [`LogBuilder::init`](crate::LogBuilder::init).
 ///
 /// The place is taken before anything is built where somebody seems to have it already: whoever
-/// installs a logger sets the maximum level. It stays taken if the build then fails. Else it is taken last,
-/// so that a program whose file cannot be opened can still install another logger.
+/// installs a logger sets the maximum level. It stays taken if the build then fails. Else it is
+/// taken last, so that a program whose file cannot be opened can still install another logger.
 pub(crate) fn install<T>(
     build: impl FnOnce() -> Result<(Logger, T), InitError>,
 ) -> Result<T, InitError> {

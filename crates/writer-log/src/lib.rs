@@ -59,9 +59,9 @@
 //! | `a = None::<u64>` | `null`; nothing in the schemas `Tracing` and `Logxpy` |
 //! | a key that is taken (`level`, `message`, a second `a`) | the same key with `_` appended |
 //!
-//! The `log` crate hands on an `f32` as `f64`: `0.1_f32` is written as `0.10000000149011612`. A value
-//! that fails or panics while it is formatted is replaced by a marker; the rest of the record is
-//! kept, and [`Metrics::format_errors`] counts it.
+//! The `log` crate hands on an `f32` as `f64`: `0.1_f32` is written as `0.10000000149011612`. A
+//! value that fails or panics while it is formatted is replaced by a marker; the rest of the record
+//! is kept, and [`Metrics::format_errors`] counts it.
 //!
 //! # Features
 //!
@@ -77,8 +77,8 @@
 //!
 //! # Tests of a program that logs
 //!
-//! With the feature `capture`, one logger serves all tests of a process, side by side, and each sees
-//! the records of its own thread. Nothing is written to a file.
+//! With the feature `capture`, one logger serves all tests of a process, side by side, and each
+//! sees the records of its own thread. Nothing is written to a file.
 //!
 #![cfg_attr(feature = "capture", doc = "```")]
 #![cfg_attr(not(feature = "capture"), doc = "```ignore")]

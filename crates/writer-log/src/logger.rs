@@ -60,9 +60,9 @@ impl Logger {
     ///
     /// # Errors
     ///
-    /// [`InitError::Filter`] if the directives cannot be read; then the old filter stays. The same in
-    /// a forked child before [`restart_after_fork`](crate::WriterGuard::restart_after_fork), if the
-    /// parent was just reading or exchanging the filter at the fork.
+    /// [`InitError::Filter`] if the directives cannot be read; then the old filter stays. The same
+    /// in a forked child before [`restart_after_fork`](crate::WriterGuard::restart_after_fork), if
+    /// the parent was just reading or exchanging the filter at the fork.
     pub fn set_filter(&self, directives: &str) -> Result<(), InitError> {
         let refused = |reason| InitError::Filter {
             directives: directives.to_owned(),

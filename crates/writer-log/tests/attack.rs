@@ -1,5 +1,5 @@
-//! Code of the user that does, in the midst of a line, what it should not; and texts and lengths that
-//! mean harm, in every schema.
+//! Code of the user that does, in the midst of a line, what it should not; and texts and lengths
+//! that mean harm, in every schema.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 #[path = "../../writer-tracing/tests/support/keys.rs"]

@@ -1,5 +1,5 @@
-//! A child restarts its writer, and a child of that child its own: each goes on with the filter of its
-//! parent, for no other thread was exchanging it at the fork. One process, one test.
+//! A child restarts its writer, and a child of that child its own: each goes on with the filter of
+//! its parent, for no other thread was exchanging it at the fork. One process, one test.
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -27,7 +27,8 @@ fn log_all(logger: &Logger, who: &str) {
     }
 }
 
-/// Logs in a child that was not restarted, of which the filter lets `passing` through, then restarts it.
+/// Logs in a child that was not restarted, of which the filter lets `passing` through, then
+/// restarts it.
 fn reject_and_restart(guard: &WriterGuard, logger: &Logger, passing: u64) {
     let before = guard.writer().metrics().rejected;
     log_all(logger, "lost");

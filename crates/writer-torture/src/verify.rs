@@ -1,9 +1,9 @@
 //! Reads the files of a run and says what is wrong with them.
 //!
-//! Whether lines are whole and which numbers are missing is checked by what `writer verify` does for
-//! users: [`Integrity`] and [`Sequence`]. Added is what only a test can ask for, as it knows what it
-//! sent: [`Found`] tells sources apart, each of whose numbers must grow from line to line, and
-//! [`judge`] compares it with what the run has promised, acknowledgements and counters.
+//! Whether lines are whole and which numbers are missing is checked by what `writer verify` does
+//! for users: [`Integrity`] and [`Sequence`]. Added is what only a test can ask for, as it knows
+//! what it sent: [`Found`] tells sources apart, each of whose numbers must grow from line to line,
+//! and [`judge`] compares it with what the run has promised, acknowledgements and counters.
 
 mod judge;
 
@@ -19,8 +19,8 @@ use writer_cli::sequence::Sequence;
 
 pub use judge::{Ack, Allowed, Counts, judge};
 
-/// The field that tells sources apart, and that of the number, which begins at 0 and grows from record
-/// to record of a source.
+/// The field that tells sources apart, and that of the number, which begins at 0 and grows from
+/// record to record of a source.
 const SOURCE: &str = "t";
 const NUMBER: &str = "s";
 

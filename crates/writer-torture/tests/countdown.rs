@@ -73,8 +73,8 @@ impl Sink for Countdown {
     }
 }
 
-/// Runs `trial` with N = 1, 2 and so on, until it says in two runs in a row that there was no N-th call:
-/// how many there are depends on how fast the worker is.
+/// Runs `trial` with N = 1, 2 and so on, until it says in two runs in a row that there was no N-th
+/// call: how many there are depends on how fast the worker is.
 fn until_clean(mut trial: impl FnMut(u64) -> Result<bool, Skip>) -> Result<(), Skip> {
     let mut clean = 0;
     for at in 1.. {
@@ -110,7 +110,8 @@ fn one_fault(fault: Fault, at: u64, for_ever: bool, policy: QueuePolicy) -> u64 
             3 => drop(writer.sync(wait)),
             _ => {}
         }
-        // Nobody waits for a sink that has failed; here the rest of the lines shall meet one that works.
+        // Nobody waits for a sink that has failed; here the rest of the lines shall meet one that
+        // works.
         while !for_ever && writer.metrics().state == State::Failed {
             pause(Duration::from_millis(1));
         }

@@ -155,8 +155,8 @@ fn g27_copytruncate_leaves_no_nul_and_no_torn_line() {
     );
 }
 
-/// The end of a run on a mapping that was cut. Linux copies into it by itself and answers with an error
-/// where nothing is there any more; elsewhere, as documented, the copy may end the process.
+/// The end of a run on a mapping that was cut. Linux copies into it by itself and answers with an
+/// error where nothing is there any more; elsewhere, as documented, the copy may end the process.
 fn end_of_a_cut_mapping(ended: Ended) -> Option<Ended> {
     let signal = ended.status.signal();
     if !cfg!(target_os = "linux") && signal == Some(rustix::process::Signal::BUS.as_raw()) {

@@ -125,8 +125,8 @@ fn g15_a_killed_process_leaves_every_acknowledged_record() {
 /// The lines that a queue holds below; the worker may have as many in its hand.
 const QUEUE: u64 = 500;
 
-/// How many lines each thread of a run had accepted when it was killed: what it has written down after
-/// each `send`, so at most one less than it was.
+/// How many lines each thread of a run had accepted when it was killed: what it has written down
+/// after each `send`, so at most one less than it was.
 fn accepted(progress: &Path) -> Vec<u64> {
     // Before the first there is no file.
     let bytes = std::fs::read(progress).unwrap_or_default();
@@ -135,7 +135,8 @@ fn accepted(progress: &Path) -> Vec<u64> {
     numbers.collect()
 }
 
-/// Kills without any flush, and returns how many lines were accepted, and the most that a kill cost.
+/// Kills without any flush, and returns how many lines were accepted, and the most that a kill
+/// cost.
 fn count_the_cost(strategy: Strategy, kills: usize) -> (u64, u64) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");

@@ -181,8 +181,8 @@ fn a_leak_is_seen_in_hours_and_noise_is_none() {
         let samples: Vec<_> = (0..=60 * hours).map(minute).collect();
         std::panic::catch_unwind(|| growth(&samples, Duration::from_secs(3600 * hours))).ok()
     };
-    // What comes early and stays is no leak; a climb of 1.5 MiB an hour is one, and one that is steeper
-    // is seen earlier.
+    // What comes early and stays is no leak; a climb of 1.5 MiB an hour is one, and one that is
+    // steeper is seen earlier.
     let settles = |at: f64| if at > 0.5 { 3_000.0 } else { 0.0 };
     assert!(hours(2, settles).is_some_and(|said| said.contains("in the second half")));
     assert!(hours(1, |at| 1_536.0 * at).is_some());

@@ -37,8 +37,8 @@ impl LayerBuilder {
     /// # Errors
     ///
     /// A [`BuildError`] for settings that cannot work and for a file that cannot be opened. Then
-    /// nothing runs. Settings of the lines are looked at first; what later errors may leave is said at
-    /// [`WriterBuilder::build`].
+    /// nothing runs. Settings of the lines are looked at first; what later errors may leave is said
+    /// at [`WriterBuilder::build`].
     pub fn build(self) -> Result<(JsonLayer, WriterGuard), BuildError> {
         let span_events = self.span_events.prepare(&self.format)?;
         let format = self.format.build()?;

@@ -33,8 +33,8 @@ static NEXT_LAYER: AtomicU64 = AtomicU64::new(0);
 /// which may block as its queue policy says. No method panics.
 ///
 /// Spans that a filter of this layer hides are left out of the list. If the filter hides the parent
-/// that an event names, the event has no list at all; if it hides the current span, the list is that
-/// of the innermost entered span that the layer may see, which a parent never entered is not.
+/// that an event names, the event has no list at all; if it hides the current span, the list is
+/// that of the innermost entered span that the layer may see, which a parent never entered is not.
 pub struct JsonLayer {
     pub(crate) id: u64,
     writer: Writer,
@@ -170,9 +170,9 @@ impl JsonLayer {
         }
     }
 
-    /// Keeps a panic from the program that only wanted to log. What the user's code panics with, the
-    /// encoder has caught before; this is for the registry, which may be gone in the destructors of
-    /// a thread.
+    /// Keeps a panic from the program that only wanted to log. What the user's code panics with,
+    /// the encoder has caught before; this is for the registry, which may be gone in the
+    /// destructors of a thread.
     #[inline]
     fn contain(&self, call: impl FnOnce()) {
         // Unwind safety: what is shared is behind locks and whole after every step.

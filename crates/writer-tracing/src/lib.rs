@@ -35,16 +35,16 @@
 //!
 //! # Lines about spans
 //!
-//! With [`LayerBuilder::span_events`] a span has lines of its own when it begins and when it closes,
-//! the latter with its times as numbers.
+//! With [`LayerBuilder::span_events`] a span has lines of its own when it begins and when it
+//! closes, the latter with its times as numbers.
 //!
 //! # Values that log
 //!
-//! The `Display` of a value may log. If it is recorded in a span, let this layer be added before `fmt`,
-//! as in `registry().with(json).with(fmt)`: `fmt` formats it under the registry's lock on that span,
-//! and an event of the value that `fmt` itself does not take would wait for the lock in a thread that
-//! has entered many other spans since, or one that never entered the span; with traces of
-//! OpenTelemetry, in either order, until the ids of the span are settled.
+//! The `Display` of a value may log. If it is recorded in a span, let this layer be added before
+//! `fmt`, as in `registry().with(json).with(fmt)`: `fmt` formats it under the registry's lock on
+//! that span, and an event of the value that `fmt` itself does not take would wait for the lock in
+//! a thread that has entered many other spans since, or one that never entered the span; with
+//! traces of OpenTelemetry, in either order, until the ids of the span are settled.
 //!
 //! # Features
 //!
@@ -65,8 +65,8 @@
 //! [`tracing-opentelemetry`](https://docs.rs/tracing-opentelemetry) 0.34 beside this one, in either
 //! order, each line inside a span carries the ids of its trace and span in every schema that has
 //! places for them: `Ecs`, `Otel`, `Gcp`, and any other where [`Part::TraceId`](json::Part) and
-//! [`Part::SpanId`](json::Part) are shown. A field `trace_id` or `span_id` of a span goes before, and
-//! where it names another trace, no id of this one is shown.
+//! [`Part::SpanId`](json::Part) are shown. A field `trace_id` or `span_id` of a span goes before,
+//! and where it names another trace, no id of this one is shown.
 //!
 //! The ids are settled when something is logged in the span first, or, with lines about spans, when
 //! it is entered: set a remote parent before. The line that tells of a span's beginning has none. A
@@ -186,9 +186,10 @@ pub fn on(writer: Writer) -> LayerOn {
 
 /// Lets `tracing_subscriber::fmt`, in any of its formats, write through the writer.
 ///
-/// Each line is a record of its own, with the severity Info whatever the event's level is. So events of
-/// one line stay whole. The lines of one that has several, as with `pretty()` or with a newline in its
-/// message, may stand between those of other threads, and a full queue may drop some of them.
+/// Each line is a record of its own, with the severity Info whatever the event's level is. So
+/// events of one line stay whole. The lines of one that has several, as with `pretty()` or with a
+/// newline in its message, may stand between those of other threads, and a full queue may drop some
+/// of them.
 ///
 /// ```
 /// use writer_tracing::Writer;

@@ -16,9 +16,9 @@ thread_local! {
 
 /// A span that this thread has begun, entered, changed or logged in.
 ///
-/// It spares a look into the registry, and not for the time alone: while another layer formats a value
-/// for a span, it may hold the registry's lock around what layers keep of that span. If the value logs
-/// then, in that span or in one inside, this thread must not wait for the lock.
+/// It spares a look into the registry, and not for the time alone: while another layer formats a
+/// value for a span, it may hold the registry's lock around what layers keep of that span. If the
+/// value logs then, in that span or in one inside, this thread must not wait for the lock.
 pub(crate) struct Recent {
     pub(crate) node: Arc<Node>,
     /// The list of the spans, once something was logged, with its stamp.
@@ -26,8 +26,8 @@ pub(crate) struct Recent {
 }
 
 impl JsonLayer {
-    /// Where the layer is, by which threads remember what it keeps: where a `reload` has moved it to
-    /// another subscriber, the same id is another span.
+    /// Where the layer is, by which threads remember what it keeps: where a `reload` has moved it
+    /// to another subscriber, the same id is another span.
     #[inline]
     fn place(&self) -> u64 {
         std::ptr::from_ref(self).addr() as u64
@@ -41,7 +41,8 @@ impl JsonLayer {
         recent.ok().flatten().filter(|recent| recent.node.is_of(self.id) && !recent.node.closed())
     }
 
-    /// Has this thread remember a span. Where the thread's values are gone, it is looked up each time.
+    /// Has this thread remember a span. Where the thread's values are gone, it is looked up each
+    /// time.
     #[inline]
     pub(crate) fn put_recent(&self, id: &Id, recent: Recent) {
         let _ = RECENT.try_with(|slots| slots.put(self.place(), id.into_u64(), recent));

@@ -70,7 +70,8 @@ pub(crate) struct Sites {
     known: Arc<Known>,
 }
 
-/// Call sites by the address of their metadata. The lock is held for a look-up or an insertion only.
+/// Call sites by the address of their metadata. The lock is held for a look-up or an insertion
+/// only.
 type Known = RwLock<HashMap<usize, Arc<Site>>>;
 
 impl Sites {

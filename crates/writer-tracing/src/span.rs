@@ -84,8 +84,8 @@ impl Node {
     }
 
     /// Gives one that is inherited a successor in this process. Waits for no lock that a thread of
-    /// the parent may hold: where one was just changing something at the fork, that begins anew, the
-    /// fields as `fresh` says.
+    /// the parent may hold: where one was just changing something at the fork, that begins anew,
+    /// the fields as `fresh` says.
     #[cold]
     pub(crate) fn renew(
         &self,
@@ -105,7 +105,8 @@ impl Node {
             node.trace = OnceLock::from(*ids);
         }
         let node = Arc::new(node);
-        // A thread that forks in the nanoseconds of this would have a child in which nobody can set it.
+        // A thread that forks in the nanoseconds of this would have a child in which nobody can set
+        // it.
         let first = self.successor.set(Arc::clone(&node));
         // Threads that remember a list with the old one are to ask again.
         self.version.fetch_add(1, Ordering::Release);

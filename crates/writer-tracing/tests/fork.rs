@@ -1,5 +1,5 @@
-//! A forked child logs: nothing of it reaches the parent's file, it neither hangs nor panics, and it
-//! counts. One process, one test.
+//! A forked child logs: nothing of it reaches the parent's file, it neither hangs nor panics, and
+//! it counts. One process, one test.
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used)]
 

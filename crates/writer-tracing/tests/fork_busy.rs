@@ -1,5 +1,5 @@
-//! Children of a process whose threads hold the locks of the layer, of its spans and of stderr again
-//! and again: they wait for none of them. One process, one test.
+//! Children of a process whose threads hold the locks of the layer, of its spans and of stderr
+//! again and again: they wait for none of them. One process, one test.
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used)]
 

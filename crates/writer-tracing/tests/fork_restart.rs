@@ -1,5 +1,5 @@
-//! A child restarts its writer, and a child of that child its own: each goes on with the spans as they
-//! are, for no other thread was changing them at the fork. One process, one test.
+//! A child restarts its writer, and a child of that child its own: each goes on with the spans as
+//! they are, for no other thread was changing them at the fork. One process, one test.
 #![cfg(unix)]
 #![allow(missing_docs, clippy::unwrap_used)]
 

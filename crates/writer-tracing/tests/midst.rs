@@ -1,5 +1,6 @@
-//! What happens in the midst of a line or of a new span: code of the user that changes the spans around
-//! it, flushes or ends the writer, and a layer below that logs in a span before ours has heard of it.
+//! What happens in the midst of a line or of a new span: code of the user that changes the spans
+//! around it, flushes or ends the writer, and a layer below that logs in a span before ours has
+//! heard of it.
 //!
 //! Only the dispatcher of the process takes events from inside others, and only while no scoped one
 //! exists: so all this is one test.
@@ -105,7 +106,8 @@ fn what_happens_in_the_midst_of_a_line_costs_at_most_itself() {
     let outer = r#"{"id":1,"name":"noticed"}"#;
     let unknown = r#"[{"name":"noticed"}]"#;
     let inner_unknown = format!(r#"[{outer},{{"name":"noticed_inner"}}]"#);
-    // The fields of a span are not known before our layer has heard of it, and from then on they are.
+    // The fields of a span are not known before our layer has heard of it, and from then on they
+    // are.
     assert_eq!(told("from below"), [unknown, unknown, &inner_unknown, &inner_unknown]);
     assert_eq!(told("outer"), [format!("[{outer}]")]);
     assert_eq!(told("inner"), [format!(r#"[{outer},{{"id":2,"name":"noticed_inner"}}]"#)]);

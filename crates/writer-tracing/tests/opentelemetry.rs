@@ -1,5 +1,5 @@
-//! The ids of OpenTelemetry's trace and span in the lines, with the layer of `tracing-opentelemetry`
-//! in the same registry.
+//! The ids of OpenTelemetry's trace and span in the lines, with the layer of
+//! `tracing-opentelemetry` in the same registry.
 
 #![cfg(feature = "opentelemetry")]
 #![allow(missing_docs, clippy::unwrap_used)]

@@ -1,5 +1,5 @@
-//! Values that log while another layer formats them for a span, and holds the registry's lock around
-//! what layers keep of the span.
+//! Values that log while another layer formats them for a span, and holds the registry's lock
+//! around what layers keep of the span.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 

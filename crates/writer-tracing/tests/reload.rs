@@ -1,9 +1,9 @@
 //! The layer, or a filter around it, exchanged while the program runs.
 //!
-//! A reload computes the most verbose level anew for the whole process, and in `tracing-core` 0.1 from
-//! one subscriber alone where it believes that there is only one: a subscriber that another thread
-//! installs at that moment may see nothing. So these tests have a process of their own, and take
-//! turns.
+//! A reload computes the most verbose level anew for the whole process, and in `tracing-core` 0.1
+//! from one subscriber alone where it believes that there is only one: a subscriber that another
+//! thread installs at that moment may see nothing. So these tests have a process of their own, and
+//! take turns.
 
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -33,8 +33,9 @@ fn the_layer_works_in_option_box_vec_and_reload() {
         |layer| layer.boxed(),
         |layer| vec![layer].boxed(),
         |layer| reload::Layer::new(layer).0.boxed(),
-        // Not `None` behind it: with any layer in its place, `tracing-subscriber` 0.3 then has the most
-        // verbose level of all be OFF, and nothing is seen unless another subscriber raises it.
+        // Not `None` behind it: with any layer in its place, `tracing-subscriber` 0.3 then has the
+        // most verbose level of all be OFF, and nothing is seen unless another subscriber raises
+        // it.
         |layer| layer.with_filter(LevelFilter::INFO).and_then(Identity::new()).boxed(),
     ];
     for (number, wrap) in wraps.into_iter().enumerate() {

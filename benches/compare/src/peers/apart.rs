@@ -1,7 +1,8 @@
 //! Libraries that change how `log` carries values, for every logger of the program they are in.
 //!
-//! So each is built into a program of its own, by a feature: [`BUILT_WITH`]. Both turn on `owned` of
-//! `value-bag`, after which copying a value and letting it go is work: docs/benchmarks.md has the figures.
+//! So each is built into a program of its own, by a feature: [`BUILT_WITH`]. Both turn on `owned`
+//! of `value-bag`, after which copying a value and letting it go is work: docs/benchmarks.md has
+//! the figures.
 
 /// The feature that this program was built with, if any; then it runs the cases of that one alone.
 pub const BUILT_WITH: Option<&str> = match (cfg!(feature = "spdlog"), cfg!(feature = "emit")) {

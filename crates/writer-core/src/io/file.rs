@@ -26,8 +26,8 @@ pub(super) struct LogFile {
     unended: bool,
     /// It ends in a part of a line that is to be written anew.
     broken: bool,
-    /// A line that came to stand behind half a line of others, with more lines behind it, and is to be
-    /// written once more.
+    /// A line that came to stand behind half a line of others, with more lines behind it, and is to
+    /// be written once more.
     repeat: Vec<u8>,
     /// Others that write to it, if there can be any.
     neighbours: Option<Neighbours>,
@@ -112,8 +112,9 @@ impl LogFile {
         }
     }
 
-    /// Takes over the folders of an older file, of those that are the same the older one: it hears of
-    /// all failures since it was opened. Each is kept once, since they stay open until somebody syncs.
+    /// Takes over the folders of an older file, of those that are the same the older one: it hears
+    /// of all failures since it was opened. Each is kept once, since they stay open until somebody
+    /// syncs.
     fn keep_directories(&mut self, older: &mut Vec<File>) {
         let same = |one: &File, other: &File| {
             let (one, other) = (calls::metadata(one), calls::metadata(other));
@@ -133,9 +134,9 @@ impl LogFile {
         Ok(calls::metadata(&self.file)?.len())
     }
 
-    /// Appends bytes from the front of `lines` and returns how many: with one `write(2)`, or two where
-    /// others write to the file, unless a line came to stand behind what another process has left of a
-    /// line, and is repeated.
+    /// Appends bytes from the front of `lines` and returns how many: with one `write(2)`, or two
+    /// where others write to the file, unless a line came to stand behind what another process has
+    /// left of a line, and is repeated.
     ///
     /// # Errors
     ///
@@ -259,8 +260,8 @@ impl LogFile {
     ///
     /// # Errors
     ///
-    /// As [`SyncState::run`]; or one of the files that were written before could not be synced, which
-    /// is told once.
+    /// As [`SyncState::run`]; or one of the files that were written before could not be synced,
+    /// which is told once.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.append_repeat()?;
         let LogFile { file, directories, sync, left, .. } = self;

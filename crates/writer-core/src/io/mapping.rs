@@ -64,8 +64,8 @@ impl Mapping {
     /// Copies `bytes` to `at`, a place in the file, in ascending order, so that a killed process
     /// leaves a prefix.
     ///
-    /// The system copies where it has a call for it: to it a page that somebody has just cut off the
-    /// file is an error, and not the end of the process.
+    /// The system copies where it has a call for it: to it a page that somebody has just cut off
+    /// the file is an error, and not the end of the process.
     ///
     /// # Errors
     ///
@@ -107,9 +107,9 @@ impl Mapping {
             let to = libc::iovec { iov_base: target.cast(), iov_len: bytes.len() };
             let from =
                 libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-            // SAFETY: `from` is the slice, which is only read. `to` lies in the mapping, as `target`
-            // has asserted for the whole and the loop keeps for the rest; `self.map` keeps it alive and
-            // writable, and no reference to it exists.
+            // SAFETY: `from` is the slice, which is only read. `to` lies in the mapping, as
+            // `target` has asserted for the whole and the loop keeps for the rest; `self.map` keeps
+            // it alive and writable, and no reference to it exists.
             let copied = unsafe { libc::process_vm_readv(self.process, &to, 1, &from, 1, 0) };
             match usize::try_from(copied) {
                 Ok(0) => return Err(io::ErrorKind::Unsupported.into()),
@@ -131,9 +131,9 @@ impl Mapping {
     /// Stores `bytes` at `at`, a place in the file, in ascending order and the last byte last.
     ///
     /// The order is what makes a killed process leave a prefix: a block copy of the C library may
-    /// store the head of a block after its end, and a line with NULs at its front would remain. Stores
-    /// of one thread reach the page cache in program order. The speed is that of populating the
-    /// pages anyway.
+    /// store the head of a block after its end, and a line with NULs at its front would remain.
+    /// Stores of one thread reach the page cache in program order. The speed is that of populating
+    /// the pages anyway.
     fn store(&self, at: u64, bytes: &[u8]) {
         const WORD: usize = size_of::<usize>();
         let target = self.target(at, bytes.len());

@@ -9,9 +9,9 @@ use super::mapping::Mapping;
 use super::named::OverFile;
 use super::{calls, os, tail};
 
-/// How far ahead of the last one pages are made ready, in bytes: one call for several short writes, and few
-/// enough that the zeroed pages are still in the processor's cache when they are filled. Steps from
-/// 64 KiB to 4 MiB measured the same within 10 %.
+/// How far ahead of the last one pages are made ready, in bytes: one call for several short writes,
+/// and few enough that the zeroed pages are still in the processor's cache when they are filled.
+/// Steps from 64 KiB to 4 MiB measured the same within 10 %.
 const POPULATE_STEP: u64 = 256 << 10;
 
 /// Copies lines into a window of the file, in space reserved in steps of one chunk.
@@ -97,7 +97,8 @@ impl MemoryMapped {
         Ok(())
     }
 
-    /// Makes `len` bytes behind the end ready to be stored to, and with `ahead` reserves a whole step.
+    /// Makes `len` bytes behind the end ready to be stored to, and with `ahead` reserves a whole
+    /// step.
     fn make_room(&mut self, len: u64, ahead: bool) -> io::Result<()> {
         self.follow_file()?;
         let page = os::page_size() as u64;
@@ -178,8 +179,8 @@ impl MemoryMapped {
         Ok(())
     }
 
-    /// Copies the lines, or as many from the front as there is space for: also `write(2)` takes what
-    /// fits.
+    /// Copies the lines, or as many from the front as there is space for: also `write(2)` takes
+    /// what fits.
     fn copy(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self.copy_all(lines, true) {
             Err(e) if is_out_of_space(&e) => self.copy_what_fits(lines, e),
@@ -189,8 +190,8 @@ impl MemoryMapped {
 
     /// The same for lines of which it is known that not all fit.
     ///
-    /// The first line comes first: on a disk that stays full, each try costs two calls and no search.
-    /// The rest is halved until a line is left.
+    /// The first line comes first: on a disk that stays full, each try costs two calls and no
+    /// search. The rest is halved until a line is left.
     fn copy_what_fits(&mut self, lines: &[u8], error: io::Error) -> io::Result<usize> {
         let Some((first, mut rest)) = split_after(lines, 0) else { return Err(error) };
         let mut copied = self.copy_all(first, false)?;
@@ -236,8 +237,8 @@ fn is_out_of_space(error: &io::Error) -> bool {
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
-/// Splits at the last line end among the first `most` bytes, or else behind the first line; `None` if
-/// there is only one.
+/// Splits at the last line end among the first `most` bytes, or else behind the first line; `None`
+/// if there is only one.
 fn split_after(lines: &[u8], most: usize) -> Option<(&[u8], &[u8])> {
     let is_end = |&byte: &u8| byte == b'\n';
     let within = lines[..most].iter().rposition(is_end);
@@ -295,7 +296,8 @@ impl OverFile for MemoryMapped {
     }
 
     fn exchange(&mut self, file: LogFile, end: u64) {
-        // A file system that fails to trim leaves NULs, which the next opening of that file removes.
+        // A file system that fails to trim leaves NULs, which the next opening of that file
+        // removes.
         let _ = self.trim();
         self.window = None;
         self.file.replace(file);

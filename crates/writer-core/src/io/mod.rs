@@ -120,8 +120,9 @@ pub trait Sink: Send {
     ///
     /// # Errors
     ///
-    /// The old target stays in use. What was asked for is answered with the error, a failed check is
-    /// reported once, and the error after a failed write goes unheard: that failure was reported.
+    /// The old target stays in use. What was asked for is answered with the error, a failed check
+    /// is reported once, and the error after a failed write goes unheard: that failure was
+    /// reported.
     fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
         match reason {
             ReopenReason::Asked => Err(io::ErrorKind::Unsupported.into()),

@@ -84,8 +84,8 @@ impl<S: OverFile> Named<S> {
     /// Goes over to what the name leads to, even if that is the same file: the descriptor so far is
     /// not trusted.
     ///
-    /// Its own lock would then stand in the way. If the file cannot be used, the lock is taken back;
-    /// somebody who has used that moment is then written beside, as where there are no locks.
+    /// Its own lock would then stand in the way. If the file cannot be used, the lock is taken
+    /// back; somebody who has used that moment is then written beside, as where there are no locks.
     fn go_anyway(&mut self) -> Result<Option<Reopened>, BuildError> {
         let found = open::find(&self.path, &self.config)?;
         let same = self.is_current(&found);

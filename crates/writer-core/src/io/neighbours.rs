@@ -1,9 +1,10 @@
 //! Other writers of the same file, and what they leave in front of our lines.
 //!
-//! Writes that append never overlap, but a process that is killed inside one leaves the front of a line,
-//! and the next line stands glued behind it: one line broken, and ours lost with it. Where a write
-//! began shows it, at the price of one look at the position after each write, and one at a byte of the
-//! file where somebody else has written. The line is then written once more, on a line of its own.
+//! Writes that append never overlap, but a process that is killed inside one leaves the front of a
+//! line, and the next line stands glued behind it: one line broken, and ours lost with it. Where a
+//! write began shows it, at the price of one look at the position after each write, and one at a
+//! byte of the file where somebody else has written. The line is then written once more, on a line
+//! of its own.
 //!
 //! Looking before a write instead would mistake the write of a living process for a broken line.
 
@@ -22,8 +23,8 @@ pub(super) struct Neighbours {
 }
 
 impl Neighbours {
-    /// The front of `lines` to be written first. Where others write it is one line, so that it can be
-    /// repeated in front of the lines behind it, which follow at once.
+    /// The front of `lines` to be written first. Where others write it is one line, so that it can
+    /// be repeated in front of the lines behind it, which follow at once.
     pub(super) fn portion<'a>(&self, lines: &'a [u8]) -> &'a [u8] {
         if self.end.is_none() || self.seen { first_line(lines) } else { lines }
     }
@@ -41,8 +42,8 @@ impl Neighbours {
         self.end = os::position(file);
     }
 
-    /// Looks where the last `taken` bytes came to stand: whether the first of them follow half a line
-    /// that somebody else has left.
+    /// Looks where the last `taken` bytes came to stand: whether the first of them follow half a
+    /// line that somebody else has left.
     pub(super) fn is_glued(&mut self, file: &File, taken: usize) -> bool {
         let Some(end) = os::position(file) else { return false };
         let start = end.saturating_sub(taken as u64);

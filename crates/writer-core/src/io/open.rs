@@ -28,9 +28,8 @@ const RACES: usize = 16;
 ///
 /// # Errors
 ///
-/// Every error of [`BuildError`] that names a path. A missing file
-/// may have been made by then, with folders above it; one that was there may have been mended or, with
-/// `truncate`, emptied.
+/// Every error of [`BuildError`] that names a path. A missing file may have been made by then, with
+/// folders above it; one that was there may have been mended or, with `truncate`, emptied.
 pub(super) fn open(path: &Path, config: &Config) -> Result<(LogFile, Repair), BuildError> {
     claim(path, config, find(path, config)?, lock::PATIENCE)
 }
@@ -208,7 +207,8 @@ fn here(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
-/// Whether a file found in a shared folder can be ours: of this user or root, under this name alone.
+/// Whether a file found in a shared folder can be ours: of this user or root, under this name
+/// alone.
 ///
 /// A hard link to somebody's file could be planted, opened, and removed again, so that the file has
 /// one name left, its own. Whoever does so would have to guess the moment of each look.

@@ -46,7 +46,8 @@ impl SyncState {
         self.failed.is_some()
     }
 
-    /// The failure that the next call would repeat, if there are lines that it has not been told for.
+    /// The failure that the next call would repeat, if there are lines that it has not been told
+    /// for.
     pub(super) fn unheard(&self) -> Option<io::Error> {
         let (kind, message) = self.failed.as_ref().filter(|_| self.untold)?;
         let message = format!("a sync of a file that was left had failed before: {message}");

@@ -261,10 +261,10 @@ impl FormatBuilder {
     }
 
     /// Adds a member that every line has, after the metadata; in [`Schema::Otel`] an attribute of
-    /// the resource. Its value is encoded at once, as [`Schema::Default`] has it, also where the schema
-    /// or [`FormatBuilder::non_finite`] and [`FormatBuilder::wide_integers`] say otherwise of the fields
-    /// of records; without a value it is `null`. It takes the place of a constant that the schema has
-    /// under the same key.
+    /// the resource. Its value is encoded at once, as [`Schema::Default`] has it, also where the
+    /// schema or [`FormatBuilder::non_finite`] and [`FormatBuilder::wide_integers`] say otherwise
+    /// of the fields of records; without a value it is `null`. It takes the place of a constant
+    /// that the schema has under the same key.
     pub fn static_field(mut self, key: &str, value: impl FnOnce(Value<'_>)) -> Self {
         let mut members = Members::default();
         members.out.set_limit(LARGEST_RECORD);
@@ -293,8 +293,8 @@ impl FormatBuilder {
         self
     }
 
-    /// Writes this text before the id of the trace where [`Part::TraceId`] shows it, if the id is as
-    /// [W3C trace context](https://www.w3.org/TR/trace-context/#trace-id) has it, 32 hexadecimal
+    /// Writes this text before the id of the trace where [`Part::TraceId`] shows it, if the id is
+    /// as [W3C trace context](https://www.w3.org/TR/trace-context/#trace-id) has it, 32 hexadecimal
     /// digits; any other is written as it is. Default: none. Without effect in [`Schema::Otel`].
     ///
     /// Google Cloud links a line with a trace by [the name of the

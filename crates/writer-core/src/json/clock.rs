@@ -23,23 +23,23 @@ pub enum TimeSource {
     /// The system's clock, read by each thread at most once a millisecond; in between the
     /// processor's counter of time is added to it. The default.
     ///
-    /// It is within two microseconds of the system's clock, mostly within 50 ns, and so are lines of
-    /// several threads among each other. Where somebody sets the clock, or makes it faster or slower by
-    /// more than the kernel does by itself, a thread that is just logging notices up to a millisecond
-    /// later. A thread that logs more often than that pays less than half of what the system's clock
-    /// costs, one that logs less often up to twice as much.
+    /// It is within two microseconds of the system's clock, mostly within 50 ns, and so are lines
+    /// of several threads among each other. Where somebody sets the clock, or makes it faster or
+    /// slower by more than the kernel does by itself, a thread that is just logging notices up to a
+    /// millisecond later. A thread that logs more often than that pays less than half of what the
+    /// system's clock costs, one that logs less often up to twice as much.
     ///
-    /// The counter is used on Linux on x86-64, if the kernel itself takes its time from it (`tsc` in
-    /// `/sys/devices/system/clocksource/clocksource0/current_clocksource`) when the first format is
-    /// built; elsewhere this is [`TimeSource::System`].
+    /// The counter is used on Linux on x86-64, if the kernel itself takes its time from it (`tsc`
+    /// in `/sys/devices/system/clocksource/clocksource0/current_clocksource`) when the first format
+    /// is built; elsewhere this is [`TimeSource::System`].
     #[default]
     Counted,
     /// The system's clock, read for each record.
     System,
     /// A clock of the system that stands still between two ticks, 1 to 10 ms
     /// (`CLOCK_REALTIME_COARSE` of
-    /// [`clock_gettime(2)`](https://man7.org/linux/man-pages/man2/clock_gettime.2.html)), and is the
-    /// cheapest. Elsewhere than on Linux this is [`TimeSource::System`].
+    /// [`clock_gettime(2)`](https://man7.org/linux/man-pages/man2/clock_gettime.2.html)), and is
+    /// the cheapest. Elsewhere than on Linux this is [`TimeSource::System`].
     ///
     /// Lines of one tick have one timestamp; their order in the file is still that of acceptance.
     /// Against clocks that are exact, this one is late by up to a tick.

@@ -69,8 +69,8 @@ fn put(space: &mut [u8; 32], at: usize, text: u64) {
     space[at..at + 8].copy_from_slice(&text.to_le_bytes());
 }
 
-/// Writes a number below 100 000 with at most three decimals, as durations and prices often are, and
-/// returns how many bytes that takes; 0, with anything written to the space, if it is another.
+/// Writes a number below 100 000 with at most three decimals, as durations and prices often are,
+/// and returns how many bytes that takes; 0, with anything written to the space, if it is another.
 ///
 /// These are the shortest digits that read back as the same number, as `zmij` finds them for any: a
 /// decimal number of at most 15 digits is the only one of that length that reads back as its `f64`

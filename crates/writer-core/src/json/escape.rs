@@ -2,9 +2,10 @@
 //!
 //! Besides what [RFC 8259 section 7](https://www.rfc-editor.org/rfc/rfc8259#section-7) demands,
 //! everything that could steer a terminal or forge a line is escaped: DEL, the C1 controls, the
-//! line separators U+2028 and U+2029, and what Unicode calls `Bidi_Control`: U+061C, U+200E, U+200F, U+202A
-//! to U+202E and U+2066 to U+2069 ([UAX 9](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)). The escaped form of a string is unique, so two strings are equal exactly when their
-//! escaped forms are.
+//! line separators U+2028 and U+2029, and what Unicode calls `Bidi_Control`: U+061C, U+200E,
+//! U+200F, U+202A to U+202E and U+2066 to U+2069 ([UAX
+//! 9](https://www.unicode.org/reports/tr9/#Directional_Formatting_Characters)). The escaped form of
+//! a string is unique, so two strings are equal exactly when their escaped forms are.
 
 use super::buf::Buf;
 
@@ -14,8 +15,8 @@ pub(super) const WORST: usize = 6;
 const ONES: u64 = u64::from_le_bytes([1; 8]);
 const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
 
-/// Bytes at which an escape may begin. 0xC2 leads U+0080 to U+00BF, 0xD8 leads U+0600 to U+063F, 0xE2 leads
-/// U+2000 to U+2FFF.
+/// Bytes at which an escape may begin. 0xC2 leads U+0080 to U+00BF, 0xD8 leads U+0600 to U+063F,
+/// 0xE2 leads U+2000 to U+2FFF.
 const ATTENTION: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;

@@ -163,9 +163,9 @@ impl Reserved {
 
 /// Mixes the length and all bytes of a key.
 ///
-/// Names are short, so up to sixteen bytes, the first and the last eight, are mixed in few steps. The
-/// multiplier is the one of Fibonacci hashing (Knuth, The Art of Computer Programming, volume 3,
-/// section 6.4).
+/// Names are short, so up to sixteen bytes, the first and the last eight, are mixed in few steps.
+/// The multiplier is the one of Fibonacci hashing (Knuth, The Art of Computer Programming, volume
+/// 3, section 6.4).
 #[inline]
 pub(super) fn hash(key: &[u8]) -> u32 {
     let (head, tail) =

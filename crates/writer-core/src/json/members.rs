@@ -413,8 +413,8 @@ impl Members {
         let new = open.mark.len();
         let old = self.value_range(position, open.attribute, new);
         let limit = self.out.limit() - old.len();
-        // A line that is full exceeds the limit by its closing marks; what is no longer than the old
-        // value fits there as well.
+        // A line that is full exceeds the limit by its closing marks; what is no longer than the
+        // old value fits there as well.
         let longer = self.out.buf.len() - new > old.len();
         if longer && self.out.over() && !self.out.full() {
             self.out.discard(open.mark);
@@ -483,7 +483,8 @@ impl Members {
             }
             self.end_object(if rules.options.typed { b']' } else { b'}' });
             self.out.buf.push(b',');
-            // The keys of a call site are free of clashes inside; what still comes stands beside it.
+            // The keys of a call site are free of clashes inside; what still comes stands beside
+            // it.
             self.written = u64::MAX;
         }
         self.nested = Nested::After;

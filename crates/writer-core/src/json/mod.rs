@@ -1,8 +1,9 @@
 //! The encoder: one record in, one line of JSON out.
 //!
-//! A [`Format`] says what a line looks like. It is built once and shared. For each record an adapter
-//! calls [`Format::encode`], or [`CallSite::encode`] where the keys of a call site are known ahead,
-//! with two closures: one fills in message, fields and spans, the other takes the finished line.
+//! A [`Format`] says what a line looks like. It is built once and shared. For each record an
+//! adapter calls [`Format::encode`], or [`CallSite::encode`] where the keys of a call site are
+//! known ahead, with two closures: one fills in message, fields and spans, the other takes the
+//! finished line.
 //!
 //! ```
 //! use writer_core::Severity;
@@ -23,10 +24,10 @@
 //!
 //! # Promises
 //!
-//! * Every line is one object as [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259) defines it, ends
-//!   in the only `\n` it holds, and holds no control character, whatever the input.
-//! * No key stands twice at one level and no value is lost: metadata keeps its key, and a field whose
-//!   key is taken gets `_` appended until it is free.
+//! * Every line is one object as [RFC 8259](https://www.rfc-editor.org/rfc/rfc8259) defines it,
+//!   ends in the only `\n` it holds, and holds no control character, whatever the input.
+//! * No key stands twice at one level and no value is lost: metadata keeps its key, and a field
+//!   whose key is taken gets `_` appended until it is free.
 //! * Code of the user (`Display`, `Debug`, `Error`, `Serialize`) runs in the calling thread while
 //!   nothing is locked or borrowed. It may fail, panic, or log.
 //! * A line never grows beyond [`FormatBuilder::max_record_bytes`], nor does the memory for it.

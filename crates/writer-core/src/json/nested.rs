@@ -63,8 +63,8 @@ pub(super) struct Nest<'o> {
     rules: &'o Rules,
     /// Those of the rules; but a key is never typed.
     pub(super) options: Options,
-    /// The keys of each open object; entries beyond `depth` are spare. Empty until the first array or
-    /// object, for a scalar needs none.
+    /// The keys of each open object; entries beyond `depth` are spare. Empty until the first array
+    /// or object, for a scalar needs none.
     levels: Vec<Keys>,
     /// How many arrays and objects are open.
     depth: usize,

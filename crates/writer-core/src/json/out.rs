@@ -20,8 +20,8 @@ pub(super) struct Out {
     pub(super) skipped: u64,
     /// Once true, nothing but the closing marks of what is open is kept.
     full: bool,
-    /// Nothing is kept beyond this length: the limit, or 0 once full. One comparison with it answers
-    /// both questions.
+    /// Nothing is kept beyond this length: the limit, or 0 once full. One comparison with it
+    /// answers both questions.
     kept: usize,
 }
 

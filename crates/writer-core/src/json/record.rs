@@ -39,9 +39,10 @@ impl Record<'_> {
         self.value(Name::User(name, 0))
     }
 
-    /// Begins a field of the [`CallSite`](super::CallSite) by its position in the list that the call
-    /// site was made with: cheaper than [`Record::field`], because its key is ready. `name` is called
-    /// where it is not: in a record without call site, the second time, and from position 64 on.
+    /// Begins a field of the [`CallSite`](super::CallSite) by its position in the list that the
+    /// call site was made with: cheaper than [`Record::field`], because its key is ready. `name` is
+    /// called where it is not: in a record without call site, the second time, and from position 64
+    /// on.
     #[inline]
     pub fn site_field<'r>(
         &'r mut self,
@@ -74,8 +75,8 @@ impl Record<'_> {
     }
 
     /// Begins the next field of a call site made by
-    /// [`Format::expected_call_site`](super::Format::expected_call_site). Otherwise, and in the same
-    /// line as, [`Record::field`]: cheaper while the names come as expected.
+    /// [`Format::expected_call_site`](super::Format::expected_call_site). Otherwise, and in the
+    /// same line as, [`Record::field`]: cheaper while the names come as expected.
     #[inline]
     pub fn next_field<'r>(&'r mut self, name: &'r str) -> Value<'r> {
         // The next one is the first that is not written.
@@ -103,8 +104,8 @@ impl Record<'_> {
 
     /// Writes the spans, root first, the innermost last; nothing where there are none. A second
     /// list is ignored. A list that does not fit into the line is left out as a whole. A span of
-    /// [`Schema::Otel`](super::Schema::Otel) in a line of another schema, or the other way round, is
-    /// left out, and the line counts as truncated.
+    /// [`Schema::Otel`](super::Schema::Otel) in a line of another schema, or the other way round,
+    /// is left out, and the line counts as truncated.
     ///
     /// A schema that takes ids, tasks or fields out of the spans makes a [`SpanList`] of them here,
     /// which allocates; keep one and give it to [`Record::span_list`] where that matters.
@@ -205,7 +206,8 @@ impl Record<'_> {
     }
 }
 
-/// Writes one object after the other, each given without its closing brace, with a comma at its end.
+/// Writes one object after the other, each given without its closing brace, with a comma at its
+/// end.
 fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<Item = &'s [u8]>) {
     let mut spans = spans.peekable();
     if spans.peek().is_none() || !members.begin_spans(&inner.rules) {

@@ -40,8 +40,8 @@ pub enum Schema {
     Default,
     /// The members of the [JSON formatter of
     /// tracing-subscriber](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/fmt/format/struct.Json.html):
-    /// message and fields under `fields`, the innermost span as `span`, all as `spans`. A field of a
-    /// record that is nothing (`None`) is left out.
+    /// message and fields under `fields`, the innermost span as `span`, all as `spans`. A field of
+    /// a record that is nothing (`None`) is left out.
     Tracing,
     /// The [Elastic Common Schema](https://www.elastic.co/guide/en/ecs/current/index.html) as
     /// [ECS logging](https://github.com/elastic/ecs-logging/blob/main/spec/spec.json) writes it:
@@ -49,22 +49,24 @@ pub enum Schema {
     /// reads both alike, and a line is shorter and easier to read so. Time, level, message and
     /// `ecs.version` come first, in the order that it demands.
     ///
-    /// The names of the objects that the dotted keys stand for (`log`, `ecs`, `process`, `trace`) are
-    /// taken too: a number called `log` would be refused beside `log.level`.
+    /// The names of the objects that the dotted keys stand for (`log`, `ecs`, `process`, `trace`)
+    /// are taken too: a number called `log` would be refused beside `log.level`.
     Ecs,
-    /// The [log data model of OpenTelemetry](https://opentelemetry.io/docs/specs/otel/logs/data-model/)
-    /// in [OTLP/JSON](https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): each line is
+    /// The [log data model of
+    /// OpenTelemetry](https://opentelemetry.io/docs/specs/otel/logs/data-model/) in
+    /// [OTLP/JSON](https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding): each line is
     /// a whole `LogsData` message with one record. The target is the scope's name, fields and spans
     /// are attributes, static fields and the process id are attributes of the resource.
     Otel,
-    /// [Structured logging of Google Cloud](https://cloud.google.com/logging/docs/structured-logging).
-    /// For its links between lines and traces it must know in which project the traces are: see
+    /// [Structured logging of Google
+    /// Cloud](https://cloud.google.com/logging/docs/structured-logging). For its links between
+    /// lines and traces it must know in which project the traces are: see
     /// [`FormatBuilder::trace_prefix`](super::FormatBuilder::trace_prefix).
     Gcp,
-    /// The core fields of [bunyan](https://github.com/trentm/node-bunyan#core-fields). `name` is the
-    /// name of the program and `hostname` that of the machine, unless static fields of these names
-    /// say otherwise. A record without a message has an empty one: it is a core field, and bunyan's
-    /// program shows no line without it as a record.
+    /// The core fields of [bunyan](https://github.com/trentm/node-bunyan#core-fields). `name` is
+    /// the name of the program and `hostname` that of the machine, unless static fields of these
+    /// names say otherwise. A record without a message has an empty one: it is a core field, and
+    /// bunyan's program shows no line without it as a record.
     Bunyan,
     /// The lines of logxpy: Unix time, a task's id and the record's place in the task, the severity
     /// as a message type, and the fields of the spans among those of the record.
@@ -250,7 +252,8 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    /// Whether the value of this key is a secret. One look at an `Option` where nothing is redacted.
+    /// Whether the value of this key is a secret. One look at an `Option` where nothing is
+    /// redacted.
     #[inline]
     pub(super) fn is_redacted(&self, key: &str) -> bool {
         self.redact.as_ref().is_some_and(|redact| redact.matches(key))

@@ -58,13 +58,13 @@ impl FormatBuilder {
     /// Whether each line has a number, `seq`, counted from 1, and the name of the sequence that it
     /// belongs to, `run`, which each format has for itself. Default: no.
     ///
-    /// Numbers are taken when a record is encoded, in the thread that logs it, and one that does not
-    /// come belongs to a line that is missing: it was dropped, or the file was damaged. Lines of
-    /// several threads may stand a little out of the order of their numbers. `writer verify` of the
-    /// crate `writer-cli` tells which are missing, and where. What was lost behind the last line of a
-    /// run cannot be seen. A forked child that goes on with
-    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork) has the name and the counter of its
-    /// parent: the numbers from there on come twice.
+    /// Numbers are taken when a record is encoded, in the thread that logs it, and one that does
+    /// not come belongs to a line that is missing: it was dropped, or the file was damaged. Lines
+    /// of several threads may stand a little out of the order of their numbers. `writer verify` of
+    /// the crate `writer-cli` tells which are missing, and where. What was lost behind the last
+    /// line of a run cannot be seen. A forked child that goes on with
+    /// [`restart_after_fork`](crate::WriterGuard::restart_after_fork) has the name and the counter
+    /// of its parent: the numbers from there on come twice.
     ///
     /// ```
     /// use writer_core::Severity;

@@ -147,8 +147,8 @@ impl Inner {
         truncated
     }
 
-    /// Writes a task's id and the place of the record in it, in the place of those of the process if
-    /// it is the task of a span.
+    /// Writes a task's id and the place of the record in it, in the place of those of the process
+    /// if it is the task of a span.
     pub(super) fn write_task(&self, members: &mut Members, task: Option<(&Task, Option<u32>)>) {
         let (task, place) = task.unzip();
         let Some(keys) = &self.task else { return };

@@ -2,12 +2,12 @@
 //!
 //! Every value first tries what is here; where more is to be decided, nothing has been written, and
 //! [`Members::write_simple`] tries (keys of the user, other lengths), then [`Members::open`] and
-//! [`Members::close`] (nested fields, OTLP, redaction, a line that becomes full). All give the same line;
-//! `tests/short.rs` and `tests/properties.rs` hold them to it.
+//! [`Members::close`] (nested fields, OTLP, redaction, a line that becomes full). All give the same
+//! line; `tests/short.rs` and `tests/properties.rs` hold them to it.
 //!
-//! A key is at most 31 bytes long, a number 31, a text 32, and there are up to four marks: all of it fits
-//! [`MOST`], which is looked for once. The masks and the empty branches below are there for the compiler
-//! alone, which then sees that no index is out of bounds.
+//! A key is at most 31 bytes long, a number 31, a text 32, and there are up to four marks: all of
+//! it fits [`MOST`], which is looked for once. The masks and the empty branches below are there for
+//! the compiler alone, which then sees that no index is out of bounds.
 
 use super::buf::Block;
 use super::escape;
@@ -41,8 +41,8 @@ impl Members {
         true
     }
 
-    /// The key of a field of a call site, with its bit, or of a message that comes where it belongs,
-    /// if that is short and nothing else is to be decided.
+    /// The key of a field of a call site, with its bit, or of a message that comes where it
+    /// belongs, if that is short and nothing else is to be decided.
     #[inline(always)]
     fn short_key<'k>(&self, name: Name<'k>, rules: &'k Rules) -> Option<(&'k Block, u64)> {
         match name {

@@ -49,13 +49,13 @@ impl fmt::Debug for CallSite {
 
 /// The keys of a call site.
 ///
-/// No key stands twice in a line, and a key that comes later gives way to one that is there. What is there
-/// is known in three ways. Keys that users name at run time are in [`Keys`](super::keys::Keys). Those of
-/// a call site whose fields are fixed are all [`reserved`](Site::reserved), written or not, and
-/// differ from one another. Those of a call site whose fields are only expected are there if
-/// [`Members::written`](super::members::Members) says so; they are taken in their order, each the
-/// first that is not written, and only while no key has come in another way
-/// ([`Members::unexpected`](super::members::Members)).
+/// No key stands twice in a line, and a key that comes later gives way to one that is there. What
+/// is there is known in three ways. Keys that users name at run time are in
+/// [`Keys`](super::keys::Keys). Those of a call site whose fields are fixed are all
+/// [`reserved`](Site::reserved), written or not, and differ from one another. Those of a call site
+/// whose fields are only expected are there if [`Members::written`](super::members::Members) says
+/// so; they are taken in their order, each the first that is not written, and only while no key has
+/// come in another way ([`Members::unexpected`](super::members::Members)).
 #[derive(Debug)]
 pub(super) struct Site {
     /// `"user_id":` by position, free of clashes; with [`REDACTED`] as value if that is a secret.

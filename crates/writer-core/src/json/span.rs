@@ -101,9 +101,10 @@ impl EncodedSpan {
         Some(self.members.value(position, &self.inner.span_rules))
     }
 
-    /// Takes over the values that `newer`, made by [`Format::span_update`] of the same format, holds for these fields, each
-    /// at its old place if it was recorded before. Runs no code of the user: what was recorded apart
-    /// can be added under a lock. A string that does not fit is cut as if it had been recorded here.
+    /// Takes over the values that `newer`, made by [`Format::span_update`] of the same format,
+    /// holds for these fields, each at its old place if it was recorded before. Runs no code of the
+    /// user: what was recorded apart can be added under a lock. A string that does not fit is cut
+    /// as if it had been recorded here.
     pub fn update<'n>(
         &mut self,
         newer: &EncodedSpan,
@@ -174,7 +175,8 @@ fn copy(out: &mut Out, value: &[u8], options: Options) {
     });
 }
 
-/// The length of the longest beginning of an escaped text that fits and ends between two characters.
+/// The length of the longest beginning of an escaped text that fits and ends between two
+/// characters.
 fn cut(text: &[u8], room: usize) -> usize {
     let mut at = 0;
     loop {

@@ -26,11 +26,11 @@ impl Value<'_> {
     ///
     /// Records are objects, tuples arrays; a variant of an enum is `"Unit"` or `{"Variant":…}`, a
     /// number given as text is a number where that loses nothing. Otherwise the rules are those of
-    /// nested values: keys are strings and none stands twice in an object, the values of secret keys
-    /// are not written, and the whole value is replaced by [`FORMAT_ERROR`] if it fails or breaks the rules of streaming, by
-    /// [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and by [`TOO_DEEP`] if more than 64
-    /// arrays and objects lie one in the other. A value that is nothing is treated as by
-    /// [`Value::null`].
+    /// nested values: keys are strings and none stands twice in an object, the values of secret
+    /// keys are not written, and the whole value is replaced by [`FORMAT_ERROR`] if it fails or
+    /// breaks the rules of streaming, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and by
+    /// [`TOO_DEEP`] if more than 64 arrays and objects lie one in the other. A value that is
+    /// nothing is treated as by [`Value::null`].
     ///
     /// ```
     /// use writer_core::Severity;

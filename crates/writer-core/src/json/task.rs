@@ -83,9 +83,9 @@ impl Task {
 
 /// The tasks of all records outside spans, in one process. A forked child has tasks of its own.
 ///
-/// What is set is made before, because a thread that forks meanwhile would have a child in which nobody
-/// can set it: that leaves a few nanoseconds, and those only in a process that is a child itself, for
-/// the tasks of the first are set while its formats are built.
+/// What is set is made before, because a thread that forks meanwhile would have a child in which
+/// nobody can set it: that leaves a few nanoseconds, and those only in a process that is a child
+/// itself, for the tasks of the first are set while its formats are built.
 struct Outside {
     ids: [OnceLock<Box<str>>; 2],
     in_child: OnceLock<Box<Outside>>,
@@ -141,10 +141,11 @@ fn next_short() -> Box<str> {
     id.into()
 }
 
-/// The random bits are a keyed hash (std's SipHash) of process and number under the 128-bit key that
-/// std takes from the system's randomness: two processes differ by their keys, two tasks of one by
-/// the number, a forked child by its process id. The key is the thread's, for one of the process would
-/// need a lock, which a forked child may find taken. For a name that is enough, and spares a dependency.
+/// The random bits are a keyed hash (std's SipHash) of process and number under the 128-bit key
+/// that std takes from the system's randomness: two processes differ by their keys, two tasks of
+/// one by the number, a forked child by its process id. The key is the thread's, for one of the
+/// process would need a lock, which a forked child may find taken. For a name that is enough, and
+/// spares a dependency.
 fn next_uuid() -> Box<str> {
     let (key, number) = (RandomState::new(), next_number());
     let half = |half: u8| u128::from(key.hash_one((std::process::id(), number, half)));

@@ -1,8 +1,9 @@
 //! What a line tells of its thread: name and number.
 //!
-//! `thread::current` panics once the thread's own handle is torn down, while a destructor that C knows of
-//! (`pthread_key_create`) may still log. Both are therefore asked for once per thread and kept where
-//! no destructor takes them away; a thread that logs for the first time so late has neither.
+//! `thread::current` panics once the thread's own handle is torn down, while a destructor that C
+//! knows of (`pthread_key_create`) may still log. Both are therefore asked for once per thread and
+//! kept where no destructor takes them away; a thread that logs for the first time so late has
+//! neither.
 
 use std::cell::Cell;
 use std::panic::catch_unwind;
@@ -83,7 +84,8 @@ fn ask() -> Known {
     known
 }
 
-/// The thread, as long as there is a handle for it. The first call that is too late is the last one.
+/// The thread, as long as there is a handle for it. The first call that is too late is the last
+/// one.
 fn current() -> Option<thread::Thread> {
     let current = catch_unwind(thread::current);
     if current.is_err() {

@@ -67,8 +67,8 @@ pub(super) struct Stamps {
     pub(super) source: TimeSource,
 }
 
-/// The longest text that [`Stamps::write`] makes, in bytes: sign, 12 digits of year, 15 bytes from month to
-/// second, point, 9 digits, zone and two quotes.
+/// The longest text that [`Stamps::write`] makes, in bytes: sign, 12 digits of year, 15 bytes from
+/// month to second, point, 9 digits, zone and two quotes.
 const LONGEST: usize = 48;
 
 /// The text `"2026-11-23T08:15:42.` of a second: a quote, `len` bytes, a point.

@@ -11,11 +11,12 @@ impl Value<'_> {
     /// `valuable`.
     ///
     /// Enums have the shape that serde gives them: `"Unit"`, `{"One":1}`, `{"Two":[1,2]}`,
-    /// `{"Named":{"a":1}}`. An error is written as by [`Value::error`], a path as by `Display`;
-    /// a kind of value that this crate does not know is `null`. Otherwise the rules are those of
+    /// `{"Named":{"a":1}}`. An error is written as by [`Value::error`], a path as by `Display`; a
+    /// kind of value that this crate does not know is `null`. Otherwise the rules are those of
     /// nested values: keys are strings and none stands twice in an object, the values of secret
-    /// keys are not written, and the whole value is replaced by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in
-    /// the other, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics.
+    /// keys are not written, and the whole value is replaced by [`TOO_DEEP`](super::TOO_DEEP) if
+    /// more than 64 arrays and objects lie one in the other, by
+    /// [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics.
     ///
     /// ```
     /// use writer_core::Severity;

@@ -90,8 +90,8 @@ impl Value<'_> {
         }
     }
 
-    /// Writes digits while the value fits 64 bits, else the digits as a string, because most readers
-    /// round or refuse larger numbers; see
+    /// Writes digits while the value fits 64 bits, else the digits as a string, because most
+    /// readers round or refuse larger numbers; see
     /// [`FormatBuilder::wide_integers`](super::FormatBuilder::wide_integers).
     pub fn u128(self, value: u128) {
         let fits = u64::try_from(value).is_ok();

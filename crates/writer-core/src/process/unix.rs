@@ -1,4 +1,5 @@
-//! Unix: a handler of the C library for forks, and one for the end, in which other threads still run.
+//! Unix: a handler of the C library for forks, and one for the end, in which other threads still
+//! run.
 #![allow(unsafe_code, reason = "atexit and pthread_atfork have no safe wrapper")]
 
 use std::sync::Once;

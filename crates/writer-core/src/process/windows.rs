@@ -2,9 +2,9 @@
 //!
 //! Return from `main` and a panic in it go through the C library, whose `atexit` handlers run while
 //! the other threads live. `std::process::exit` calls the system directly, which first kills every
-//! other thread, wherever it is, and then tells the last one that its fiber-local values end, if it has
-//! any. That call is the hook there; it can wait for nobody, and a lock that a killed thread held stays
-//! taken.
+//! other thread, wherever it is, and then tells the last one that its fiber-local values end, if it
+//! has any. That call is the hook there; it can wait for nobody, and a lock that a killed thread
+//! held stays taken.
 #![allow(unsafe_code, reason = "these calls of the system have no safe wrapper")]
 
 use std::cell::Cell;

@@ -6,8 +6,8 @@ use crate::round::RoundEnd;
 use crate::shared::Shared;
 use crate::sync::lock;
 
-/// Gives up what may be left, closes the sink, and lets everyone go who waits. In a child that a callback
-/// forks on the way, what follows is left undone: the locks may be taken there for ever.
+/// Gives up what may be left, closes the sink, and lets everyone go who waits. In a child that a
+/// callback forks on the way, what follows is left undone: the locks may be taken there for ever.
 pub(super) fn end(shared: &Shared) {
     let mut delivery = lock(&shared.delivery);
     let left = {

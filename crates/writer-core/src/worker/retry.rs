@@ -1,4 +1,5 @@
-//! What follows from a round of writes: it is told of and, if it failed, there is another one later.
+//! What follows from a round of writes: it is told of and, if it failed, there is another one
+//! later.
 //!
 //! | state | after a success | after a failure | next try | until then |
 //! |---|---|---|---|---|

@@ -153,10 +153,10 @@ impl Gate {
     }
 }
 
-/// Says why a test cannot look at what it is about, or fails where `WRITER_SKIP_NOTHING` is set.
+/// Says why a test cannot look at what it is about, or fails where `SKIP_NOTHING` is set.
 #[track_caller]
 pub fn skip(reason: &str) {
-    assert!(std::env::var_os("WRITER_SKIP_NOTHING").is_none(), "not to be skipped: {reason}");
+    assert!(std::env::var_os("SKIP_NOTHING").is_none(), "not to be skipped: {reason}");
     // Past what the harness captures; a lost message is no failure.
     let _ = writeln!(io::stderr(), "skipped: {reason}");
 }
@@ -396,8 +396,8 @@ pub fn assert_subsequence(part: &[String], whole: &[String]) {
 
 // Counters.
 
-/// What holds in every snapshot. That lines which have come to an end are no more than those accepted
-/// is checked where `pending` is worked out.
+/// What holds in every snapshot. That lines which have come to an end are no more than those
+/// accepted is checked where `pending` is worked out.
 #[track_caller]
 pub fn assert_snapshot(m: &Metrics) {
     assert!(m.queue_len as u64 <= m.pending, "queue_len: {m:?}");

@@ -161,8 +161,8 @@ impl Outcome {
 pub(crate) const HELD: &str = "held=";
 
 /// Plays a role until its end was held up for less than `limit`. What is waited for at an end has a
-/// limit, after which lines may be lost, and the machine may be too busy for it once; what reaches it
-/// each time is at fault.
+/// limit, after which lines may be lost, and the machine may be too busy for it once; what reaches
+/// it each time is at fault.
 pub(crate) fn ends_before<T>(
     limit: Duration,
     mut play: impl FnMut() -> (Outcome, T),

@@ -208,8 +208,8 @@ fn building_parent() {
         let _done = Done(&done);
         for _ in 0..200 {
             let usage = in_child(|| (), || std::process::exit(0));
-            // One that waits for the list tries once a millisecond for two seconds. How often it rests
-            // says more than how long that takes, which is up to the machine.
+            // One that waits for the list tries once a millisecond for two seconds. How often it
+            // rests says more than how long that takes, which is up to the machine.
             assert!(usage.ru_nvcsw < 500, "{} rests", usage.ru_nvcsw);
         }
     });

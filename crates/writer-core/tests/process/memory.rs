@@ -10,8 +10,8 @@ use crate::child::{self, Args, LIMIT, line};
 pub(crate) const TESTS: &[Test] =
     &[("memory::ten_rounds_need_no_more_than_the_first", ten_rounds_need_no_more)];
 
-/// Three chunks: queue and hand may have been full, but not of lines that lay over as many of them. Pages of the
-/// file that a mapping holds do not count: they are not the process's own.
+/// Three chunks: queue and hand may have been full, but not of lines that lay over as many of them.
+/// Pages of the file that a mapping holds do not count: they are not the process's own.
 const ALLOWED: u64 = 3 * (544 << 10);
 
 fn ten_rounds_need_no_more() {

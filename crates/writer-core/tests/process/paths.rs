@@ -43,8 +43,8 @@ pub(crate) fn play(args: &Args) {
     }
 }
 
-/// Waits until this thread is the only one: a worker that was waited for may be on its way out of the
-/// system's list for a moment.
+/// Waits until this thread is the only one: a worker that was waited for may be on its way out of
+/// the system's list for a moment.
 #[track_caller]
 fn assert_alone() {
     let start = Instant::now();
@@ -181,7 +181,8 @@ fn devices() {
         }
         let start = Instant::now();
         assert!(writer.flush(Duration::from_millis(100)).is_err());
-        // Once more if the worker was not fast enough to give up, or to fail before the time was over.
+        // Once more if the worker was not fast enough to give up, or to fail before the time was
+        // over.
         let end = loop {
             match guard.shutdown(Duration::from_millis(100)) {
                 Err(ShutdownError::Timeout { .. }) => assert!(start.elapsed() < LIMIT, "hangs"),

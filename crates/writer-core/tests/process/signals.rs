@@ -282,7 +282,8 @@ static RAISES: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::ne
 #[unsafe(no_mangle)]
 extern "C" fn socketpair(domain: i32, kind: i32, protocol: i32, pair: *mut i32) -> i32 {
     if RAISES.swap(false, std::sync::atomic::Ordering::SeqCst) {
-        // SAFETY: raising a signal has no preconditions. Unlike one for the process, it arrives here.
+        // SAFETY: raising a signal has no preconditions. Unlike one for the process, it arrives
+        // here.
         assert_eq!(unsafe { libc::raise(libc::SIGTERM) }, 0);
     }
     // SAFETY: the caller keeps to what the C library asks for, which is what the system does.

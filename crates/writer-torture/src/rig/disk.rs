@@ -95,8 +95,8 @@ impl Ext4 {
     /// The system has no such call.
     pub fn cut_power(&self) -> Result<(), Skip> {
         let folder = File::open(self.folder.path()).map_err(|error| Skip(error.to_string()))?;
-        // SAFETY: the number is that of `EXT4_IOC_SHUTDOWN`, which reads one `u32` at the address it
-        // gets; `Setter` passes the address of one that lives as long as the call.
+        // SAFETY: the number is that of `EXT4_IOC_SHUTDOWN`, which reads one `u32` at the address
+        // it gets; `Setter` passes the address of one that lives as long as the call.
         let done = unsafe { ioctl(&folder, Setter::<SHUTDOWN, u32>::new(WITHOUT_FLUSH)) };
         done.map_err(|error| Skip(format!("no shutdown call for file systems: {error}")))
     }

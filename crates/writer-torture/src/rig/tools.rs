@@ -63,9 +63,9 @@ impl Strace {
     }
 }
 
-/// A clock of the wall that says what a file says; the time that deadlines are measured in goes on. It
-/// stands between a program and the C library: what asks the kernel itself, as the encoder does for its
-/// timestamps, sees the right time.
+/// A clock of the wall that says what a file says; the time that deadlines are measured in goes on.
+/// It stands between a program and the C library: what asks the kernel itself, as the encoder does
+/// for its timestamps, sees the right time.
 #[derive(Debug)]
 pub struct FakeClock {
     folder: TempDir,

@@ -1,6 +1,6 @@
-//! What whoever drops a guard is told, through either adapter. The program that includes this has two
-//! tests that log three records in a child and do nothing elsewhere: `the_child_that_drops_it` and
-//! `the_child_that_keeps_it`.
+//! What whoever drops a guard is told, through either adapter. The program that includes this has
+//! two tests that log three records in a child and do nothing elsewhere: `the_child_that_drops_it`
+//! and `the_child_that_keeps_it`.
 
 use std::ffi::OsString;
 use std::path::Path;

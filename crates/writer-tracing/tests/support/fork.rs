@@ -20,10 +20,10 @@ pub(crate) enum End {
 #[track_caller]
 pub(crate) fn in_child(errors: &Path, end: End, body: impl FnOnce()) {
     let stderr = File::options().create(true).append(true).open(errors).unwrap();
-    // SAFETY: the child uses no lock that another thread of this program holds at this moment, except
-    // those of the libraries, whose behaviour then is what is tested, and those of the allocator,
-    // which the C library brings over a fork. The registry of `tracing` locks the extensions of a span
-    // to read them only, while nothing writes to those of a span that exists.
+    // SAFETY: the child uses no lock that another thread of this program holds at this moment,
+    // except those of the libraries, whose behaviour then is what is tested, and those of the
+    // allocator, which the C library brings over a fork. The registry of `tracing` locks the
+    // extensions of a span to read them only, while nothing writes to those of a span that exists.
     let child = unsafe { libc::fork() };
     assert!(child >= 0);
     if child == 0 {

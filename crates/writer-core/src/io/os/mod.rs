@@ -1,5 +1,5 @@
-//! The operations that differ between systems, one name each; one module for each family of systems,
-//! with the same functions.
+//! The operations that differ between systems, one name each; one module for each family of
+//! systems, with the same functions.
 //!
 //! Linux is served fully. Other Unixes lack the reservation of space, so a mapping falls back to
 //! plain writes there. Windows has neither permission bits nor advisory locks: see

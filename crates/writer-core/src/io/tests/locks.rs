@@ -42,7 +42,8 @@ fn a_mapping_writer_is_refused_beside_anything_and_nothing_beside_it() {
     }
 }
 
-/// A lock belongs to the file, and so does the answer to the question whether it is still in its place.
+/// A lock belongs to the file, and so does the answer to the question whether it is still in its
+/// place.
 #[test]
 fn several_names_of_a_file_are_one_file() {
     let dir = directory();

@@ -274,8 +274,8 @@ fn of_lines_that_do_not_fit_the_disk_takes_those_that_do() {
         assert!(taken > 63 << 10, "{strategy}: {taken} bytes of 64 KiB");
         assert!(fs::read(&path).unwrap() == lines[..taken], "{strategy}");
         if strategy == MemoryMapped {
-            // One write finds all that fits. While the disk stays full, a try costs a few calls of the
-            // system, however many lines wait.
+            // One write finds all that fits. While the disk stays full, a try costs a few calls of
+            // the system, however many lines wait.
             assert!(matches!(calls[..], [..=64, ..=20]), "{calls:?}");
         }
     }

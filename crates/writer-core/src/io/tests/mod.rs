@@ -121,10 +121,10 @@ fn numbered(from: usize, count: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Says why a test cannot look at what it is about, or fails where `WRITER_SKIP_NOTHING` is set.
+/// Says why a test cannot look at what it is about, or fails where `SKIP_NOTHING` is set.
 #[cfg(unix)]
 fn skip(reason: &str) {
-    assert!(std::env::var_os("WRITER_SKIP_NOTHING").is_none(), "not to be skipped: {reason}");
+    assert!(std::env::var_os("SKIP_NOTHING").is_none(), "not to be skipped: {reason}");
     // Past what the harness captures; a lost message is no failure.
     let _ = writeln!(std::io::stderr(), "skipped: {reason}");
 }

@@ -270,7 +270,8 @@ fn an_existing_file_keeps_its_permissions() {
     }
 }
 
-/// The umask belongs to the process: each one gets a process of its own, which runs this test again.
+/// The umask belongs to the process: each one gets a process of its own, which runs this test
+/// again.
 #[test]
 fn a_new_file_has_the_permissions_of_the_settings_less_the_umask() {
     const FOLDER: &str = "WRITER_TEST_UMASK_FOLDER";

@@ -107,7 +107,8 @@ fn truncate_empties_the_file_and_append_keeps_it() {
     }
 }
 
-// Windows does not lengthen a file that is mapped; lines are appended there, and no space is reserved.
+// Windows does not lengthen a file that is mapped; lines are appended there, and no space is
+// reserved.
 #[cfg(unix)]
 #[test]
 fn what_a_killed_mapping_writer_leaves_is_repaired_by_every_strategy() {

@@ -2,10 +2,11 @@
 //!
 //! Each thread keeps an [`Anchor`]: a reading of the clock, and the count at that moment. What is
 //! counted since is added. After [`SPAN`] the clock is read anew, so an error of the counter's rate
-//! does not add up. That rate is measured against the clock that nobody sets, and again about once a
-//! second, since the system's clock is itself made a little faster or slower to stay right: by at most
-//! 500 millionths where the kernel does it (`adjtimex(2)`), half a microsecond in [`SPAN`]. Where it is
-//! more than that, or the clock was set, the next reading shows it, and the rate is forgotten.
+//! does not add up. That rate is measured against the clock that nobody sets, and again about once
+//! a second, since the system's clock is itself made a little faster or slower to stay right: by at
+//! most 500 millionths where the kernel does it (`adjtimex(2)`), half a microsecond in [`SPAN`].
+//! Where it is more than that, or the clock was set, the next reading shows it, and the rate is
+//! forgotten.
 //!
 //! A count and a reading of the clock belong together only if the thread was not stopped between
 //! them: so the counter is read before and after, and what took too long is not used.
@@ -27,18 +28,19 @@ const SPAN: u64 = 1_000_000;
 const OFF: u64 = 1500;
 
 /// The fewest counts over which a rate is measured: 2 to 6 ms with counters of 1 to 3 GHz. What two
-/// readings of the clock can be wrong by is some ten thousandths of it, mostly a hundred thousandth.
+/// readings of the clock can be wrong by is some ten thousandths of it, mostly a hundred
+/// thousandth.
 const SHORTEST: u64 = 6_000_000;
 
 /// How long a rate serves before it is measured again, in nanoseconds.
 const VALID: u64 = 1_000_000_000;
 
-/// The longest time over which a rate is measured, in nanoseconds: in a longer one the machine may have
-/// slept.
+/// The longest time over which a rate is measured, in nanoseconds: in a longer one the machine may
+/// have slept.
 const LONGEST: u64 = 10_000_000_000;
 
-/// The most counts that may pass while the clock is read: with counters of 1 to 4 GHz, 0.25 to 1 us. It
-/// takes about a hundred.
+/// The most counts that may pass while the clock is read: with counters of 1 to 4 GHz, 0.25 to 1
+/// us. It takes about a hundred.
 const CLOSE: u64 = 1000;
 
 /// Rates are nanoseconds per count in so many binary places.
@@ -62,8 +64,8 @@ pub(super) fn usable() -> bool {
 /// The counter. It may be read a few instructions early or late, which is some nanoseconds.
 #[inline(always)]
 fn count() -> u64 {
-    // Safety: the instruction is part of the architecture. Where a process has been forbidden to use
-    // it (`PR_SET_TSC` of `prctl(2)`), the system's clock cannot be read either.
+    // Safety: the instruction is part of the architecture. Where a process has been forbidden to
+    // use it (`PR_SET_TSC` of `prctl(2)`), the system's clock cannot be read either.
     unsafe { std::arch::x86_64::_rdtsc() }
 }
 
@@ -119,8 +121,8 @@ impl Anchor {
             (Some(count), Some(mut rate)) => {
                 self.begin(&mut rate, count, time, || read_with_count(ClockId::Monotonic));
             }
-            // Another thread that holds the lock is measuring the rate, or was while this process was
-            // forked off.
+            // Another thread that holds the lock is measuring the rate, or was while this process
+            // was forked off.
             _ => self.serves.set(0),
         }
         time
@@ -195,8 +197,8 @@ impl Rate {
         self.known()
     }
 
-    /// One measurement alone may have been spoiled by a sleep of the machine, which the counter went
-    /// through and the clock did not.
+    /// One measurement alone may have been spoiled by a sleep of the machine, which the counter
+    /// went through and the clock did not.
     fn known(&self) -> Option<u64> {
         self.last.filter(|_| self.confirmed)
     }

@@ -214,7 +214,8 @@ proptest! {
 
     #[test]
     fn every_line_of_every_format_is_valid_and_whole(options in options(), content in content()) {
-        // Options whose keys clash with one another are refused; that is the other half of the rule.
+        // Options whose keys clash with one another are refused; that is the other half of the
+        // rule.
         let Ok(format) = options.builder().build() else { return Ok(()) };
         let redacted = options.switches[2];
         for (line, truncated) in lines(&format, &content) {

@@ -43,8 +43,8 @@ fn lines_with_values_of_any_depth_are_valid_and_not_too_deep_for_readers() {
             };
             let encoded = encode(&format, fill);
             // The reader of the tests stops at 128 levels, as serde_json does unless it is told
-            // otherwise; Protocol Buffers stop at 100 messages, of which a level of a value is three
-            // where it is four of JSON.
+            // otherwise; Protocol Buffers stop at 100 messages, of which a level of a value is
+            // three where it is four of JSON.
             let json = check_line(&encoded.result);
             let deepest = if schema == Schema::Otel { 4 * most } else { most };
             assert!(depth(&json) <= deepest + flat, "{schema:?} {levels} {}", depth(&json));

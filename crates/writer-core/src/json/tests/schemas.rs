@@ -274,7 +274,8 @@ fn gcp_names_the_trace_with_its_project() {
     list.set_trace([0xAB; 16], [1; 8]);
     let json = read(&format, |record| record.span_list(&list));
     assert_eq!(json[key], format!("{PREFIX}{}", "ab".repeat(16)));
-    // What is no id of W3C is written as it is: a name that is whole already, or another system's id.
+    // What is no id of W3C is written as it is: a name that is whole already, or another system's
+    // id.
     for other in ["projects/other/traces/4bf92f3577b34da6a3ce929d0e0e4736", "12345", "\u{1b}"] {
         let mut span = format.span("s");
         span.record(0, "trace_id").str(other);
