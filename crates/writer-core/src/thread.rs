@@ -46,10 +46,15 @@ impl Thread {
         Ok(Thread { handle, gone })
     }
 
+    /// On Windows as the standard library says it, since wine runs no destructors of thread-locals.
+    fn has_gone(&self) -> bool {
+        if cfg!(windows) { self.handle.is_finished() } else { self.gone.load(Ordering::Acquire) }
+    }
+
     /// Waits until the thread has gone; if it has not by then, it is left to itself.
     pub(crate) fn join_by(self, until: Option<Instant>) {
         let mut looks = 0;
-        while !self.gone.load(Ordering::Acquire) {
+        while !self.has_gone() {
             if until.is_some_and(|until| Instant::now() >= until) {
                 return;
             }
