@@ -6,9 +6,10 @@ use crate::axes::QueuePolicy;
 use crate::chunk::Line;
 use crate::clock;
 use crate::error::SendError;
+use crate::inner::Inner;
 use crate::losses::BySeverity;
 use crate::severity::Severity;
-use crate::shared::{Inner, Shared};
+use crate::shared::Shared;
 use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
 

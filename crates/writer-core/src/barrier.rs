@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use crate::clock;
 use crate::error::{FlushError, ReopenError, ShutdownError, State};
-use crate::shared::{Inner, Shared, Syncs};
+use crate::inner::Inner;
+use crate::shared::Shared;
 use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
+use crate::tickets::Syncs;
 
 /// How long a worker has to give up after the time of a shutdown is over.
 pub(crate) const GIVE_UP_WITHIN: Duration = Duration::from_millis(150);

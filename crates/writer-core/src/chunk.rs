@@ -40,7 +40,7 @@ impl<'a> Line<'a> {
 
 /// A piece of memory with lines in it, and how far they have gone out.
 ///
-/// What a line that is put in needs comes first: see [`Inner`](crate::shared::Inner).
+/// What a line that is put in needs comes first: see [`Inner`](crate::inner::Inner).
 #[repr(C)]
 pub(crate) struct Chunk {
     memory: Box<[u8]>,

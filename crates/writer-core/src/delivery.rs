@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use crate::backoff::Backoff;
 use crate::clock;
 use crate::error::Operation;
+use crate::inner::Inner;
 use crate::io::{ReopenReason, Sink};
 use crate::marker::{Markers, Sent};
 use crate::outlet::{Outlet, plain};
 use crate::queue::Hand;
 use crate::round::{Round, RoundEnd};
-use crate::shared::{Inner, Shared};
+use crate::shared::Shared;
 
 /// Longer than the end of a writer takes.
 const FOR_GOOD: Duration = Duration::from_secs(3600);

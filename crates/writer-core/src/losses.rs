@@ -9,9 +9,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::axes::QueuePolicy;
 use crate::builder::WriterBuilder;
+use crate::inner::Inner;
 use crate::json::Format;
 use crate::severity::Severity;
-use crate::shared::Inner;
 
 /// How long the queue must have stayed below half before an episode is over. Each marker comes at
 /// least this long after its first line was dropped, hence after the marker before it.

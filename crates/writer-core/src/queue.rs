@@ -12,7 +12,7 @@ pub(crate) use hand::Hand;
 
 /// A list of chunks, bounded in lines and in bytes.
 ///
-/// What every line needs comes first, in one piece of memory: see [`Inner`](crate::shared::Inner).
+/// What every line needs comes first, in one piece of memory: see [`Inner`](crate::inner::Inner).
 #[repr(C)]
 pub(crate) struct Queue {
     allowance: Allowance,

@@ -13,10 +13,11 @@ use crate::clock;
 use crate::delivery::Delivery;
 use crate::error::{FlushError, Operation, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
+use crate::inner::Inner;
 use crate::losses::Losses;
 use crate::outlet::plain;
 use crate::round::{Round, RoundEnd};
-use crate::shared::{Inner, Shared};
+use crate::shared::Shared;
 use crate::sync::{MutexGuard, lock, try_lock};
 use crate::thread_mark::ThreadMark;
 

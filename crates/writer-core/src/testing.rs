@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use crate::chunk::Line;
 use crate::clock::{Clock, ManualClock};
 use crate::config::Config;
+use crate::inner::Inner;
 use crate::mode::NAPS;
 use crate::report::Callbacks;
-use crate::shared::{Inner, Shared};
+use crate::shared::Shared;
 use crate::{Metrics, SendError, Severity, Sink, State, worker};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);

@@ -11,12 +11,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Operation, State};
+use crate::inner::{Alarm, DROP_REPORT_EVERY, Inner};
 use crate::losses::Losses;
 use crate::mode::{Look, NAPS, Rhythm, Verdict};
 use crate::process;
 use crate::report::survives;
 use crate::round::RoundEnd;
-use crate::shared::{Alarm, DROP_REPORT_EVERY, Inner, Shared};
+use crate::shared::Shared;
 use crate::sync::lock;
 use crate::thread_mark::ThreadMark;
 use retry::Retry;

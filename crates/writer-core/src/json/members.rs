@@ -1,8 +1,9 @@
-//! The members of one object while it is written: keys, the message's place, the cap.
+//! The members of one object while it is written: keys, clashes, the cap.
 
 use std::ops::Range;
 
 use super::escape;
+use super::fields::Nested;
 use super::keys::{self, Keys};
 use super::name::Name;
 use super::out::{Mark, Out};
@@ -25,12 +26,12 @@ pub(super) struct Members {
     pub(super) message_at: usize,
     /// Where the metadata end, if the message belongs before that.
     pub(super) head_end: usize,
-    message_done: bool,
-    nested: Nested,
+    pub(super) message_done: bool,
+    pub(super) nested: Nested,
     /// A field has set the message type.
     pub(super) type_done: bool,
     /// The spans are written, among the fields.
-    spans_done: bool,
+    pub(super) spans_done: bool,
     /// Where the members of the task stand, if the schema has them.
     pub(super) task: Range<usize>,
     /// Bit per prepared key of the call site: it has been written.
@@ -40,22 +41,13 @@ pub(super) struct Members {
     pub(super) unexpected: bool,
 }
 
-/// Where the writing stands with respect to the object for the user's fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Nested {
-    #[default]
-    Before,
-    Inside,
-    After,
-}
-
 /// A member that has its key and waits for its value.
 #[derive(Debug)]
 pub(super) struct Open {
-    mark: Mark,
+    pub(super) mark: Mark,
     added: bool,
     /// The member is an object of key and value, as OTLP has attributes.
-    attribute: bool,
+    pub(super) attribute: bool,
     target: Target,
 }
 
@@ -272,33 +264,6 @@ impl Members {
         Open { mark, added, attribute, target }
     }
 
-    /// Opens the object for the user's fields if this member belongs inside.
-    #[cold]
-    fn nest_for(&mut self, name: Name<'_>, rules: &Rules) {
-        let message = matches!(name, Name::Message) && !self.message_done;
-        if message && !rules.message.nested {
-            return;
-        }
-        self.open_nest(rules);
-        if rules.message.nested {
-            self.message_at = self.out.buf.len();
-        }
-    }
-
-    /// Opens the object for the user's fields, also in a line that is full: the limit leaves room.
-    pub(super) fn open_nest(&mut self, rules: &Rules) {
-        if let Some(nest) = &rules.nest {
-            self.out.buf.extend_from_slice(nest);
-            self.nested = Nested::Inside;
-        }
-    }
-
-    /// Takes back [`Members::open_nest`] after which nothing was written.
-    pub(super) fn unopen_nest(&mut self, mark: Mark) {
-        self.out.buf.truncate(mark.len());
-        self.nested = Nested::Before;
-    }
-
     /// Writes a user's key in the form that the schema has.
     fn key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Site>) -> bool {
         if !rules.options.typed {
@@ -395,100 +360,6 @@ impl Members {
             }
             Target::Type => self.set_message_type(rules, open.mark),
         }
-    }
-
-    /// Lets a new value be as long as what is free and the old one together, for it takes the place
-    /// of that; also where the line is full, which would else show the old one for good.
-    #[cold]
-    fn make_room_again(&mut self, position: usize, attribute: bool) {
-        let old = self.value_range(position, attribute, self.out.buf.len()).len();
-        self.out.set_limit(self.out.limit() + old);
-        self.out.set_full(false);
-    }
-
-    /// Puts the value just written in the place of the old one, and takes
-    /// [`Members::make_room_again`] back.
-    #[cold]
-    fn replace(&mut self, position: usize, full: bool, open: &Open) {
-        let new = open.mark.len();
-        let old = self.value_range(position, open.attribute, new);
-        let limit = self.out.limit() - old.len();
-        // A line that is full exceeds the limit by its closing marks; what is no longer than the
-        // old value fits there as well.
-        let longer = self.out.buf.len() - new > old.len();
-        if longer && self.out.over() && !self.out.full() {
-            self.out.discard(open.mark);
-        } else {
-            self.splice(old, new);
-        }
-        self.out.set_limit(limit);
-        self.out.set_full(full || self.out.full());
-    }
-
-    /// Puts what was written from `new` on in the place of something older.
-    pub(super) fn splice(&mut self, old: Range<usize>, new: usize) {
-        let len = self.out.buf.len() - new;
-        self.out.buf[old.start..].rotate_right(len);
-        self.out.buf.remove(old.start + len..old.end + len);
-        self.keys.shift(old.end, len as isize - old.len() as isize);
-    }
-
-    /// Where the value of the key at a position stands, with all that closes it, in an object that
-    /// ends at `end`.
-    fn value_range(&self, position: usize, attribute: bool, end: usize) -> Range<usize> {
-        let (before, after) =
-            if attribute { (b"{\"key\":\"".len(), b"\",\"value\":".len()) } else { (1, 2) };
-        let keys = self.keys.list();
-        let end = keys.get(position + 1).map_or(end, |next| next.start as usize - before);
-        keys[position].end() + after..end
-    }
-
-    /// The value of the key at a position, as JSON.
-    pub(super) fn value(&self, position: usize, rules: &Rules) -> &[u8] {
-        &self.out.buf[self.value_at(position, rules)]
-    }
-
-    /// Where that value stands.
-    pub(super) fn value_at(&self, position: usize, rules: &Rules) -> Range<usize> {
-        let typed = rules.options.typed;
-        let range = self.value_range(position, typed, self.out.buf.len());
-        range.start..range.end - if typed { 2 } else { 1 }
-    }
-
-    /// Whether nothing has come yet that belongs into the object for the user's fields.
-    pub(super) fn has_no_fields(&self) -> bool {
-        self.nested == Nested::Before
-    }
-
-    /// Makes ready for the spans; false if they are there already.
-    #[inline]
-    pub(super) fn begin_spans(&mut self, rules: &Rules) -> bool {
-        if !rules.spans_inside {
-            return self.end_fields(rules);
-        }
-        if self.nested == Nested::Before {
-            self.nest_for(Name::Bare, rules);
-        }
-        !std::mem::replace(&mut self.spans_done, true)
-    }
-
-    /// Closes the object for the user's fields; true if fields were still open until now.
-    pub(super) fn end_fields(&mut self, rules: &Rules) -> bool {
-        if self.nested == Nested::After {
-            return false;
-        }
-        if rules.nest.is_some() {
-            if self.nested == Nested::Before {
-                self.nest_for(Name::Bare, rules);
-            }
-            self.end_object(if rules.options.typed { b']' } else { b'}' });
-            self.out.buf.push(b',');
-            // The keys of a call site are free of clashes inside; what still comes stands beside
-            // it.
-            self.written = u64::MAX;
-        }
-        self.nested = Nested::After;
-        true
     }
 
     /// Turns the last comma into a closing bracket, or appends the bracket if there is no member.
