@@ -397,7 +397,7 @@ const PLAIN_CHAIN: [&[u8]; 4] = [b"{\"message\":", b",\"chain\":[", b"]", b"}"];
 
 const TYPED_CHAIN: [&[u8]; 4] = [
     b"{\"kvlistValue\":{\"values\":[{\"key\":\"message\",\"value\":",
-    b"},{\"key\":\"chain\",\"value\":{\"arrayValue\":{\"values\":[",
+    b",{\"key\":\"chain\",\"value\":{\"arrayValue\":{\"values\":[",
     b"]}}}",
     b"]}}",
 ];
@@ -413,6 +413,10 @@ fn chain(
     let object = out.mark();
     out.raw(open);
     Kind::String.write(out, options, |out| out.format(format_args!("{error}")))?;
+    if options.typed {
+        // Of the pair: what follows may find no room.
+        out.close(object, b'}');
+    }
     let array = out.mark();
     out.raw(array_open);
     let mut next = Some(source);

@@ -39,6 +39,48 @@ fn a_line_is_cut_at_every_size_around_the_cap_and_stays_valid() {
     }
 }
 
+/// An error with two sources.
+#[derive(Debug)]
+struct Chained(u32);
+
+impl fmt::Display for Chained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error {}", "e".repeat(40))
+    }
+}
+
+impl std::error::Error for Chained {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        static SOURCES: [Chained; 2] = [Chained(0), Chained(1)];
+        SOURCES.get((self.0 as usize).checked_sub(1)?).map(|source| source as _)
+    }
+}
+
+// In OTLP what closed the message of the error stood at the front of its chain, and was left out
+// with it.
+#[test]
+fn an_error_with_sources_is_cut_at_every_place_and_stays_valid() {
+    for schema in [Schema::Default, Schema::Otel] {
+        let format = Format::builder().schema(schema).max_record_bytes(4096).build().unwrap();
+        let mut cut = 0;
+        for size in 2400..4000 {
+            let fill = "x".repeat(size);
+            let line = encode(&format, |record| {
+                record.field("fill").str(&fill);
+                record.field("error").error(&Chained(2));
+                record.field("last").bool(true);
+            });
+            super::reader::check_line(&line.result);
+            cut += u32::from(line.truncated);
+            let mut span = format.span("s");
+            span.record(0, "fill").str(&fill[..size / 4]);
+            span.record(1, "error").error(&Chained(2));
+            super::reader::check_line(&encode(&format, |record| record.spans([&span])).result);
+        }
+        assert!((10..1590).contains(&cut), "{schema:?} {cut}");
+    }
+}
+
 /// What a cut line says of the length that it would have had.
 fn original_bytes(schema: Schema, line: &[u8]) -> u64 {
     let json = super::reader::check_line(line);
