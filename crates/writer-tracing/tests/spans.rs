@@ -298,3 +298,32 @@ fn each_thread_sees_its_own_spans_and_changes_of_others() {
         assert_eq!(line["spans"][1]["event"], line["event"]);
     }
 }
+
+// Each node was dropped in the drop of its child: the process ended by a stack overflow.
+#[test]
+fn a_thread_that_is_the_last_to_remember_many_nested_spans_lives() {
+    let log = Log::new();
+    let (writer, guard) = writer_tracing::Writer::builder(log.path()).build().unwrap();
+    let subscriber = Registry::default().with(writer_tracing::on(writer).layer());
+    let nest_and_forget = move || {
+        let mut spans: Vec<tracing::Span> = Vec::new();
+        for depth in 0..20_000 {
+            let parent = spans.last().and_then(tracing::Span::id);
+            spans.push(info_span!(parent: parent, "deep", depth));
+        }
+        // From the inside out, as scopes end: so the registry has no chain to drop.
+        while let Some(innermost) = spans.pop() {
+            drop(innermost);
+        }
+        // The thread remembers sixteen: these take the places of those.
+        let others: Vec<_> = (0..64).map(|number| info_span!("other", number)).collect();
+        others[63].in_scope(|| info!("alive"));
+    };
+    let small = std::thread::Builder::new().stack_size(512 << 10);
+    let thread = small
+        .spawn(move || tracing::subscriber::with_default(subscriber, nest_and_forget))
+        .unwrap();
+    thread.join().unwrap();
+    drop(guard);
+    assert_eq!(support::read(&log.path())[0]["spans"], json!([{"name": "other", "number": 63}]));
+}
