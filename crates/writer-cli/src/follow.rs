@@ -220,7 +220,7 @@ pub(crate) fn last_lines(mut file: &File, lines: usize) -> io::Result<u64> {
                     return Ok(start + text as u64);
                 }
                 // The newline that ends the last line begins no other.
-                left += usize::from(bytes[text - 1] == b'\n');
+                left = left.saturating_add(usize::from(bytes[text - 1] == b'\n'));
             }
         }
         for at in memchr::memrchr_iter(b'\n', &bytes[..text]) {
@@ -255,7 +255,7 @@ mod tests {
             let file = File::open(&path).unwrap();
             let all: Vec<&str> = [text.lines().collect(), vec![ending]].concat();
             let all = &all[..20_000 + usize::from(!ending.is_empty())];
-            for lines in [0, 1, 2, 10_000, 30_000] {
+            for lines in [0, 1, 2, 10_000, 30_000, usize::MAX] {
                 let start = last_lines(&file, lines).unwrap() as usize;
                 let found = std::str::from_utf8(&bytes[start..]).unwrap().trim_end_matches('\0');
                 let expected = &all[all.len().saturating_sub(lines)..];

@@ -36,7 +36,8 @@ pub struct Sequence {
     pub came: u64,
     /// How many came a second time.
     pub twice: u64,
-    next: u64,
+    /// The highest number that came.
+    highest: u64,
     /// The last number of each hole and its line, by its first number.
     holes: BTreeMap<u64, (u64, u64)>,
     /// How many holes are watched at once.
@@ -50,7 +51,7 @@ impl Default for Sequence {
         Sequence {
             came: 0,
             twice: 0,
-            next: 1,
+            highest: 0,
             holes: BTreeMap::new(),
             watched: WATCHED,
             settled: 0,
@@ -69,8 +70,9 @@ impl Sequence {
     #[inline]
     pub fn note(&mut self, number: u64, line: u64) {
         self.came += 1;
-        if number == self.next {
-            self.next += 1;
+        // Asked from this side, since no number follows `u64::MAX`.
+        if number.checked_sub(1) == Some(self.highest) {
+            self.highest = number;
         } else {
             self.note_elsewhere(number, line);
         }
@@ -78,9 +80,9 @@ impl Sequence {
 
     #[cold]
     fn note_elsewhere(&mut self, number: u64, line: u64) {
-        if number > self.next {
-            self.holes.insert(self.next, (number - 1, line));
-            self.next = number.saturating_add(1);
+        if number > self.highest {
+            self.holes.insert(self.highest + 1, (number - 1, line));
+            self.highest = number;
             if self.holes.len() > self.watched
                 && let Some((first, (last, line))) = self.holes.pop_first()
             {
@@ -111,7 +113,7 @@ impl Sequence {
 
     /// The highest number that came.
     pub fn highest(&self) -> u64 {
-        self.next - 1
+        self.highest
     }
 
     /// How many numbers are missing below the highest that came.
@@ -126,7 +128,7 @@ impl Sequence {
     pub fn missing_up_to(&self, number: u64) -> u64 {
         let holes = self.holes.range(..=number);
         let watched = holes.map(|(first, (last, _))| number.min(*last) - first + 1);
-        self.settled + watched.sum::<u64>() + number.saturating_sub(self.highest())
+        self.settled + watched.sum::<u64>() + number.saturating_sub(self.highest)
     }
 
     /// The first holes, in order.
@@ -159,6 +161,18 @@ mod tests {
         assert_eq!(of(&[3]).missing(), 2, "it begins at one");
         assert_eq!(of(&[1, 2, 2, 1]).twice, 2);
         assert_eq!(of(&[0]).twice, 1, "there is no zero");
+    }
+
+    #[test]
+    fn the_last_number_of_all_is_one_like_any_other() {
+        let sequence = of(&[u64::MAX]);
+        assert_eq!((sequence.missing(), sequence.highest()), (u64::MAX - 1, u64::MAX));
+        assert_eq!(sequence.missing_up_to(u64::MAX), u64::MAX - 1);
+        assert_eq!(of(&[u64::MAX, u64::MAX, 0, 1]).twice, 2);
+        let mut sequence = of(&[u64::MAX - 1, u64::MAX]);
+        assert_eq!((sequence.missing(), sequence.twice), (u64::MAX - 2, 0));
+        sequence.note(1, 3);
+        assert_eq!(sequence.holes(), [Hole { first: 2, last: u64::MAX - 2, line: 1 }]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Counts {
     fn record(&mut self, record: &Record<'_>) {
         if let Some(losses) = record.losses() {
             self.markers += 1;
-            self.dropped += losses.lines;
+            self.dropped = self.dropped.saturating_add(losses.lines);
         }
         match record.level {
             Some(level) => self.by_level[level as usize] += 1,

@@ -43,9 +43,9 @@ fn rfc3339(text: &str) -> Option<i64> {
     }
     let offset = match rest.as_bytes() {
         [b'Z' | b'z'] | [] => 0,
-        [sign @ (b'+' | b'-'), ..] => {
-            let (hours, minutes) = rest[1..].split_once(':')?;
-            let offset = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+            let end = text.len();
+            let offset = number(end - 5..end - 3)? * 3600 + number(end - 2..end)? * 60;
             if *sign == b'-' { -offset } else { offset }
         }
         _ => return None,
@@ -113,6 +113,9 @@ mod tests {
             "2026-02-08Tno:no:no",
             "2026-02-0815:18:10.7861é7",
             "ééééééééééé",
+            "2026-02-08T15:18:10+9223372036854775807:00",
+            "2026-02-08T15:18:10+00:-9223372036854775808",
+            "2026-02-08T15:18:10-1:30",
         ] {
             assert_eq!(micros(text), None, "{text}");
         }

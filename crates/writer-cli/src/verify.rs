@@ -22,7 +22,8 @@ pub struct Report {
     pub integrity: Integrity,
     /// Loss markers.
     pub markers: u64,
-    /// Lines that were dropped, as the markers say.
+    /// Lines that were dropped, as the markers say; of numbers that add up to more than fit, the
+    /// most that does.
     pub dropped: u64,
     /// The same by level, least severe first.
     pub dropped_by_level: [u64; 5],
@@ -36,9 +37,9 @@ impl Report {
         self.sequences.values().map(|sequence| sequence.came).sum()
     }
 
-    /// Numbers that have not come.
+    /// Numbers that have not come; [`u64::MAX`] where they are more than that.
     pub fn missing(&self) -> u64 {
-        self.sequences.values().map(Sequence::missing).sum()
+        self.sequences.values().map(Sequence::missing).fold(0, u64::saturating_add)
     }
 
     /// Numbers that came more than once.
@@ -53,7 +54,7 @@ impl Report {
 
     /// Whether lines are known not to be here.
     pub fn has_losses(&self) -> bool {
-        self.missing() + self.dropped > 0
+        self.missing() > 0 || self.dropped > 0
     }
 
     /// Whether every missing line is one that a marker tells of, as far as numbers can say.
@@ -132,9 +133,9 @@ impl Told {
     fn note_losses(&mut self, members: Members<'_, '_>) {
         if let Some(losses) = Record::of(members).losses() {
             self.markers += 1;
-            self.dropped += losses.lines;
+            self.dropped = self.dropped.saturating_add(losses.lines);
             let by_level = self.dropped_by_level.iter_mut().zip(losses.by_level);
-            by_level.for_each(|(sum, lines)| *sum += lines);
+            by_level.for_each(|(sum, lines)| *sum = sum.saturating_add(lines));
         }
     }
 }
@@ -212,5 +213,21 @@ mod tests {
         assert_eq!((hole.first, hole.last, place), (4, 7, ("file1", 2)));
         assert_eq!(report.sequences.keys().collect::<Vec<_>>(), ["", "a", "b"]);
         assert!(report.has_losses() && !report.is_declared());
+    }
+
+    /// The file was said to be whole: the sums began anew at zero.
+    #[test]
+    fn numbers_of_any_size_hide_no_loss() {
+        let numbers =
+            format!("{{\"run\":\"a\",\"seq\":{}}}\n{{\"run\":\"b\",\"seq\":3}}\n", u64::MAX);
+        let missing = report(&[numbers.as_bytes()]);
+        assert_eq!(missing.missing(), u64::MAX);
+        assert!(missing.has_losses() && !missing.is_declared());
+        let marker = "{\"target\":\"writer\",\"message\":\"lines were dropped\",\
+            \"dropped\":9223372036854775808,\"dropped_info\":9223372036854775808}\n";
+        let dropped = report(&[numbers.as_bytes(), marker.as_bytes(), marker.as_bytes()]);
+        assert_eq!((dropped.markers, dropped.dropped), (2, u64::MAX));
+        assert_eq!(dropped.dropped_by_level[2], u64::MAX);
+        assert!(dropped.has_losses());
     }
 }
