@@ -11,7 +11,8 @@ use crate::sequence::Sequence;
 /// How many sequences are followed. Each run of a program has one or a few.
 const SEQUENCES: usize = 10_000;
 
-/// The keys of a line's number and of the sequence it belongs to.
+/// The keys of a line's number and of the sequence it belongs to. A writer's line has both or none:
+/// one of them alone is a field of the program.
 const NUMBER: &str = "seq";
 const RUN: &str = "run";
 
@@ -27,7 +28,7 @@ pub struct Report {
     pub dropped: u64,
     /// The same by level, least severe first.
     pub dropped_by_level: [u64; 5],
-    /// The sequences by their run; lines without a run have the empty one.
+    /// The sequences by their run.
     pub sequences: BTreeMap<String, Sequence>,
 }
 
@@ -104,8 +105,8 @@ struct Told {
 impl Told {
     fn note(&mut self, line: u64, members: Members<'_, '_>) {
         let marks = Marks::of(members.clone());
-        if let Some(number) = marks.number {
-            self.note_number(marks.run, number, line);
+        if let (Some(number), Some(run)) = (marks.number, marks.run) {
+            self.note_number(run, number, line);
         }
         if marks.maybe_loss {
             self.note_losses(members);
@@ -143,7 +144,7 @@ impl Told {
 /// What a line says about itself.
 #[derive(Default)]
 struct Marks<'l> {
-    run: &'l str,
+    run: Option<&'l str>,
     number: Option<u64>,
     maybe_loss: bool,
 }
@@ -154,7 +155,7 @@ impl<'l> Marks<'l> {
         for Member { key, value } in members {
             match key {
                 NUMBER => marks.number = value.parse().ok(),
-                RUN => marks.run = value.trim_matches('"'),
+                RUN => marks.run = inside(value),
                 "message" | "msg" => marks.maybe_loss |= value == r#""lines were dropped""#,
                 "fields" => marks.maybe_loss |= value.contains(r#""lines were dropped""#),
                 "resourceLogs" => marks.note_otlp(value),
@@ -172,11 +173,16 @@ impl<'l> Marks<'l> {
             let value = json::members(field.value).first().map(|inner| inner.value);
             match (field.key, value) {
                 (NUMBER, Some(value)) => self.number = value.trim_matches('"').parse().ok(),
-                (RUN, Some(value)) => self.run = value.trim_matches('"'),
+                (RUN, Some(value)) => self.run = inside(value),
                 _ => {}
             }
         }
     }
+}
+
+/// What stands between the quotes of a string; `None` if it is none.
+fn inside(value: &str) -> Option<&str> {
+    value.strip_prefix('"')?.strip_suffix('"')
 }
 
 #[cfg(test)]
@@ -195,7 +201,8 @@ mod tests {
     fn whole_lines_are_no_fault_and_others_are() {
         let whole = report(&[b"{\"a\":1}\n{}\r\n", b"", b"{\"b\":{\"a\":[]}}\n"]);
         assert!(!whole.is_damaged() && !whole.has_losses());
-        for damaged in ["{}\nno\n", "a\0b\n", "{}\n\0", "{", "{\"seq\":1}\n{\"seq\":1}\n"] {
+        let twice = "{\"run\":\"a\",\"seq\":1}\n{\"run\":\"a\",\"seq\":1}\n";
+        for damaged in ["{}\nno\n", "a\0b\n", "{}\n\0", "{", twice] {
             let damaged = report(&[damaged.as_bytes()]);
             assert!(damaged.is_damaged() && !damaged.has_losses(), "{damaged:?}");
         }
@@ -205,14 +212,32 @@ mod tests {
     fn gaps_are_told_with_their_place_over_files() {
         let report = report(&[
             b"{\"run\":\"a\",\"seq\":1}\n{\"run\":\"a\",\"seq\":3}\n{\"run\":\"a\",\"seq\":2}\n",
-            b"{\"run\":\"b\",\"seq\":1}\n{\"run\":\"a\",\"seq\":8}\n{\"run\":\"a\",\"seq\":8}\n{\"seq\":1}\n",
+            b"{\"run\":\"b\",\"seq\":1}\n{\"run\":\"a\",\"seq\":8}\n{\"run\":\"a\",\"seq\":8}\n",
         ]);
-        assert_eq!((report.numbered(), report.missing(), report.twice()), (7, 4, 1));
+        assert_eq!((report.numbered(), report.missing(), report.twice()), (6, 4, 1));
         let hole = report.sequences["a"].holes()[0];
         let place = report.integrity.place(hole.line);
         assert_eq!((hole.first, hole.last, place), (4, 7, ("file1", 2)));
-        assert_eq!(report.sequences.keys().collect::<Vec<_>>(), ["", "a", "b"]);
+        assert_eq!(report.sequences.keys().collect::<Vec<_>>(), ["a", "b"]);
         assert!(report.has_losses() && !report.is_declared());
+    }
+
+    /// The file was said to lack 499 lines: a packet's number was taken for a line's.
+    #[test]
+    fn a_field_of_the_program_is_no_number_of_a_line() {
+        let otlp = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"attributes":[
+            {"key":"seq","value":{"intValue":"500"}}]}]}]}]}"#;
+        for line in [
+            r#"{"message":"packet","seq":500}"#,
+            r#"{"message":"packet","seq":500,"run":7}"#,
+            r#"{"message":"packet","run":"a"}"#,
+            &otlp.replace('\n', ""),
+        ] {
+            let twice = format!("{line}\n{line}\n");
+            let report = report(&[twice.as_bytes()]);
+            assert!(!report.is_damaged() && !report.has_losses(), "{report:?}");
+            assert_eq!((report.integrity.lines, report.numbered()), (2, 0));
+        }
     }
 
     /// The file was said to be whole: the sums began anew at zero.
