@@ -14,6 +14,13 @@ const BLOCK: usize = 64 << 10;
 /// After so long, NUL bytes with something behind them are no reserve but damage, and passed over.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How often a file is to be looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// A file whose name another one has is left after so many looks, 2 s, in which nothing came. Its
+/// writer looks at the name once a second and may hold back what it has for a flush interval.
+const QUIET_LOOKS: u32 = 10;
+
 /// What a look found.
 pub(crate) enum Seen<'l> {
     /// A line without its newline.
@@ -35,6 +42,16 @@ pub(crate) struct Follower {
     /// Since when NUL bytes stand where the next line should.
     stuck: Option<Instant>,
     patience: Duration,
+    /// What has the name now, while its writer may still write to the file at hand.
+    next: Option<Next>,
+}
+
+/// The file to go over to.
+struct Next {
+    /// Open already, should a third one take the name; `None` if it could not be opened.
+    file: Option<File>,
+    /// Looks in a row in which nothing came in the file before.
+    quiet: u32,
 }
 
 /// Why following ends.
@@ -64,6 +81,7 @@ impl Follower {
             partial: Vec::new(),
             stuck: None,
             patience: PATIENCE,
+            next: None,
         }
     }
 
@@ -77,7 +95,9 @@ impl Follower {
     /// Tells of everything that is new.
     pub(crate) fn look(&mut self, tell: Tell<'_>) -> Result<(), Stop> {
         loop {
+            let before = self.position;
             self.read(tell)?;
+            let came = self.position > before;
             let Ok(there) = std::fs::metadata(&self.path) else { return Ok(()) };
             let Some(file) = &self.file else {
                 self.file = Some(File::open(&self.path)?);
@@ -85,16 +105,20 @@ impl Follower {
             };
             let own = file.metadata()?;
             if !same(&own, &there) {
-                // What was written between the last read and the rename.
-                self.read(tell)?;
+                if self.may_be_written(came) {
+                    return Ok(());
+                }
                 self.finish(tell)?;
                 tell(Seen::Replaced)?;
-                let next = File::open(&self.path);
-                *self = Follower::new(&self.path, next.ok(), 0);
+                let next = self.next.take().and_then(|next| next.file);
+                *self = Follower::new(&self.path, next, 0);
                 if self.file.is_none() {
                     return Ok(());
                 }
-            } else if own.len() < self.position {
+                continue;
+            }
+            self.next = None;
+            if own.len() < self.position {
                 tell(Seen::Truncated)?;
                 self.partial.clear();
                 (self.position, self.stuck) = (0, None);
@@ -102,6 +126,16 @@ impl Follower {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether more may come in a file whose name another one has.
+    fn may_be_written(&mut self, came: bool) -> bool {
+        match &mut self.next {
+            None => self.next = Some(Next { file: File::open(&self.path).ok(), quiet: 0 }),
+            Some(next) if came => next.quiet = 0,
+            Some(next) => next.quiet += 1,
+        }
+        self.next.as_ref().is_some_and(|next| next.quiet < QUIET_LOOKS)
     }
 
     /// Tells of the beginning of a line that is left.
@@ -239,6 +273,70 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    /// What a look tells.
+    fn told(follower: &mut Follower) -> Vec<String> {
+        let mut told = Vec::new();
+        let looked = follower.look(&mut |seen| {
+            told.push(match seen {
+                Seen::Line(line) => String::from_utf8_lossy(line).into_owned(),
+                Seen::Replaced => "replaced".into(),
+                Seen::Truncated => "truncated".into(),
+            });
+            Ok(())
+        });
+        looked.unwrap();
+        told
+    }
+
+    /// Up to a second of lines was missing: the old file was left at once.
+    #[test]
+    fn a_renamed_file_is_read_until_its_writer_has_left_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app");
+        let mut old = File::create(&path).unwrap();
+        old.write_all(b"one\n").unwrap();
+        let mut follower = Follower::new(&path, File::open(&path).ok(), 0);
+        assert_eq!(told(&mut follower), ["one"]);
+        std::fs::rename(&path, folder.path().join("app.1")).unwrap();
+        std::fs::write(&path, "first\n").unwrap();
+        assert!(told(&mut follower).is_empty());
+        for line in ["two", "three"] {
+            for _ in 1..QUIET_LOOKS {
+                assert!(told(&mut follower).is_empty());
+            }
+            writeln!(old, "{line}").unwrap();
+            assert_eq!(told(&mut follower), [line]);
+        }
+        old.write_all(b"torn").unwrap();
+        // A file that has the name only meanwhile is not left out.
+        std::fs::rename(&path, folder.path().join("app.2")).unwrap();
+        std::fs::write(&path, "second\n").unwrap();
+        for _ in 0..QUIET_LOOKS {
+            assert!(told(&mut follower).is_empty());
+        }
+        assert_eq!(told(&mut follower), ["torn", "replaced", "first"]);
+        for _ in 1..QUIET_LOOKS {
+            assert!(told(&mut follower).is_empty());
+        }
+        assert_eq!(told(&mut follower), ["replaced", "second"]);
+    }
+
+    #[test]
+    fn a_file_that_gets_its_name_back_is_not_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, away) = (folder.path().join("app"), folder.path().join("app.1"));
+        std::fs::write(&path, "one\n").unwrap();
+        let mut follower = Follower::new(&path, File::open(&path).ok(), 0);
+        assert_eq!(told(&mut follower), ["one"]);
+        std::fs::rename(&path, &away).unwrap();
+        std::fs::write(&path, "first\n").unwrap();
+        assert!(told(&mut follower).is_empty());
+        std::fs::rename(&away, &path).unwrap();
+        for _ in 0..2 * QUIET_LOOKS {
+            assert!(told(&mut follower).is_empty());
+        }
+    }
 
     #[test]
     fn the_last_lines_are_found_from_behind() {

@@ -4,18 +4,14 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::Duration;
 
 use writer_cli::json::Scanner;
 use writer_cli::lines::Lines;
 use writer_cli::record::{Level, Losses, Record};
 
 use crate::args::{Filter, Tail};
-use crate::follow::{Follower, Seen, Stop, last_lines};
+use crate::follow::{Follower, LOOK_EVERY, Seen, Stop, last_lines};
 use crate::{Failure, Out, complain, input, out, paint};
-
-/// How often a file that is followed is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
     let mut view =
