@@ -77,7 +77,7 @@ pub(crate) fn validate(config: &Config) -> Result<(), BuildError> {
     if config.thread_name.contains('\0') {
         return invalid("thread_name", "a NUL cannot be part of a thread's name");
     }
-    Ok(())
+    config.path.as_deref().map_or(Ok(()), io::check_path)
 }
 
 /// Opens the target and starts the worker.

@@ -30,6 +30,7 @@ use line_buffered::LineBuffered;
 use memory_mapped::MemoryMapped;
 use named::Named;
 
+pub(crate) use open::check_path;
 pub use write_sink::WriteSink;
 
 /// Where the worker puts lines: the one door through which files, tests and foreign targets come.

@@ -106,12 +106,18 @@ fn special(path: &Path, reason: &'static str) -> BuildError {
     BuildError::SpecialFile { path: path.to_owned(), reason }
 }
 
-fn check_path(path: &Path) -> Result<(), BuildError> {
+/// Looks at what a path says, not at what is there. A path is to be given as the program gave it:
+/// made absolute, it has lost a dot at its end.
+pub(crate) fn check_path(path: &Path) -> Result<(), BuildError> {
     let bytes = path.as_os_str().as_encoded_bytes();
+    let last = bytes.rsplit(|&byte| std::path::is_separator(char::from(byte))).next();
     let too_long = |part: std::path::Component<'_>| part.as_os_str().len() > LONGEST_NAME;
     match bytes {
         [] => Err(invalid(path, "it is empty")),
         [.., b'/'] => Err(invalid(path, "it ends in a slash, as folders do")),
+        _ if matches!(last, Some(b"." | b"..")) => {
+            Err(invalid(path, "it ends in a dot, as folders do"))
+        }
         _ if bytes.contains(&0) => Err(invalid(path, "it contains a NUL")),
         _ if bytes.len() > LONGEST_PATH => Err(invalid(path, "it is longer than 4095 bytes")),
         _ if path.components().any(too_long) => {

@@ -97,6 +97,8 @@ fn odd(folder: &Path) {
         let invalid = [
             "".into(),
             at("directory/"),
+            at("missing/."),
+            at("missing/.."),
             at(&"x".repeat(300)),
             at("with\0nul"),
             at(&"deep/".repeat(2_000)),

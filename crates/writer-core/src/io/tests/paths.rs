@@ -35,6 +35,10 @@ fn paths_that_name_no_file_are_refused_before_anything_is_made() {
     for path in [
         PathBuf::new(),
         dir.path().join("missing/"),
+        dir.path().join("missing/."),
+        dir.path().join("missing/.."),
+        PathBuf::from("."),
+        PathBuf::from(".."),
         dir.path().join("missing/a\0b"),
         dir.path().join("missing").join("x".repeat(300)),
         long,
