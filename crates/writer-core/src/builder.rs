@@ -318,7 +318,8 @@ impl WriterBuilder {
     /// `WRITER`, the variables `WRITER_ASYNC` (`0` or `1`), `WRITER_TYPE` (a strategy),
     /// `WRITER_MODE`, `WRITER_POLICY`, `WRITER_QUEUE_SIZE`, `WRITER_BATCH_SIZE`,
     /// `WRITER_FLUSH_INTERVAL` and `WRITER_TICK` (`10us`, `1ms`, `0.5s`, `5m`; a plain number is
-    /// seconds). A value that cannot be read is an error of [`build`](Self::build).
+    /// seconds). A value that cannot be read, and a tick of zero, are errors of
+    /// [`build`](Self::build) that name the variable.
     pub fn env_overrides(mut self, prefix: impl Into<String>) -> Self {
         self.env_prefix = Some(prefix.into());
         self

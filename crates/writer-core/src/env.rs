@@ -24,7 +24,11 @@ pub(crate) fn apply(
     variables.set("QUEUE_SIZE", &mut config.max_queue_size, parse)?;
     variables.set("BATCH_SIZE", &mut config.batch_size, parse)?;
     variables.set("FLUSH_INTERVAL", &mut config.flush_interval, |text| duration(text).map(Some))?;
-    variables.set("TICK", &mut config.tick, duration)
+    variables.set("TICK", &mut config.tick, |text| match duration(text)? {
+        // `build` refuses it as well, but cannot tell where it comes from.
+        Duration::ZERO => Err(String::from("expected a duration of at least a nanosecond")),
+        tick => Ok(tick),
+    })
 }
 
 struct Variables<'a, R> {
@@ -120,6 +124,8 @@ mod tests {
             ("APP_TICK", ""),
             ("APP_TICK", "1e999s"),
             ("APP_TICK", "NaN"),
+            ("APP_TICK", "0"),
+            ("APP_TICK", "0.0001us"),
         ] {
             let error = applied(&[(name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

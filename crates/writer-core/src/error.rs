@@ -17,7 +17,7 @@ pub enum BuildError {
         /// What is wrong with the value.
         reason: &'static str,
     },
-    /// An environment variable has a value that cannot be read.
+    /// An environment variable has a value that cannot be read or cannot work.
     InvalidEnv {
         /// The name of the variable.
         variable: String,
