@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{ErrorKind, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::Writer;
 use crate::axes::Mode;
 use crate::error::{FlushError, ShutdownError};
 use crate::shared::Shared;
@@ -44,4 +47,19 @@ fn a_flush_or_sync_that_waits_hears_what_the_end_gave_up() {
         let answer = waiting.join().unwrap();
         assert!(matches!(answer, Err(FlushError::Lost { lines: 1 })), "{answer:?}");
     }
+}
+
+#[test]
+fn a_flush_of_a_line_writer_that_waits_in_vain_has_timed_out() {
+    let rig = Rig::new(|c| c.mode = Mode::Manual);
+    rig.probe.script(|script| script.gate = true);
+    let writer = Writer::new(Arc::clone(&rig.shared));
+    let waiting = rig.spawn(move |_| {
+        let mut out = writer.line_writer();
+        out.write_all(b"a").unwrap();
+        out.flush()
+    });
+    rig.until(|inner| inner.watchers == 1);
+    rig.shared.advance(Duration::from_secs(5));
+    assert_eq!(waiting.join().unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
 }

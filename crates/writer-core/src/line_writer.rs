@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use crate::error::SendError;
+use crate::error::{FlushError, SendError};
 use crate::veil::Veil;
 use crate::writer::Writer;
 
@@ -18,7 +18,9 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 /// drops is no error here; [`Metrics::dropped`](crate::Metrics::dropped) counts it. Where waiting
 /// for room would never end, as in a callback, the error is
 /// [`WouldBlock`](io::ErrorKind::WouldBlock): what was to be written with that call was not taken,
-/// what came before it is kept, and both may be tried again.
+/// what came before it is kept, and both may be tried again. After shutdown every write is a
+/// [`BrokenPipe`](io::ErrorKind::BrokenPipe), also one of a fragment. A flush whose time is over is
+/// [`TimedOut`](io::ErrorKind::TimedOut).
 ///
 /// ```
 /// use std::io::Write;
@@ -60,6 +62,15 @@ impl LineWriter {
         }
     }
 
+    /// Keeps the beginning of a line, unless its end could not be sent any more.
+    fn keep(&mut self, piece: &[u8]) -> io::Result<()> {
+        if self.writer.is_closed() {
+            return Err(io::Error::new(io::ErrorKind::BrokenPipe, SendError::Closed));
+        }
+        self.fragment.extend_from_slice(piece);
+        Ok(())
+    }
+
     fn send_fragment(&mut self) -> io::Result<()> {
         if self.fragment.is_empty() {
             return Ok(());
@@ -78,8 +89,7 @@ impl Write for LineWriter {
         let mut done = 0;
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let sent = if !piece.ends_with(b"\n") {
-                self.fragment.extend_from_slice(piece);
-                Ok(())
+                self.keep(piece)
             } else if self.fragment.is_empty() {
                 self.send(piece)
             } else {
@@ -102,7 +112,10 @@ impl Write for LineWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         self.send_fragment()?;
-        self.writer.flush(FLUSH_TIMEOUT).map_err(io::Error::other)
+        self.writer.flush(FLUSH_TIMEOUT).map_err(|error| match error {
+            FlushError::Timeout { .. } => io::Error::new(io::ErrorKind::TimedOut, error),
+            _ => io::Error::other(error),
+        })
     }
 }
 

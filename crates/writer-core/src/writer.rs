@@ -255,6 +255,11 @@ impl Writer {
         })
     }
 
+    /// Whether no further line is let in.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared().is_none_or(|shared| shared.lock().is_closed())
+    }
+
     /// Lets no further line in and waits until everything accepted is written and the worker has
     /// gone. Calling it again is harmless; once the writer has ended, the result stays the same. In
     /// a forked child there is nothing to wait for, and it is `Ok`. What callbacks left in
