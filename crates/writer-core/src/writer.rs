@@ -122,7 +122,8 @@ impl Writer {
     }
 
     /// Sends lines in order, each under the queue policy for itself, and returns how many were
-    /// accepted.
+    /// accepted. The first line that is rejected ends it: that one counts as rejected, and what
+    /// would have come behind it, which may have no end, is not asked for and counts nowhere.
     ///
     /// # Errors
     ///

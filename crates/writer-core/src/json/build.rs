@@ -321,6 +321,10 @@ impl FormatBuilder {
     /// characters, later members are left out, and the line ends with `"truncated":true` and
     /// `"original_bytes"`, the length that the whole line would have had. A string of the metadata
     /// may fill an eighth of the line, a span a quarter.
+    ///
+    /// The room for these marks is kept free: the last 256 bytes below the cap, 384 in
+    /// [`Schema::Otel`], and more where the schema has keys for traces or tasks. A line that needs
+    /// that room for other members is cut as well.
     pub fn max_record_bytes(mut self, bytes: usize) -> Self {
         self.max_record_bytes = bytes;
         self
