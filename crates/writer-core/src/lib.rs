@@ -103,6 +103,8 @@ pub use error::{
 };
 pub use guard::WriterGuard;
 pub use io::{ReopenReason, Reopened, Sink, WriteSink};
+#[doc(no_inline)]
+pub use json::Schema;
 pub use line_writer::LineWriter;
 pub use losses::Losses;
 pub use metrics::Metrics;

@@ -3,8 +3,7 @@
 
 use log::Log;
 use serde_json::Value;
-use writer_core::json::Schema;
-use writer_log::{LogBuilder, QueuePolicy, Writer, WriterGuard};
+use writer_log::{LogBuilder, QueuePolicy, Schema, Writer, WriterGuard};
 
 /// Logs a record that never fits the queue, and returns the lines of the file.
 fn lines(change: impl FnOnce(LogBuilder) -> LogBuilder) -> Vec<Value> {

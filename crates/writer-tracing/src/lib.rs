@@ -134,8 +134,9 @@ pub use writer_core::capture;
 pub use writer_core::signals;
 #[doc(no_inline)]
 pub use writer_core::{
-    self, BuildError, Metrics, Mode, QueuePolicy, Strategy, Writer, WriterBuilder, WriterGuard,
-    json,
+    self, BuildError, FlushError, Metrics, Mode, QueuePolicy, Schema, SendError, Severity,
+    ShutdownError, Sink, State, Strategy, WriteError, WriteSink, Writer, WriterBuilder,
+    WriterGuard, json,
 };
 
 /// Makes a layer that writes to a file, with the settings of a prepared [`WriterBuilder`] or, for a

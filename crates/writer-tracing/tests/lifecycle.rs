@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use support::{Log, read, spans};
@@ -12,7 +12,10 @@ use tracing::{Level, debug, info, info_span, subscriber::with_default, trace, wa
 use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
-use writer_tracing::{Mode, Strategy};
+use writer_tracing::{
+    FlushError, Mode, Schema, SendError, Severity, ShutdownError, Sink, State, Strategy,
+    WriteError, WriteSink, Writer,
+};
 
 #[test]
 fn every_strategy_in_every_mode_writes_all_events_in_order() {
@@ -159,4 +162,31 @@ fn levels_targets_and_child_spans_all_reach_the_one_file() {
             ("other", r#"[{"name":"request"},{"name":"query"}]"#.to_owned()),
         ]
     );
+}
+
+/// What a program meets has its name in this crate: it needs no dependency on the core.
+#[test]
+fn a_program_can_name_what_it_meets() {
+    struct Full;
+    impl Sink for Full {
+        fn write(&mut self, _: &[u8], _: bool) -> std::io::Result<usize> {
+            Err(std::io::ErrorKind::StorageFull.into())
+        }
+    }
+    let states = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&states);
+    let builder = Writer::to(Full)
+        .fail_after(Duration::ZERO)
+        .fallback(WriteSink::new(Vec::new()))
+        .on_error(move |error: &WriteError| told.lock().unwrap().push(error.state))
+        .on_recover(|_| {});
+    let (_layer, guard) = writer_tracing::builder(builder).schema(Schema::Ecs).build().unwrap();
+    let writer = guard.writer().clone();
+    assert_eq!(writer.send_with(Severity::Warn, "{}"), Ok(true));
+    let flushed: Result<(), FlushError> = writer.flush(Duration::from_secs(60));
+    assert!(flushed.is_ok(), "{flushed:?}");
+    let ended: Result<(), ShutdownError> = guard.shutdown(Duration::from_secs(60));
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(writer.send("{}"), Err(SendError::Closed));
+    assert!(states.lock().unwrap().contains(&State::Failed));
 }

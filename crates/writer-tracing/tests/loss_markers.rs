@@ -5,8 +5,7 @@ use serde_json::Value;
 use tracing::subscriber::with_default;
 use tracing_subscriber::Registry;
 use tracing_subscriber::prelude::*;
-use writer_tracing::json::Schema;
-use writer_tracing::{LayerBuilder, QueuePolicy};
+use writer_tracing::{LayerBuilder, QueuePolicy, Schema};
 
 /// Logs an event that never fits the queue, and returns the file.
 fn text(change: impl FnOnce(LayerBuilder) -> LayerBuilder) -> String {

@@ -12,7 +12,7 @@ use support::{Log, read};
 use tracing::{info, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::prelude::*;
-use writer_tracing::json::Schema;
+use writer_tracing::Schema;
 
 #[test]
 fn a_layer_in_an_option_has_the_ids_under_the_subscriber_of_the_process() {
