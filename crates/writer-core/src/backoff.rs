@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::clock;
+
 /// The pause after a first failure.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
@@ -33,6 +35,13 @@ impl Backoff {
     /// Has the next pause be the first again.
     pub(crate) fn restart(&mut self) {
         self.pause = Duration::ZERO;
+    }
+
+    /// When to try again after a failure `now`: not later than when writes will have failed for
+    /// `time`, unless they have already.
+    pub(crate) fn next(&self, time: Duration, now: Instant) -> Option<Instant> {
+        let failed_at = clock::deadline(self.since, time).filter(|&at| now < at);
+        clock::deadline(now, self.pause).into_iter().chain(failed_at).min()
     }
 
     /// Whether writes have failed for so long.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::clock;
-use crate::error::Operation;
+use crate::error::{Operation, State};
 use crate::inner::Inner;
 use crate::io::{ReopenReason, Sink};
 use crate::marker::{Markers, Sent};
@@ -50,8 +50,10 @@ pub(crate) struct Delivery {
     check_at: Instant,
     /// It is not, and cannot be found; that was reported.
     astray: bool,
-    /// Without a worker: while writes fail.
+    /// Without a worker: while writes fail, and the worst state that `on_error` has heard of, or is
+    /// about to, since the sink last worked.
     pub(crate) backoff: Option<Backoff>,
+    pub(crate) reported: State,
 }
 
 impl Delivery {
@@ -69,6 +71,7 @@ impl Delivery {
             check_at: now + CHECK_EVERY,
             astray: false,
             backoff: None,
+            reported: State::Healthy,
         }
     }
 
@@ -95,6 +98,7 @@ impl Delivery {
     /// Ends an episode of failures: returns how many lines went to the fallback in it.
     pub(crate) fn recover(&mut self) -> u64 {
         (self.diverted_until, self.fallback_failed) = (None, false);
+        self.reported = State::Healthy;
         std::mem::take(&mut self.diverted)
     }
 
@@ -135,6 +139,7 @@ impl Delivery {
             panicked: false,
             diverted,
             notice: None,
+            news: None,
             recovered: None,
         };
         while !self.hand.is_empty() || !self.markers.is_empty() {

@@ -234,6 +234,7 @@ fn without_a_worker_lines_take_the_same_ways() {
     rig.probe.script(|script| script.room = None);
     assert_eq!(rig.send("e"), Ok(true));
     assert_eq!(rig.probe.text(), "ab", "tried once a second");
+    assert_eq!(rig.errors(), [State::Failed], "also of a line that went elsewhere");
     rig.shared.advance(SEC);
     assert_eq!(rig.send("f"), Ok(true));
     assert_eq!((rig.probe.text(), fallback.text()), ("ab\nf\n".into(), "abc\nd\ne\n".into()));

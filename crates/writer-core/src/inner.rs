@@ -72,10 +72,8 @@ pub(crate) struct Inner {
     pub(crate) reported_at: Option<Instant>,
     /// Dropped lines that no loss marker has told of.
     pub(crate) episode: Option<Episode>,
-    /// Without a worker: written lines that `on_write` has not heard of, and the worst state that
-    /// `on_error` has heard of since the sink last worked.
+    /// Without a worker: written lines that `on_write` has not heard of.
     pub(crate) untold: usize,
-    pub(crate) reported: State,
     /// The sink panicked, as was reported, and has written nothing in peace since.
     pub(crate) sink_panics: bool,
     /// While the worker sleeps: when it wakes by itself.
@@ -141,7 +139,6 @@ impl Inner {
             reported_at: None,
             episode: None,
             untold: 0,
-            reported: State::Healthy,
             sink_panics: false,
             #[cfg(all(test, not(loom)))]
             asleep: None,

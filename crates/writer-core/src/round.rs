@@ -42,11 +42,21 @@ pub(crate) struct Round {
     pub(crate) diverted: bool,
     /// What else failed, if that is news, and writing goes on.
     pub(crate) notice: Option<(Operation, io::Error)>,
+    /// Without a worker: a failure of which `on_error` has not heard, and the state it led to.
+    pub(crate) news: Option<(State, Operation, io::Error)>,
     /// The sink works again, and so many lines went to the fallback before.
     pub(crate) recovered: Option<u64>,
 }
 
 impl Round {
+    /// Takes over what is to be told of a round that failed before this one.
+    pub(crate) fn follow(&mut self, before: Round) {
+        self.lines += before.lines;
+        self.panicked |= before.panicked;
+        self.notice = before.notice.or(self.notice.take());
+        self.news = self.news.take().or(before.news);
+    }
+
     /// What failed in it, for those who wait.
     pub(crate) fn failure(&self) -> Option<Failure> {
         let RoundEnd::Failed(operation, error) = &self.end else { return None };
@@ -102,6 +112,10 @@ impl Shared {
             return;
         }
         let state = self.lock().state;
+        self.report(state, operation, source);
+    }
+
+    pub(crate) fn report(&self, state: State, operation: Operation, source: io::Error) {
         let path = self.config.path.clone();
         self.callbacks.failed(&WriteError { operation, path, state, source });
     }

@@ -3,17 +3,16 @@
 //! Senders take turns on the lock around the sink. A line goes the same way as with a worker, into
 //! the queue, the hand, the sink, but all in the sender's thread.
 
+mod retry;
+
 use std::time::{Duration, Instant};
 
-use crate::axes::QueuePolicy;
-use crate::backoff::{Backoff, LONGEST_PAUSE};
 use crate::barrier::reopen_error;
 use crate::chunk::Line;
 use crate::clock;
 use crate::delivery::Delivery;
-use crate::error::{FlushError, Operation, ReopenError, SendError, ShutdownError, State};
+use crate::error::{FlushError, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
-use crate::inner::Inner;
 use crate::losses::Losses;
 use crate::outlet::plain;
 use crate::round::{Round, RoundEnd};
@@ -30,39 +29,64 @@ impl Shared {
             return Err(SendError::WouldBlock);
         }
         let called = self.clock.now();
-        self.turns.let_others_go();
-        let mut delivery = lock(&self.delivery);
-        {
-            let mut inner = self.lock();
-            if inner.is_closed() {
-                inner.count.rejected += 1;
-                return Err(SendError::Closed);
+        let mut is_in = false;
+        loop {
+            self.turns.let_others_go();
+            let mut delivery = lock(&self.delivery);
+            if !is_in {
+                self.put_in(line)?;
+            } else if delivery.lines_in_hand() == 0 {
+                // Somebody else has finished it, or given it up.
+                return Ok(true);
             }
-            inner.queue.push(&self.pool, line);
-        }
-        let until = self.patience(called);
-        let round = self.write_now(&mut delivery, until, |inner| !inner.is_closed());
-        let failed = matches!(round.end, RoundEnd::Failed(..));
-        let refused = failed && delivery.take_back_last(self);
-        if refused {
-            // While nobody else has the sink: a sync counts what is accepted by then as out.
-            self.lock().queue.withdraw();
-        }
-        let marked = if failed { None } else { self.mark_when_due(&mut delivery) };
-        drop(delivery);
-        self.tell(round);
-        if let Some(marked) = marked {
-            self.tell(marked);
-        }
-        if refused {
-            let mut inner = self.lock();
-            if inner.is_closed() {
-                inner.count.rejected += 1;
-                return Err(SendError::Closed);
+            let until = self.patience(called);
+            // A failure is told before the sender waits for its end, with the sink let go.
+            let round = self.write_now(&mut delivery, until, |inner, round| {
+                round.news.is_none() && inner.may_be_tried()
+            });
+            let failed = matches!(round.end, RoundEnd::Failed(..));
+            // Of one that stayed, a part was out: what is last now may be the line of another.
+            is_in = is_in || !failed || !delivery.take_back_last(self);
+            if !is_in {
+                // While nobody else has the sink: a sync counts what is accepted by then as out.
+                self.lock().queue.withdraw();
             }
-            return Ok(self.refuse(inner, line.severity()));
+            let marked = if failed { None } else { self.mark_when_due(&mut delivery) };
+            drop(delivery);
+            self.tell(round);
+            if let Some(marked) = marked {
+                self.tell(marked);
+            }
+            if !failed || !self.await_next_try(until) {
+                break;
+            }
         }
-        Ok(true)
+        if is_in { Ok(true) } else { self.leave_out(line) }
+    }
+
+    /// Puts a line into the queue, on its way to the sink.
+    fn put_in(&self, line: Line<'_>) -> Result<(), SendError> {
+        let mut inner = self.lock();
+        if inner.is_closed() {
+            inner.count.rejected += 1;
+            return Err(SendError::Closed);
+        }
+        inner.queue.push(&self.pool, line);
+        Ok(())
+    }
+
+    /// Counts a line that did not go out.
+    fn leave_out(&self, line: Line<'_>) -> Result<bool, SendError> {
+        if self.is_foreign() {
+            self.rejected_in_child.add();
+            return Err(SendError::Closed);
+        }
+        let mut inner = self.lock();
+        if inner.is_closed() {
+            inner.count.rejected += 1;
+            return Err(SendError::Closed);
+        }
+        Ok(self.refuse(inner, line.severity()))
     }
 
     /// Puts a line about losses into the file if they began a second ago; the sink works again.
@@ -75,7 +99,7 @@ impl Shared {
             inner.take_losses()?
         };
         self.put_marker(delivery, &losses);
-        Some(self.write_now(delivery, Some(self.clock.now()), |_| false))
+        Some(self.write_now(delivery, Some(self.clock.now()), |_, _| false))
     }
 
     /// Has the next write begin with a line about these losses. The code of the user that encodes
@@ -91,65 +115,6 @@ impl Shared {
         self.lock().take_losses()
     }
 
-    /// Until when a failing sink is tried again for a line that came at `called`: others may have
-    /// had the sink since.
-    fn patience(&self, called: Instant) -> Option<Instant> {
-        if self.config.queue_policy != QueuePolicy::Block || self.lock().state == State::Failed {
-            return Some(called);
-        }
-        let patience = self.config.block_timeout.unwrap_or(Duration::MAX);
-        clock::deadline(called, patience.min(self.config.fail_after))
-    }
-
-    /// Offers all that is there to the sink until it is out, the time is over, or `go_on` says no.
-    fn write_now(
-        &self,
-        delivery: &mut Delivery,
-        until: Option<Instant>,
-        go_on: impl Fn(&Inner) -> bool,
-    ) -> Round {
-        // Who comes anew need not wait as long as those before came to.
-        if let Some(backoff) = &mut delivery.backoff {
-            backoff.restart();
-        }
-        let (mut lines, mut panicked) = (0, false);
-        loop {
-            let mut round = {
-                let _mark = ThreadMark::enter(self);
-                delivery.round(self, |_| false)
-            };
-            lines += round.lines;
-            round.lines = lines;
-            panicked |= round.panicked;
-            round.panicked = panicked;
-            let now = self.clock.now();
-            let RoundEnd::Failed(operation, _) = round.end else {
-                if !round.diverted && delivery.backoff.take().is_some() {
-                    round.recovered = Some(delivery.recover());
-                    self.lock().state = State::Healthy;
-                }
-                return round;
-            };
-            // What a target takes and cannot flush is no progress.
-            let progress = round.progress && operation == Operation::Write && !round.diverted;
-            let backoff = Backoff::after(delivery.backoff, progress, now);
-            delivery.backoff = Some(backoff);
-            let failed = backoff.has_lasted(self.config.fail_after, now);
-            self.count_failure(if failed { State::Failed } else { State::Retrying }, None);
-            if failed && !round.diverted && delivery.divert(clock::deadline(now, LONGEST_PAUSE)) {
-                continue;
-            }
-            let next = clock::deadline(now, backoff.pause);
-            let mut inner = self.lock();
-            if until.is_some_and(|until| now >= until) || !go_on(&inner) {
-                return round;
-            }
-            inner.room_waiters += 1;
-            inner = self.clock.wait(&self.room, inner, next.min(until.or(next)));
-            inner.room_waiters -= 1;
-        }
-    }
-
     /// Runs the callbacks. Those of a line that a callback sent are left to the next sender, or
     /// each would call for another for ever.
     fn tell(&self, mut round: Round) {
@@ -159,21 +124,12 @@ impl Shared {
         }
         round.lines += std::mem::take(&mut self.lock().untold);
         let _mark = ThreadMark::enter_callback(self);
+        if let Some((state, operation, error)) = round.news.take() {
+            self.report(state, operation, error);
+        }
         self.after_round(&mut round);
         if self.is_foreign() {
             return;
-        }
-        if let RoundEnd::Failed(operation, error) = round.end {
-            let news = {
-                let mut inner = self.lock();
-                let worst = inner.reported.max(inner.state);
-                worst > std::mem::replace(&mut inner.reported, worst)
-            };
-            if news {
-                self.report_failure(operation, error);
-            }
-        } else {
-            self.lock().reported = State::Healthy;
         }
         self.tell_what_is_left();
     }
@@ -206,7 +162,7 @@ impl Shared {
     fn finish_line(&self, delivery: &mut Delivery, until: Option<Instant>) -> Option<Round> {
         // One that has failed is tried once: nobody else does it before the next line comes.
         (delivery.lines_in_hand() > 0)
-            .then(|| self.write_now(delivery, until, |inner| inner.state != State::Failed))
+            .then(|| self.write_now(delivery, until, |inner, _| inner.state != State::Failed))
     }
 
     /// Tells the callbacks of a line that was finished, and the caller what came of it.
@@ -298,11 +254,11 @@ impl Shared {
         if let Some(losses) = self.last_losses() {
             self.put_marker(&mut delivery, &losses);
         }
-        let mut round = self.write_now(&mut delivery, until, |_| true);
+        let mut round = self.write_now(&mut delivery, until, |_, _| true);
         if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
-            let lines = round.lines;
-            round = self.write_now(&mut delivery, until, |_| false);
-            round.lines += lines;
+            let before =
+                std::mem::replace(&mut round, self.write_now(&mut delivery, until, |_, _| false));
+            round.follow(before);
         }
         if delivery.lines_in_hand() > 0 {
             delivery.give_up(self);

@@ -50,6 +50,64 @@ fn under_block_a_line_is_tried_again_until_the_time_is_over() {
     assert_eq!(rig.metrics().refused, 1);
 }
 
+/// Failed without a report: the sender waited out the whole episode first, and spoke of its end.
+#[test]
+fn a_failure_is_told_before_the_sender_waits_for_its_end() {
+    for (room, text) in [(0, "nothing is out"), (1, "a part is out")] {
+        let rig = rig(QueuePolicy::Block);
+        rig.probe.script(|script| script.room = Some(room));
+        let sender = rig.spawn(|shared| send(shared, "abc"));
+        for errors in [1, 2, 3] {
+            rig.until(|inner| inner.count.errors == errors && inner.room_waiters == 1);
+            assert_eq!(rig.errors(), [State::Retrying], "{text}");
+            rig.shared.advance(10 * MS);
+        }
+        rig.probe.script(|script| script.room = None);
+        rig.shared.advance(SEC);
+        assert_eq!(sender.join().unwrap(), Ok(true));
+        assert_eq!((rig.probe.text(), rig.errors()), ("abc\n".into(), vec![State::Retrying]));
+        assert_eq!(rig.heard.lock().unwrap().recovered, [0], "{text}");
+        assert_eq!((rig.metrics().state, rig.metrics().written), (State::Healthy, 1));
+    }
+}
+
+#[test]
+fn others_have_the_sink_between_a_failure_and_the_next_try() {
+    let rig = rig(QueuePolicy::Block);
+    rig.probe.script(|script| script.room = Some(0));
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    rig.until(|inner| inner.room_waiters == 1);
+    rig.probe.script(|script| script.room = None);
+    assert_eq!(rig.send("b"), Ok(true));
+    assert_eq!((rig.errors(), rig.metrics().state), (vec![State::Retrying], State::Healthy));
+    rig.shared.advance(10 * MS);
+    assert_eq!(sender.join().unwrap(), Ok(true));
+    assert_eq!((rig.probe.text(), rig.metrics().enqueued), ("b\na\n".into(), 2));
+}
+
+/// Failed when the first try took its time: the state stayed `Retrying`, and the next line waited
+/// as long again.
+#[test]
+fn a_sink_has_failed_when_a_line_has_waited_for_fail_after() {
+    let rig = Rig::without_worker(|c| {
+        c.synchronous = true;
+        c.fail_after = 25 * MS;
+    });
+    rig.probe.script(|script| (script.room, script.gate) = (Some(0), true));
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    rig.until_call(1);
+    rig.shared.advance(MS);
+    rig.probe.script(|script| script.gate = false);
+    for (after, errors) in [(0, 1), (10, 2), (10, 3), (5, 4)] {
+        rig.shared.advance(after * MS);
+        rig.until(|inner| inner.count.errors == errors);
+        rig.until(|inner| inner.room_waiters == 1 || errors == 4);
+    }
+    assert_eq!(sender.join().unwrap(), Ok(false));
+    assert_eq!(rig.send("b"), Ok(false), "at once");
+    assert_eq!(rig.errors(), [State::Retrying, State::Failed]);
+}
+
 #[test]
 fn a_sink_that_makes_progress_between_failures_has_not_failed() {
     let rig = Rig::without_worker(|c| {
