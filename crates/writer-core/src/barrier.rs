@@ -13,7 +13,6 @@ use crate::inner::Inner;
 use crate::shared::Shared;
 use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
-use crate::tickets::Syncs;
 
 /// How long a worker has to give up after the time of a shutdown is over.
 pub(crate) const GIVE_UP_WITHIN: Duration = Duration::from_millis(150);
@@ -72,7 +71,7 @@ impl Shared {
             }
         }
         self.flush_result(&inner, target, lost_before)?;
-        inner.syncs.result(ticket, target)
+        self.sync_result(&inner, ticket, target)
     }
 
     /// Has the worker reopen the target, and waits until it has.
@@ -117,7 +116,7 @@ impl Shared {
             let until = clock::deadline(self.clock.now(), GIVE_UP_WITHIN);
             inner = self.watch(inner, until, |inner| inner.ended);
         }
-        inner.shutdown_result()
+        self.shutdown_result(&inner)
     }
 
     /// Has the worker of the closed writer end although its target fails.
@@ -133,6 +132,44 @@ impl Shared {
         match inner.count.lost - lost_before {
             0 => Ok(()),
             lines => Err(FlushError::Lost { lines }),
+        }
+    }
+
+    /// What the sync with this ticket, which is served or never will be, is answered: with success
+    /// if the lines up to `target` are durable.
+    pub(crate) fn sync_result(
+        &self,
+        inner: &Inner,
+        ticket: u64,
+        target: u64,
+    ) -> Result<(), FlushError> {
+        match inner.syncs.failure(ticket) {
+            Some(error) if error.kind() == io::ErrorKind::Unsupported => {
+                Err(FlushError::Unsupported)
+            }
+            Some(error) => {
+                let path = self.config.path.clone();
+                Err(FlushError::Sync { path, source: copy_error(error) })
+            }
+            None if inner.syncs.durable >= target => Ok(()),
+            None => Err(FlushError::Closed),
+        }
+    }
+
+    /// What a shutdown has come to so far.
+    pub(crate) fn shutdown_result(&self, inner: &Inner) -> Result<(), ShutdownError> {
+        if !inner.ended {
+            return Err(ShutdownError::Timeout { remaining: inner.pending() });
+        }
+        if inner.given_up > 0 {
+            return Err(ShutdownError::Lost { lines: inner.given_up });
+        }
+        match &inner.close_error {
+            Some(error) => {
+                let path = self.config.path.clone();
+                Err(ShutdownError::Close { path, source: copy_error(error) })
+            }
+            None => Ok(()),
         }
     }
 
@@ -166,44 +203,11 @@ impl Inner {
     fn failed_after(&self, errors: u64) -> bool {
         self.in_vain.is_some() && self.count.errors > errors
     }
-
-    /// What a shutdown has come to so far.
-    pub(crate) fn shutdown_result(&self) -> Result<(), ShutdownError> {
-        if !self.ended {
-            return Err(ShutdownError::Timeout { remaining: self.pending() });
-        }
-        if self.given_up > 0 {
-            return Err(ShutdownError::Lost { lines: self.given_up });
-        }
-        match &self.close_error {
-            Some(error) => Err(ShutdownError::Close { source: copy_error(error) }),
-            None => Ok(()),
-        }
-    }
-}
-
-impl Syncs {
-    /// What the sync with this ticket, which is served or never will be, is answered: with success
-    /// if the lines up to `target` are durable.
-    pub(crate) fn result(&self, ticket: u64, target: u64) -> Result<(), FlushError> {
-        match self.failure(ticket) {
-            Some(error) => Err(sync_error(error)),
-            None if self.durable >= target => Ok(()),
-            None => Err(FlushError::Closed),
-        }
-    }
 }
 
 /// The lines that were lost before this call: those that a shutdown gave up concern every call.
 fn lost_before(inner: &Inner) -> u64 {
     inner.count.lost - inner.given_up
-}
-
-fn sync_error(error: &io::Error) -> FlushError {
-    match error.kind() {
-        io::ErrorKind::Unsupported => FlushError::Unsupported,
-        _ => FlushError::Sync { source: copy_error(error) },
-    }
 }
 
 pub(crate) fn reopen_error(error: &io::Error) -> ReopenError {

@@ -1,9 +1,11 @@
 //! One error type per phase of a writer's life.
 
+mod equal;
+
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a writer could not be built. Nothing was started; what may have happened to files is said at
 /// [`WriterBuilder::build`](crate::WriterBuilder::build).
@@ -32,6 +34,8 @@ pub enum BuildError {
         path: PathBuf,
         /// What is wrong with it.
         reason: &'static str,
+        /// The error that the system has for it.
+        source: io::Error,
     },
     /// The path names something that is not a regular file, or the strategy cannot serve it.
     SpecialFile {
@@ -39,6 +43,8 @@ pub enum BuildError {
         path: PathBuf,
         /// What stands there, or why it cannot serve.
         reason: &'static str,
+        /// The error that the system has for it: of the kind `IsADirectory`, or `InvalidInput`.
+        source: io::Error,
     },
     /// Another writer holds the file in a way that excludes this one.
     Locked {
@@ -79,10 +85,10 @@ impl fmt::Display for BuildError {
             BuildError::InvalidEnv { variable, value, reason } => {
                 write!(f, "environment variable {variable} is invalid: {value:?}: {reason}")
             }
-            BuildError::InvalidPath { path, reason } => {
+            BuildError::InvalidPath { path, reason, .. } => {
                 write!(f, "path {path:?} cannot name a log file: {reason}")
             }
-            BuildError::SpecialFile { path, reason } => {
+            BuildError::SpecialFile { path, reason, .. } => {
                 write!(f, "cannot log to {path:?}: {reason}")
             }
             BuildError::Locked { path } => {
@@ -103,7 +109,9 @@ impl fmt::Display for BuildError {
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            BuildError::Io { source, .. }
+            BuildError::InvalidPath { source, .. }
+            | BuildError::SpecialFile { source, .. }
+            | BuildError::Io { source, .. }
             | BuildError::Fallback { source }
             | BuildError::Spawn { source } => Some(source),
             _ => None,
@@ -134,6 +142,8 @@ impl fmt::Display for SendError {
 impl Error for SendError {}
 
 /// Why a flush or a sync cannot promise what was asked for.
+///
+/// Two are equal if their values are, of an error of the system its kind and code.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FlushError {
@@ -163,6 +173,8 @@ pub enum FlushError {
     /// The system refused to sync. It stays so until another file is open, because data that a
     /// failed `fsync` left behind may never reach the disk.
     Sync {
+        /// The file, where there is one.
+        path: Option<PathBuf>,
         /// The answer of the system.
         source: io::Error,
     },
@@ -183,7 +195,10 @@ impl fmt::Display for FlushError {
             }
             FlushError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
             FlushError::Unsupported => f.write_str("the target cannot be synced"),
-            FlushError::Sync { source } => write!(f, "the target could not be synced: {source}"),
+            FlushError::Sync { path, source } => {
+                write_target(f, "sync", path.as_deref())?;
+                write!(f, ": {source}")
+            }
             FlushError::Closed => {
                 f.write_str("the writer is closed, or belongs to the parent process")
             }
@@ -194,7 +209,7 @@ impl fmt::Display for FlushError {
 impl Error for FlushError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            FlushError::Sync { source } => Some(source),
+            FlushError::Sync { source, .. } => Some(source),
             FlushError::Failed { source, .. } => Some(source),
             _ => None,
         }
@@ -202,6 +217,8 @@ impl Error for FlushError {
 }
 
 /// Why a shutdown was not complete.
+///
+/// Two are equal if their values are, of an error of the system its kind and code.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ShutdownError {
@@ -217,6 +234,8 @@ pub enum ShutdownError {
     },
     /// All lines are written, but the sink could not be closed properly.
     Close {
+        /// The file, where there is one.
+        path: Option<PathBuf>,
         /// The answer of the system.
         source: io::Error,
     },
@@ -231,7 +250,10 @@ impl fmt::Display for ShutdownError {
                 write!(f, "the time is over with {remaining} lines pending")
             }
             ShutdownError::Lost { lines } => write!(f, "{lines} lines were given up"),
-            ShutdownError::Close { source } => write!(f, "the sink could not be closed: {source}"),
+            ShutdownError::Close { path, source } => {
+                write_target(f, "close", path.as_deref())?;
+                write!(f, ": {source}")
+            }
             ShutdownError::WouldDeadlock => f.write_str("the worker cannot wait for itself"),
         }
     }
@@ -240,13 +262,15 @@ impl fmt::Display for ShutdownError {
 impl Error for ShutdownError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            ShutdownError::Close { source } => Some(source),
+            ShutdownError::Close { source, .. } => Some(source),
             _ => None,
         }
     }
 }
 
 /// Why a target was not reopened. The one so far stays in use.
+///
+/// Two are equal if their values are, of an error of the system its kind and code.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ReopenError {
@@ -287,6 +311,8 @@ impl Error for ReopenError {
 }
 
 /// A failed operation of the sink, as [`on_error`](crate::WriterBuilder::on_error) gets it.
+///
+/// Two are equal if their values are, of an error of the system its kind and code.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct WriteError {
@@ -302,11 +328,7 @@ pub struct WriteError {
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {} ", self.operation.as_str())?;
-        match &self.path {
-            Some(path) => write!(f, "{path:?}")?,
-            None => f.write_str("the sink")?,
-        }
+        write_target(f, self.operation.as_str(), self.path.as_deref())?;
         write!(f, " ({}): {}", self.state, self.source)
     }
 }
@@ -317,7 +339,16 @@ impl Error for WriteError {
     }
 }
 
-/// An operation of a [`Sink`](crate::Sink).
+/// What could not be done, and to what.
+fn write_target(f: &mut fmt::Formatter<'_>, operation: &str, path: Option<&Path>) -> fmt::Result {
+    match path {
+        Some(path) => write!(f, "cannot {operation} {path:?}"),
+        None => write!(f, "cannot {operation} the sink"),
+    }
+}
+
+/// An operation of a [`Sink`](crate::Sink), as far as a [`WriteError`] can be of it: of a failed
+/// sync or close only the caller hears, with [`FlushError::Sync`] and [`ShutdownError::Close`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -325,12 +356,6 @@ pub enum Operation {
     Write,
     /// [`Sink::flush`](crate::Sink::flush).
     Flush,
-    /// [`Sink::sync`](crate::Sink::sync). No error has this today: who asked for the sync is
-    /// answered with [`FlushError::Sync`].
-    Sync,
-    /// [`Sink::close`](crate::Sink::close). No error has this today: a shutdown is answered with
-    /// [`ShutdownError::Close`].
-    Close,
     /// [`Sink::idle`](crate::Sink::idle).
     Idle,
     /// [`Sink::reopen`](crate::Sink::reopen).
@@ -344,8 +369,6 @@ impl Operation {
         match self {
             Operation::Write => "write to",
             Operation::Flush => "flush",
-            Operation::Sync => "sync",
-            Operation::Close => "close",
             Operation::Idle => "trim",
             Operation::Reopen => "reopen",
             Operation::Fallback => "use the fallback of",

@@ -215,7 +215,7 @@ impl Shared {
         let inner = self.lock();
         // Before the end, what was accepted by then is what was synced.
         let target = if ended { inner.queue.accepted() } else { 0 };
-        inner.syncs.result(ticket, target)
+        self.sync_result(&inner, ticket, target)
     }
 
     pub(crate) fn reopen_now(&self, timeout: Duration) -> Result<(), ReopenError> {
@@ -249,7 +249,7 @@ impl Shared {
             return Err(ShutdownError::Timeout { remaining: self.metrics().pending });
         };
         if self.lock().ended {
-            return self.lock().shutdown_result();
+            return self.shutdown_result(&self.lock());
         }
         if let Some(losses) = self.last_losses() {
             self.put_marker(&mut delivery, &losses);
@@ -275,7 +275,7 @@ impl Shared {
         self.tell(round);
         let unreported = std::mem::take(&mut self.lock().unreported);
         self.report_drops((unreported > 0).then_some(unreported));
-        self.lock().shutdown_result()
+        self.shutdown_result(&self.lock())
     }
 
     fn flush_timeout(&self) -> FlushError {

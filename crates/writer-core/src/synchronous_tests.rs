@@ -199,6 +199,29 @@ fn of_several_syncs_that_wait_each_is_told_of_a_failure() {
 }
 
 #[test]
+fn a_failed_sync_and_a_failed_close_name_the_file_with_and_without_a_worker() {
+    let kind = std::io::ErrorKind::StorageFull;
+    let named = |config: &mut crate::Config| config.path = Some("app.jsonl".into());
+    for rig in [
+        Rig::new(named),
+        Rig::without_worker(|config| {
+            named(config);
+            config.synchronous = true;
+        }),
+    ] {
+        rig.probe
+            .script(|script| (script.sync_fails, script.close_fails) = (Some(kind), Some(kind)));
+        let (sync, shutdown) = match rig.shared.config.synchronous {
+            true => (rig.shared.sync_now(SEC), rig.shared.shutdown_now(SEC)),
+            false => (rig.shared.sync(SEC), rig.shared.shutdown(SEC)),
+        };
+        let path = || Some("app.jsonl".into());
+        assert_eq!(sync, Err(FlushError::Sync { path: path(), source: kind.into() }));
+        assert_eq!(shutdown, Err(ShutdownError::Close { path: path(), source: kind.into() }));
+    }
+}
+
+#[test]
 fn a_shutdown_releases_a_sender_that_tries_again() {
     let rig = rig(QueuePolicy::Block);
     rig.probe.script(|script| script.room = Some(0));

@@ -44,6 +44,8 @@ pub(crate) struct Script {
     pub(crate) syncs: usize,
     /// Every sync fails like this.
     pub(crate) sync_fails: Option<io::ErrorKind>,
+    /// The close fails like this.
+    pub(crate) close_fails: Option<io::ErrorKind>,
 }
 
 #[derive(Default)]
@@ -108,6 +110,10 @@ impl Sink for ProbeSink {
             script.syncs += 1;
             script.sync_fails.map_or(Ok(()), |kind| Err(kind.into()))
         })
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.0.script(|script| script.close_fails.map_or(Ok(()), |kind| Err(kind.into())))
     }
 
     fn wants_idle(&self) -> bool {

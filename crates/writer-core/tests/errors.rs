@@ -60,14 +60,14 @@ fn a_build_error_names_what_was_wrong() {
             false,
         ),
         (
-            BuildError::InvalidPath { path: path(), reason: "it is empty" },
+            BuildError::InvalidPath { path: path(), reason: "it is empty", source: denied() },
             "path \"/log/app.jsonl\" cannot name a log file: it is empty",
-            false,
+            true,
         ),
         (
-            BuildError::SpecialFile { path: path(), reason: "it is a pipe" },
+            BuildError::SpecialFile { path: path(), reason: "it is a pipe", source: denied() },
             "cannot log to \"/log/app.jsonl\": it is a pipe",
-            false,
+            true,
         ),
         (BuildError::Locked { path: path() }, "another writer holds \"/log/app.jsonl\"", false),
         (
@@ -96,7 +96,12 @@ fn errors_of_a_running_writer_say_how_many_lines() {
         (FlushError::Timeout { pending: 4 }, "the time is over with 4 lines pending", false),
         (FlushError::WouldDeadlock, "the worker cannot wait for itself", false),
         (FlushError::Unsupported, "the target cannot be synced", false),
-        (FlushError::Sync { source: denied() }, "the target could not be synced: denied", true),
+        (FlushError::Sync { path: None, source: denied() }, "cannot sync the sink: denied", true),
+        (
+            FlushError::Sync { path: Some("app.jsonl".into()), source: denied() },
+            "cannot sync \"app.jsonl\": denied",
+            true,
+        ),
         (FlushError::Closed, "the writer is closed, or belongs to the parent process", false),
     ]);
     assert_says(&[
@@ -109,47 +114,88 @@ fn errors_of_a_running_writer_say_how_many_lines() {
     assert_says(&[
         (ShutdownError::Timeout { remaining: 5 }, "the time is over with 5 lines pending", false),
         (ShutdownError::Lost { lines: 6 }, "6 lines were given up", false),
-        (ShutdownError::Close { source: denied() }, "the sink could not be closed: denied", true),
+        (
+            ShutdownError::Close { path: None, source: denied() },
+            "cannot close the sink: denied",
+            true,
+        ),
+        (
+            ShutdownError::Close { path: Some("app.jsonl".into()), source: denied() },
+            "cannot close \"app.jsonl\": denied",
+            true,
+        ),
         (ShutdownError::WouldDeadlock, "the worker cannot wait for itself", false),
     ]);
 }
 
+#[test]
+fn errors_are_equal_if_variant_values_and_codes_are() {
+    let sync = |path: Option<&str>, source| FlushError::Sync { path: path.map(Into::into), source };
+    let other_text = || io::Error::new(io::ErrorKind::PermissionDenied, "not allowed");
+    assert_eq!(sync(None, denied()), sync(None, other_text()));
+    assert_ne!(sync(None, denied()), sync(Some("a"), denied()));
+    assert_ne!(sync(None, denied()), sync(None, io::ErrorKind::StorageFull.into()));
+    let of_system = io::Error::from_raw_os_error;
+    assert_eq!(sync(None, of_system(5)), sync(None, of_system(5)));
+    assert_ne!(sync(None, of_system(5)), sync(None, of_system(5).kind().into()));
+    assert_eq!(FlushError::Closed, FlushError::Closed);
+    assert_ne!(FlushError::Closed, FlushError::Unsupported);
+    assert_ne!(FlushError::Lost { lines: 1 }, FlushError::Timeout { pending: 1 });
+    assert_ne!(FlushError::Lost { lines: 1 }, FlushError::Lost { lines: 2 });
+
+    let close =
+        |path: Option<&str>| ShutdownError::Close { path: path.map(Into::into), source: denied() };
+    assert_eq!(close(Some("a")), close(Some("a")));
+    assert_ne!(close(Some("a")), close(None));
+    assert_ne!(ShutdownError::Lost { lines: 1 }, ShutdownError::Lost { lines: 2 });
+    assert_ne!(ShutdownError::Lost { lines: 1 }, ShutdownError::WouldDeadlock);
+
+    let refused = |kind: io::ErrorKind| ReopenError::Refused { source: kind.into() };
+    assert_eq!(refused(io::ErrorKind::NotFound), refused(io::ErrorKind::NotFound));
+    assert_ne!(refused(io::ErrorKind::NotFound), refused(io::ErrorKind::PermissionDenied));
+    assert_ne!(refused(io::ErrorKind::NotFound), ReopenError::Timeout);
+
+    let (writer, guard) = Writer::to(Failing("nothing")).build().unwrap();
+    assert_eq!(writer.flush(common::LIMIT), Ok(()));
+    assert_eq!(guard.shutdown(common::LIMIT), Ok(()));
+}
+
 /// Fails in one of its operations.
-struct Failing(Operation);
+struct Failing(&'static str);
 
 impl Failing {
-    fn result(&self, operation: Operation) -> io::Result<()> {
+    fn result(&self, operation: &str) -> io::Result<()> {
         if self.0 == operation { Err(denied()) } else { Ok(()) }
     }
 }
 
 impl Sink for Failing {
     fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
-        self.result(Operation::Write).map(|()| lines.len())
+        self.result("write").map(|()| lines.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.result(Operation::Flush)
+        self.result("flush")
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.result(Operation::Sync)
+        self.result("sync")
     }
 
     fn close(&mut self) -> io::Result<()> {
-        self.result(Operation::Close)
+        self.result("close")
     }
 }
 
 #[test]
 fn a_write_error_says_what_the_worker_tried() {
-    for (operation, text) in [
-        (Operation::Write, "cannot write to the sink (failed): denied"),
-        (Operation::Flush, "cannot flush the sink (failed): denied"),
+    for (fails, operation, text) in [
+        ("write", Operation::Write, "cannot write to the sink (failed): denied"),
+        ("flush", Operation::Flush, "cannot flush the sink (failed): denied"),
     ] {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let note = Arc::clone(&seen);
-        let (writer, guard) = Writer::to(Failing(operation))
+        let (writer, guard) = Writer::to(Failing(fails))
             .fail_after(Duration::ZERO)
             .on_error(move |error| {
                 let said = said(error);
@@ -179,13 +225,13 @@ fn a_write_error_says_what_the_worker_tried() {
 
 #[test]
 fn a_sync_and_a_close_that_fail_are_told_to_the_caller() {
-    let (writer, _guard) = Writer::to(Failing(Operation::Sync)).build().unwrap();
+    let (writer, _guard) = Writer::to(Failing("sync")).build().unwrap();
     let error = writer.sync(common::LIMIT).unwrap_err();
-    assert_eq!(said(&error), ("the target could not be synced: denied".to_owned(), true));
+    assert_eq!(said(&error), ("cannot sync the sink: denied".to_owned(), true));
 
-    let (writer, _guard) = Writer::to(Failing(Operation::Close)).build().unwrap();
+    let (writer, _guard) = Writer::to(Failing("close")).build().unwrap();
     let error = writer.shutdown(common::LIMIT).unwrap_err();
-    assert_eq!(said(&error), ("the sink could not be closed: denied".to_owned(), true));
+    assert_eq!(said(&error), ("cannot close the sink: denied".to_owned(), true));
 }
 
 #[test]

@@ -98,33 +98,36 @@ fn failed(operation: &'static str, path: &Path, source: io::Error) -> BuildError
     BuildError::Io { operation, path: path.to_owned(), source }
 }
 
-fn invalid(path: &Path, reason: &'static str) -> BuildError {
-    BuildError::InvalidPath { path: path.to_owned(), reason }
-}
-
 fn special(path: &Path, reason: &'static str) -> BuildError {
-    BuildError::SpecialFile { path: path.to_owned(), reason }
+    let kind = match path.is_dir() {
+        true => io::ErrorKind::IsADirectory,
+        false => io::ErrorKind::InvalidInput,
+    };
+    BuildError::SpecialFile { path: path.to_owned(), reason, source: kind.into() }
 }
 
 /// Looks at what a path says, not at what is there. A path is to be given as the program gave it:
 /// made absolute, it has lost a dot at its end.
 pub(crate) fn check_path(path: &Path) -> Result<(), BuildError> {
+    use io::ErrorKind::{InvalidFilename, InvalidInput, IsADirectory, NotFound};
+
     let bytes = path.as_os_str().as_encoded_bytes();
     let last = bytes.rsplit(|&byte| std::path::is_separator(char::from(byte))).next();
     let too_long = |part: std::path::Component<'_>| part.as_os_str().len() > LONGEST_NAME;
-    match bytes {
-        [] => Err(invalid(path, "it is empty")),
-        [.., b'/'] => Err(invalid(path, "it ends in a slash, as folders do")),
+    let (kind, reason) = match bytes {
+        [] => (NotFound, "it is empty"),
+        [.., b'/'] => (IsADirectory, "it ends in a slash, as folders do"),
         _ if matches!(last, Some(b"." | b"..")) => {
-            Err(invalid(path, "it ends in a dot, as folders do"))
+            (IsADirectory, "it ends in a dot, as folders do")
         }
-        _ if bytes.contains(&0) => Err(invalid(path, "it contains a NUL")),
-        _ if bytes.len() > LONGEST_PATH => Err(invalid(path, "it is longer than 4095 bytes")),
+        _ if bytes.contains(&0) => (InvalidInput, "it contains a NUL"),
+        _ if bytes.len() > LONGEST_PATH => (InvalidFilename, "it is longer than 4095 bytes"),
         _ if path.components().any(too_long) => {
-            Err(invalid(path, "a name in it is longer than 255 bytes"))
+            (InvalidFilename, "a name in it is longer than 255 bytes")
         }
-        _ => Ok(()),
-    }
+        _ => return Ok(()),
+    };
+    Err(BuildError::InvalidPath { path: path.to_owned(), reason, source: kind.into() })
 }
 
 fn refuse_on_special(path: &Path, config: &Config) -> Result<(), BuildError> {

@@ -257,10 +257,10 @@ fn an_error_of_a_sink_may_send_while_it_is_printed() {
         let (writer, guard) = Writer::to(sink).synchronous(synchronous).build().unwrap();
         handle.set(writer.clone()).unwrap();
         in_time(move || {
-            let sync = writer.sync(LIMIT);
-            assert!(
-                matches!(&sync, Err(FlushError::Sync { source }) if source.to_string() == "told")
-            );
+            let Err(FlushError::Sync { source, .. }) = writer.sync(LIMIT) else {
+                panic!("the sink cannot sync")
+            };
+            assert_eq!(source.to_string(), "told");
             assert!(matches!(writer.reopen(), Err(ReopenError::Refused { .. })));
             assert!(matches!(guard.shutdown(LIMIT), Err(ShutdownError::Close { .. })));
         });

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use std::fs::{File, Permissions};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,20 +32,23 @@ fn fifo(path: &Path) {
 fn paths_that_name_no_file_are_refused_before_anything_is_made() {
     let dir = directory();
     let long = dir.path().join("missing").join("x".repeat(256));
-    for path in [
-        PathBuf::new(),
-        dir.path().join("missing/"),
-        dir.path().join("missing/."),
-        dir.path().join("missing/.."),
-        PathBuf::from("."),
-        PathBuf::from(".."),
-        dir.path().join("missing/a\0b"),
-        dir.path().join("missing").join("x".repeat(300)),
-        long,
-        dir.path().join("missing").join("a/".repeat(2100)).join("b"),
+    for (path, kind) in [
+        (PathBuf::new(), ErrorKind::NotFound),
+        (dir.path().join("missing/"), ErrorKind::IsADirectory),
+        (dir.path().join("missing/."), ErrorKind::IsADirectory),
+        (dir.path().join("missing/.."), ErrorKind::IsADirectory),
+        (PathBuf::from("."), ErrorKind::IsADirectory),
+        (PathBuf::from(".."), ErrorKind::IsADirectory),
+        (dir.path().join("missing/a\0b"), ErrorKind::InvalidInput),
+        (dir.path().join("missing").join("x".repeat(300)), ErrorKind::InvalidFilename),
+        (long, ErrorKind::InvalidFilename),
+        (dir.path().join("missing").join("a/".repeat(2100)).join("b"), ErrorKind::InvalidFilename),
     ] {
         let error = refusal(&config(&path, Strategy::LineBuffered));
-        assert!(matches!(error, BuildError::InvalidPath { .. }), "{error}");
+        assert!(
+            matches!(&error, BuildError::InvalidPath { source, .. } if source.kind() == kind),
+            "{error:?}"
+        );
     }
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     let longest = dir.path().join("x".repeat(255));
@@ -57,7 +60,8 @@ fn a_directory_is_refused() {
     let dir = directory();
     for &strategy in Strategy::ALL {
         let error = refusal(&config(dir.path(), strategy));
-        assert!(matches!(error, BuildError::SpecialFile { .. }), "{error}");
+        let BuildError::SpecialFile { source, .. } = error else { panic!("{error}") };
+        assert_eq!(source.kind(), ErrorKind::IsADirectory);
     }
 }
 
