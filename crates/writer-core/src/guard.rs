@@ -12,7 +12,9 @@ use crate::writer::Writer;
 /// How long a dropped guard waits.
 const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Shuts the writer down when dropped, within 5 seconds, and never panics.
+/// Shuts the writer down when dropped, within 5 seconds, and never panics. If lines were given up or
+/// are still pending, or the target could not be closed, stderr is told, unless a call of
+/// [`shutdown`](Self::shutdown) has already returned how the writer ended.
 ///
 /// Keep it to the end of `main`, under a name: `let _ = …` drops it at once, and everything logged
 /// afterwards is rejected.
@@ -80,8 +82,10 @@ impl WriterGuard {
 
 impl Drop for WriterGuard {
     fn drop(&mut self) {
+        let told = self.writer.is_end_told();
         match self.writer.shutdown(DROP_TIMEOUT) {
             Ok(()) | Err(ShutdownError::WouldDeadlock) => {}
+            Err(_) if told => {}
             Err(error) => to_stderr(format_args!("writer: incomplete shutdown: {error}")),
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Inner {
     pub(crate) give_up: bool,
     /// The worker has gone, and with it all that was pending.
     pub(crate) ended: bool,
+    /// A shutdown has returned what came of it.
+    pub(crate) end_told: bool,
     /// Lines given up at the end.
     pub(crate) given_up: u64,
     pub(crate) close_error: Option<io::Error>,
@@ -118,6 +120,7 @@ impl Inner {
             closed: false,
             give_up: false,
             ended: false,
+            end_told: false,
             given_up: 0,
             close_error: None,
             triggered: false,

@@ -277,14 +277,15 @@ impl Writer {
     pub fn shutdown(&self, timeout: Duration) -> Result<(), ShutdownError> {
         // A forked child has nothing to wait for.
         let Some(shared) = self.shared() else { return Ok(()) };
-        if shared.config.synchronous {
-            return shared.shutdown_now(timeout);
-        }
         let until = clock::deadline(shared.clock.now(), timeout.saturating_add(GIVE_UP_WITHIN));
-        let result = shared.shutdown(timeout);
+        let result = match shared.config.synchronous {
+            true => shared.shutdown_now(timeout),
+            false => shared.shutdown(timeout),
+        };
         let ended =
             !matches!(result, Err(ShutdownError::Timeout { .. } | ShutdownError::WouldDeadlock));
         if ended {
+            shared.lock().end_told = true;
             let thread = shared.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
             // The worker has nothing left to do but to return. What its callbacks left in
             // thread-locals may take its time, or wait for what this thread has.
@@ -293,6 +294,11 @@ impl Writer {
             }
         }
         result
+    }
+
+    /// Whether a shutdown has returned how the writer ended.
+    pub(crate) fn is_end_told(&self) -> bool {
+        self.shared().is_some_and(|shared| shared.lock().end_told)
     }
 
     /// An [`io::Write`](std::io::Write) that assembles lines; make one per place of use.

@@ -14,6 +14,7 @@ mod fork;
 mod fork_callback;
 #[cfg(unix)]
 mod fork_fallback;
+mod guards;
 #[cfg(unix)]
 mod idle;
 #[cfg(unix)]
@@ -45,6 +46,7 @@ fn tests() -> Vec<Test> {
         fork_callback::TESTS,
         #[cfg(unix)]
         fork_fallback::TESTS,
+        guards::TESTS,
         #[cfg(unix)]
         idle::TESTS,
         #[cfg(unix)]
@@ -83,6 +85,7 @@ fn play(role: &str) {
         "fork-callback" => fork_callback::play(&args),
         #[cfg(unix)]
         "fork-fallback" => fork_fallback::play(&args),
+        "guard" => guards::play(&args),
         #[cfg(unix)]
         "idle" => idle::play(&args),
         #[cfg(unix)]
