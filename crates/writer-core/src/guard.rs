@@ -1,5 +1,6 @@
 //! The value that ends a writer.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use crate::writer::Writer;
 /// How long a dropped guard waits.
 const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Shuts the writer down when dropped, within 5 seconds, and never panics. If lines were given up or
-/// are still pending, or the target could not be closed, stderr is told, unless a call of
+/// Shuts the writer down when dropped, within 5 seconds, and never panics. If lines were given up
+/// or are still pending, or the target could not be closed, stderr is told, unless a call of
 /// [`shutdown`](Self::shutdown) has already returned how the writer ended.
 ///
 /// Keep it to the end of `main`, under a name: `let _ = …` drops it at once, and everything logged
@@ -23,6 +24,11 @@ pub struct WriterGuard {
     writer: Writer,
     recipe: Recipe,
 }
+
+// As the writer. Beside it there is what a child needs to build another one: the opener of a
+// fallback may panic there, when nothing of the other one exists.
+impl UnwindSafe for WriterGuard {}
+impl RefUnwindSafe for WriterGuard {}
 
 impl std::fmt::Debug for WriterGuard {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

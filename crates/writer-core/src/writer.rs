@@ -1,5 +1,6 @@
 //! The handle that programs and adapters send lines through.
 
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,11 @@ const REOPEN_WITHIN: Duration = Duration::from_secs(5);
 pub struct Writer {
     shared: Arc<Shared>,
 }
+
+// A panic leaves nothing half done behind: the sink and the callbacks run where panics are caught,
+// and no other code of the user runs between a change and its end. See also `crate::sync::lock`.
+impl UnwindSafe for Writer {}
+impl RefUnwindSafe for Writer {}
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
