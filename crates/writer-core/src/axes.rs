@@ -125,6 +125,13 @@ axis!(
     Warn = "warn",
 );
 
+impl QueuePolicy {
+    /// Whether senders wait for room.
+    pub(crate) fn waits(self) -> bool {
+        self == QueuePolicy::Block
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -46,7 +46,8 @@ pub struct Metrics {
     pub flush_count: u64,
     /// Returns of the worker from a wait.
     pub wake_count: u64,
-    /// Writes in Loop or Manual made only because a sender waited for room.
+    /// Writes in Loop or Manual made only because a sender waited for room, or in Manual, under
+    /// [`Block`](crate::QueuePolicy::Block), because the queue was full.
     pub forced_flushes: u64,
     /// Lines waiting in the queue.
     pub queue_len: usize,

@@ -64,6 +64,9 @@ pub(crate) struct Rhythm {
     interval: Option<Duration>,
     tick: Duration,
     naps: bool,
+    /// A full queue is a trigger, where only triggers are a reason to write: the next sender would
+    /// wait.
+    full_triggers: bool,
     last_flush: Instant,
     /// `None` = beyond the end of the clock.
     next_tick: Option<Instant>,
@@ -85,6 +88,7 @@ impl Rhythm {
             interval: if at_once { Some(Duration::ZERO) } else { config.flush_interval },
             tick: config.tick,
             naps: !at_once,
+            full_triggers: config.mode == Mode::Manual && config.queue_policy.waits(),
             last_flush: now,
             next_tick: now.checked_add(config.tick),
             at_tick: false,
@@ -128,14 +132,23 @@ impl Rhythm {
         self.mode == Mode::Trigger
     }
 
+    /// Whether the line that fills the queue must wake the worker.
+    pub(crate) fn wakes_when_full(&self) -> bool {
+        self.writes_when_full() || self.full_triggers
+    }
+
+    /// Whether the queue is so full that it is written although the mode has no reason to.
+    pub(crate) fn is_forced(&self, look: &Look, now: Instant) -> bool {
+        self.full_triggers && look.full && due_lines(look, now) > 0
+    }
+
     fn interval_end(&self) -> Option<Instant> {
         self.interval.and_then(|interval| self.last_flush.checked_add(interval))
     }
 
     /// What to do now.
     pub(crate) fn decide(&self, look: &Look, now: Instant) -> Verdict {
-        let young = look.echoes_until.is_some_and(|until| now < until);
-        let due_lines = if young { look.lines.saturating_sub(look.echoes) } else { look.lines };
+        let due_lines = due_lines(look, now);
         match self.mode {
             Mode::Trigger => self.decide_trigger(look, due_lines, now),
             Mode::Loop => self.decide_loop(look, due_lines, now),
@@ -172,6 +185,12 @@ impl Rhythm {
         }
         Verdict::Wait(self.next_tick, usize::MAX)
     }
+}
+
+/// The lines that are not young echoes.
+fn due_lines(look: &Look, now: Instant) -> usize {
+    let young = look.echoes_until.is_some_and(|until| now < until);
+    if young { look.lines.saturating_sub(look.echoes) } else { look.lines }
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::axes::QueuePolicy;
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -144,6 +145,26 @@ fn loop_with_a_tick_as_long_as_the_interval_writes_at_every_tick() {
         rhythm.flushed(now - MS);
         assert_eq!(rhythm.decide(&lines(1), now), Verdict::Write);
         rhythm.go_on();
+    }
+}
+
+#[test]
+fn a_full_queue_forces_a_write_in_manual_where_senders_wait_and_not_for_echoes() {
+    let full = |n| Look { full: true, ..lines(n) };
+    for (mode, policy, forced) in [
+        (Mode::Manual, QueuePolicy::Block, true),
+        (Mode::Manual, QueuePolicy::DropNewest, false),
+        (Mode::Loop, QueuePolicy::Block, false),
+        (Mode::Trigger, QueuePolicy::Block, false),
+    ] {
+        let (rhythm, start) = rhythm(mode, |c| c.queue_policy = policy);
+        assert_eq!(rhythm.is_forced(&full(5), start), forced, "{mode} {policy}");
+        assert!(!rhythm.is_forced(&lines(5), start), "{mode} {policy}");
+        let until = Some(start + MS);
+        let echoes = Look { echoes: 5, echoes_until: until, ..full(5) };
+        assert!(!rhythm.is_forced(&echoes, start), "{mode} {policy}");
+        assert_eq!(rhythm.is_forced(&echoes, start + MS), forced, "{mode} {policy}");
+        assert_eq!(rhythm.wakes_when_full(), forced || mode == Mode::Trigger);
     }
 }
 

@@ -159,7 +159,9 @@ fn every_line_is_written_without_anyone_asking() {
 fn blocked_senders_are_woken(capacity: usize, mode: Mode) {
     explore(3, move || {
         let out = Arc::new(StdMutex::new(String::new()));
-        let change = |c: &mut Config| (c.max_queue_size, c.mode) = (capacity, mode);
+        let change = |c: &mut Config| {
+            (c.max_queue_size, c.mode, c.tick) = (capacity, mode, Duration::MAX);
+        };
         let shared = shared(change, PlainSink(Arc::clone(&out)));
         let worker = start(&shared, false);
         let other = Arc::clone(&shared);
@@ -190,6 +192,11 @@ fn blocked_senders_are_woken_by_manual_with_room_for_one() {
 }
 
 #[test]
+fn blocked_senders_are_woken_by_loop_with_room_for_one() {
+    blocked_senders_are_woken(1, Mode::Loop);
+}
+
+#[test]
 fn blocked_senders_are_woken_by_manual_with_room_for_two() {
     blocked_senders_are_woken(2, Mode::Manual);
 }
@@ -200,7 +207,10 @@ fn blocked_senders_are_woken_by_manual_with_room_for_two() {
 fn a_sender_beside_one_whose_line_never_fits_is_woken() {
     explore(3, || {
         let out = Arc::new(StdMutex::new(String::new()));
-        let change = |c: &mut Config| (c.max_queue_bytes, c.mode) = (6, Mode::Manual);
+        // No queue is full in the eyes of the worker, and no tick comes.
+        let change = |c: &mut Config| {
+            (c.max_queue_bytes, c.mode, c.tick) = (6, Mode::Loop, Duration::MAX);
+        };
         let shared = shared(change, PlainSink(Arc::clone(&out)));
         let worker = start(&shared, false);
         let other = Arc::clone(&shared);

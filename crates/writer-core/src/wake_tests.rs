@@ -111,6 +111,26 @@ fn after_a_reopen_a_sender_waits_for_the_try_that_follows() {
     assert_eq!(sender.join().unwrap(), Ok(true));
 }
 
+/// Failed: the lines stayed in the queue until one more sender came and waited.
+#[test]
+fn in_manual_the_line_that_fills_the_queue_has_it_written_where_senders_would_wait() {
+    for bytes in [false, true] {
+        let rig = Rig::new(|c| {
+            c.mode = Mode::Manual;
+            (c.max_queue_size, c.max_queue_bytes) = if bytes { (0, 6) } else { (3, 0) };
+        });
+        for text in ["a", "b"] {
+            rig.send(text).unwrap();
+        }
+        assert_eq!(rig.quiet(), None);
+        assert_eq!(rig.probe.text(), "", "there is room");
+        rig.send("c").unwrap();
+        rig.until(|inner| inner.count.written == 3);
+        let m = rig.metrics();
+        assert_eq!((m.forced_flushes, m.pending), (1, 0));
+    }
+}
+
 #[test]
 fn a_sync_makes_durable_what_was_written_and_not_what_was_accepted() {
     let rig = Rig::new(|c| c.mode = Mode::Manual);

@@ -163,12 +163,13 @@ impl Worker<'_> {
         let arrived = std::mem::replace(&mut self.seen, inner.arrivals()) != inner.arrivals();
         self.naps = if arrived { NAPS } else { self.naps.saturating_sub(1) };
         inner.triggered &= pending;
-        let verdict = self.rhythm.decide(&look_at(inner, self.naps > 0), now);
+        let look = look_at(inner, self.naps > 0);
+        let verdict = self.rhythm.decide(&look, now);
         let demanded = inner.is_closed() || inner.flush_upto > inner.flushed;
         if self.held || verdict == Verdict::Write || (pending && demanded) {
             return Ok(Task::Write { forced: false });
         }
-        if pending && inner.room_wanted {
+        if pending && (inner.room_wanted || self.rhythm.is_forced(&look, now)) {
             return Ok(Task::Write { forced: !self.rhythm.writes_when_full() });
         }
         if inner.is_closed() {
@@ -231,10 +232,13 @@ impl Worker<'_> {
     }
 
     fn alarm(&self, inner: &Inner, verdict: Verdict) -> Alarm {
-        if !self.rhythm.writes_when_full() {
+        let queue = &inner.queue;
+        if !self.rhythm.wakes_when_full() {
             return Alarm::NEVER;
         }
-        let queue = &inner.queue;
+        if !self.rhythm.writes_when_full() {
+            return Alarm { lines: queue.max_lines(), bytes: queue.max_bytes(), no_room: false };
+        }
         let (half, half_bytes) = (queue.half_lines(), queue.half_bytes());
         let lines = match verdict {
             Verdict::Wait(_, lines) => lines,

@@ -139,7 +139,7 @@ fn a_blocked_sender_has_a_full_queue_written_in_every_mode() {
 #[test]
 fn a_sender_that_gives_up_at_once_still_has_the_queue_written() {
     let rig = Rig::new(|c| {
-        c.mode = Mode::Manual;
+        (c.mode, c.tick) = (Mode::Loop, Duration::MAX);
         c.max_queue_size = 1;
         c.block_timeout = Some(Duration::ZERO);
     });
@@ -385,7 +385,7 @@ fn a_sync_ends_although_others_ask_for_one_all_the_time_and_do_not_wait() {
 #[test]
 fn a_line_over_the_byte_bound_goes_in_alone() {
     let rig = Rig::new(|c| {
-        c.mode = Mode::Manual;
+        (c.mode, c.tick) = (Mode::Loop, Duration::MAX);
         c.max_queue_bytes = 10;
     });
     rig.send("abc").unwrap();
