@@ -389,6 +389,27 @@ fn giving_up_ends_with_the_episode_that_it_was_for() {
     assert_eq!((rig.metrics().lost, rig.probe.text()), (0, "a\nb\n".into()));
 }
 
+/// Failed: the part stayed without a newline, unless another line came.
+#[test]
+fn a_line_that_a_panic_broke_off_is_closed_at_the_end() {
+    for synchronous in [false, true] {
+        let change = |c: &mut crate::Config| c.synchronous = synchronous;
+        let rig = if synchronous { Rig::without_worker(change) } else { Rig::new(change) };
+        rig.probe.script(|script| (script.room, script.panics_when_full) = (Some(2), true));
+        rig.send("abc").unwrap();
+        if !synchronous {
+            rig.shared.flush(SEC).unwrap_err();
+        }
+        rig.probe.script(|script| script.room = None);
+        let ended = match synchronous {
+            true => rig.shared.shutdown_now(SEC),
+            false => rig.shared.shutdown(SEC),
+        };
+        assert_eq!((ended, rig.metrics().lost), (Ok(()), 1));
+        assert_eq!(rig.probe.text(), "ab\n");
+    }
+}
+
 #[test]
 fn a_sink_that_panics_is_reported_once_an_episode_and_counted_every_time() {
     let rig = Rig::new(|_| {});

@@ -135,6 +135,10 @@ impl Outlet {
         if std::mem::replace(&mut self.closed, true) {
             return Ok(());
         }
+        if self.torn {
+            // Nothing follows that would close the line. Where this cannot either, it stays open.
+            let _ = guarded(|| self.sink.write(b"\n", false));
+        }
         let closed = or_error(|| self.sink.close());
         let sink = std::mem::replace(&mut self.sink, Box::new(Closed));
         survives(|| drop(sink));

@@ -33,6 +33,8 @@ pub(crate) struct Script {
     pub(crate) flush_fails: bool,
     /// Every write panics.
     pub(crate) panics: bool,
+    /// A write panics where it would fail.
+    pub(crate) panics_when_full: bool,
     /// How many more writes are interrupted.
     pub(crate) interrupts: usize,
     /// A write waits until this is false again.
@@ -89,6 +91,10 @@ impl Sink for ProbeSink {
         }
         let taken = lines.len().min(script.room.unwrap_or(usize::MAX));
         if taken == 0 {
+            if script.panics_when_full {
+                drop(script);
+                panic!("on purpose");
+            }
             return Err(io::ErrorKind::StorageFull.into());
         }
         if let Some(room) = &mut script.room {
