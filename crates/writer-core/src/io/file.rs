@@ -52,6 +52,14 @@ impl LogFile {
         }
     }
 
+    /// Has the half of a line in which the file ends, `len` bytes long, closed before the next one.
+    pub(super) fn owe_line_end(&mut self, len: u64) {
+        self.broken = true;
+        if let Some(neighbours) = &mut self.neighbours {
+            neighbours.start(len);
+        }
+    }
+
     /// Which file it is, if another one can take its place.
     pub(super) fn identity(&self) -> Option<Identity> {
         self.identity
@@ -96,7 +104,7 @@ impl LogFile {
         }
         let unheard = old.sync.unheard();
         let is_cut = |others: &Neighbours| others.is_cut(&old.file).unwrap_or(false);
-        if old.unended && !old.neighbours.as_ref().is_some_and(is_cut) {
+        if (old.unended || old.broken) && !old.neighbours.as_ref().is_some_and(is_cut) {
             // Where there is no room for it, the next opening mends the line.
             let _ = old.write(b"\n");
         }
@@ -144,10 +152,19 @@ impl LogFile {
     /// [`CutInLine`]: the line of which a part was taken is to be offered from its start.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
         let lines = largest_write(lines, LARGEST_WRITE);
-        let Some(mut neighbours) = self.neighbours.take() else { return self.write(lines) };
+        let Some(mut neighbours) = self.neighbours.take() else { return self.append_alone(lines) };
         let result = self.append_beside(&mut neighbours, lines);
         self.neighbours = Some(neighbours);
         result
+    }
+
+    /// Appends lines to what cannot show where they came to stand.
+    fn append_alone(&mut self, lines: &[u8]) -> io::Result<usize> {
+        if self.broken {
+            self.write(b"\n")?;
+            self.broken = false;
+        }
+        self.write(lines)
     }
 
     /// Appends lines to a file that others may write to as well.
@@ -227,12 +244,13 @@ impl LogFile {
     }
 
     /// Ends a part of a line that is still there, so that the line can be written anew.
-    fn end_broken(&mut self, others: &Neighbours) -> io::Result<()> {
+    fn end_broken(&mut self, others: &mut Neighbours) -> io::Result<()> {
         if self.broken {
             if others.is_cut(&self.file)? {
                 self.unended = false;
             } else {
                 self.write(b"\n")?;
+                others.follow(&self.file);
             }
             self.broken = false;
         }

@@ -232,7 +232,7 @@ impl MemoryMapped {
 }
 
 /// Whether less might have fitted.
-fn is_out_of_space(error: &io::Error) -> bool {
+pub(super) fn is_out_of_space(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
     matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }

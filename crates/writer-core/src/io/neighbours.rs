@@ -37,6 +37,11 @@ impl Neighbours {
         })
     }
 
+    /// Takes note of where the file ended when nobody else could write to it.
+    pub(super) fn start(&mut self, end: u64) {
+        self.end = Some(end);
+    }
+
     /// Takes note of a write that is not looked at any closer.
     pub(super) fn follow(&mut self, file: &File) {
         self.end = os::position(file);

@@ -71,7 +71,12 @@ pub(super) fn claim(
         false => lock_and_repair(path, config, &found, patience)
             .inspect_err(|_| lock::release(&found.file))?,
     };
-    Ok((LogFile::new(found.file, found.identity, found.directories), repair))
+    let mut file = LogFile::new(found.file, found.identity, found.directories);
+    // A mapping finds the file shorter than `repair.end`, and mends it before it copies.
+    if repair.owes_line_end && config.strategy != Strategy::MemoryMapped {
+        file.owe_line_end(repair.end - 1);
+    }
+    Ok((file, repair))
 }
 
 /// What stands at a path, before it is opened.
@@ -303,7 +308,7 @@ fn lock_and_repair(
         calls::set_len(file, 0).map_err(|e| failed("truncate", path, e))?;
         Repair::default()
     } else if opened.readable {
-        tail::repair(file).map_err(|e| failed("repair the end of", path, e))?
+        tail::repair_or_owe(file).map_err(|e| failed("repair the end of", path, e))?
     } else {
         Repair::default()
     };

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 
+use super::memory_mapped::is_out_of_space;
 use super::{calls, os};
 
 /// Read at once; a multiple of all page sizes in use.
@@ -13,10 +14,12 @@ const BLOCK: u64 = 128 << 10;
 pub(super) struct Repair {
     /// Reserved bytes that were cut off.
     pub recovered_nul_bytes: u64,
-    /// Lines without an end that were given one: 0 or 1.
+    /// Lines without an end that were given one, or are owed one: 0 or 1.
     pub torn_lines: u64,
-    /// The length of the file now.
+    /// The length of the file now, with a line end that is owed.
     pub end: u64,
+    /// There was no room for the line end: it goes out before the next line.
+    pub owes_line_end: bool,
 }
 
 /// Cuts NUL bytes off the end of `file` and closes a last line that has no end.
@@ -29,21 +32,46 @@ pub(super) struct Repair {
 /// The file cannot be read, cut or, where a line end is missing, appended to. Then at most NULs
 /// were cut.
 pub(super) fn repair(file: &File) -> io::Result<Repair> {
+    let mut repair = repair_or_owe(file)?;
+    if std::mem::take(&mut repair.owes_line_end) {
+        // Asked once more for the reason.
+        end_line(file)?;
+    }
+    Ok(repair)
+}
+
+/// As [`repair`], for a file that is opened; no room for the line end is no error there: a full
+/// disk keeps no program from starting.
+pub(super) fn repair_or_owe(file: &File) -> io::Result<Repair> {
+    let (mut repair, is_torn) = cut_nuls(file)?;
+    if is_torn {
+        match end_line(file) {
+            Err(e) if is_out_of_space(&e) => repair.owes_line_end = true,
+            ended => ended?,
+        }
+        repair.torn_lines = 1;
+        repair.end += 1;
+    }
+    Ok(repair)
+}
+
+/// Cuts NUL bytes off the end of `file`; says whether a line without an end is left there.
+fn cut_nuls(file: &File) -> io::Result<(Repair, bool)> {
     let len = calls::metadata(file)?.len();
     let (text_end, last) = match last_byte_not_nul(file, len)? {
         Some((at, byte)) => (at + 1, byte),
         None => (0, b'\n'),
     };
-    let mut repair = Repair { recovered_nul_bytes: len - text_end, torn_lines: 0, end: text_end };
     if text_end < len {
         calls::set_len(file, text_end)?;
     }
-    if last != b'\n' {
-        while os::append(file, b"\n").or_else(retry_interrupted)? == 0 {}
-        repair.torn_lines = 1;
-        repair.end += 1;
-    }
-    Ok(repair)
+    let recovered_nul_bytes = len - text_end;
+    Ok((Repair { recovered_nul_bytes, end: text_end, ..Repair::default() }, last != b'\n'))
+}
+
+fn end_line(file: &File) -> io::Result<()> {
+    while os::append(file, b"\n").or_else(retry_interrupted)? == 0 {}
+    Ok(())
 }
 
 fn retry_interrupted(error: io::Error) -> io::Result<usize> {

@@ -107,6 +107,39 @@ fn truncate_empties_the_file_and_append_keeps_it() {
     }
 }
 
+/// The line end is the last that an opening asks of the system.
+#[cfg(unix)]
+#[test]
+fn a_file_whose_torn_line_cannot_be_closed_for_want_of_space_is_opened_and_closed_off_later() {
+    for &strategy in Strategy::ALL {
+        for kind in [libc::ENOSPC, libc::EDQUOT, libc::EFBIG] {
+            for cut in [false, true] {
+                let dir = directory();
+                fs::write(file(&dir), "one\ntw").unwrap();
+                let from = operations(|| sink(&file(&dir), strategy).close().unwrap()) - 1;
+                fs::write(file(&dir), "one\ntw").unwrap();
+                let mut opened = None;
+                let plan =
+                    Plan { from, times: usize::MAX, error: kind, short: false, count: 0.into() };
+                failing(plan, || {
+                    let opened = opened.insert(build(&file(&dir), strategy).unwrap());
+                    opened.sink.write(b"next\n", false).unwrap_err();
+                });
+                let mut opened = opened.unwrap();
+                assert_eq!(opened.found.torn_lines, 1, "{strategy}, {kind}");
+                assert_eq!(read(&file(&dir)), "one\ntw", "{strategy}, {kind}");
+                if cut {
+                    fs::File::options().write(true).open(file(&dir)).unwrap().set_len(0).unwrap();
+                }
+                write_all(&mut *opened.sink, b"next\nlast\n");
+                opened.sink.close().unwrap();
+                let front = if cut { "" } else { "one\ntw\n" };
+                assert_eq!(read(&file(&dir)), format!("{front}next\nlast\n"), "{strategy}, {kind}");
+            }
+        }
+    }
+}
+
 // Windows does not lengthen a file that is mapped; lines are appended there, and no space is
 // reserved.
 #[cfg(unix)]
