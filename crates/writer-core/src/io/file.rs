@@ -257,11 +257,17 @@ impl LogFile {
         Ok(())
     }
 
-    /// One `write(2)`.
+    /// One `write(2)` that took something.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match os::append(&self.file, bytes) {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // Others may have made a pipe or a terminal answer at once: it is slow, and has not
+                // failed. Of a regular file the system says so for other reasons, and need not
+                // have it waited for.
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock && self.identity.is_none() => {
+                    os::wait_until_writable(&self.file)?;
+                }
                 Ok(taken) => {
                     if let Some(last) = taken.checked_sub(1) {
                         self.unended = bytes.get(last) != Some(&b'\n');

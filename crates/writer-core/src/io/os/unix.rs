@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use memmap2::MmapRaw;
+use rustix::event::{PollFd, PollFlags};
 
 use super::super::fault::{strike, strike_write};
 use super::{Failure, Identity, OpenHow};
@@ -95,6 +96,22 @@ pub(in super::super) fn standard_stream(path: &Path) -> Option<io::Result<File>>
 /// One `write(2)`; the file was opened with `O_APPEND`.
 pub(in super::super) fn append(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
     file.write(strike_write(bytes)?)
+}
+
+/// Waits until a pipe, a terminal or the like that does not wait by itself takes bytes, or is gone.
+pub(in super::super) fn wait_until_writable(file: &File) -> io::Result<()> {
+    strike()?;
+    let mut wanted = [PollFd::new(file, PollFlags::OUT)];
+    loop {
+        match rustix::event::poll(&mut wanted, None) {
+            Err(rustix::io::Errno::INTR) => {}
+            // Some systems cannot say it of some devices.
+            Ok(_) if wanted[0].revents().contains(PollFlags::NVAL) => {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            other => return Ok(other.map(drop)?),
+        }
+    }
 }
 
 /// Where the last write of an appending file ended.

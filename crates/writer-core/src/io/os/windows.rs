@@ -64,6 +64,11 @@ pub(in super::super) fn append(file: &File, bytes: &[u8]) -> io::Result<usize> {
     file.seek_write(strike_write(bytes)?, u64::MAX)
 }
 
+/// Nothing that is written to asks for that.
+pub(in super::super) fn wait_until_writable(_: &File) -> io::Result<()> {
+    Err(io::ErrorKind::WouldBlock.into())
+}
+
 /// The place of a write at the end is not told.
 pub(in super::super) fn position(_: &File) -> Option<u64> {
     None

@@ -6,6 +6,7 @@ mod mapping;
 mod neighbours;
 mod paths;
 mod reopening;
+mod streams;
 mod tails;
 mod writing;
 
