@@ -185,7 +185,8 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
         os::create_directories(folder).map_err(|e| failed("create directory", folder, e))?;
     }
     // Of a folder that cannot be looked at the worst is assumed.
-    let shared = calls::look_up(folder).map_or(true, |folder| os::is_shared_directory(&folder));
+    let directory = calls::look_up(folder).ok();
+    let shared = directory.as_ref().is_none_or(os::is_shared_directory);
     let how = OpenHow {
         // A pipe opened for reading too would never notice that its reader is gone.
         read: found != Found::Special,
@@ -197,10 +198,11 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
 
     let metadata = calls::metadata(&file).map_err(|e| failed("open", path, e))?;
     let descriptor = os::is_descriptor_path(path);
-    if shared && !descriptor && !is_trusted(path, &file) {
+    if shared && !descriptor && !is_trusted(path, &file, directory.as_ref()) {
         return Err(special(
             path,
-            "in a world-writable directory, a file of somebody else or with several names",
+            "in a directory that somebody else may change, a file of a third user or with several \
+             names",
         ));
     }
     let is_special = !metadata.is_file() || descriptor;
@@ -221,17 +223,17 @@ fn here(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
-/// Whether a file found in a shared folder can be ours: of this user or root, under this name
-/// alone.
+/// Whether a file found in a shared folder can be ours: of this user, of root or of the owner of the
+/// folder, under this name alone.
 ///
 /// A hard link to somebody's file could be planted, opened, and removed again, so that the file has
 /// one name left, its own. Whoever does so would have to guess the moment of each look.
-fn is_trusted(path: &Path, file: &File) -> bool {
+fn is_trusted(path: &Path, file: &File, directory: Option<&Metadata>) -> bool {
     (0..LOOKS).all(|_| {
         let found = fs::symlink_metadata(path);
         let Ok(opened) = calls::metadata(file) else { return false };
         let here = found.is_ok_and(|found| os::identity(&found) == os::identity(&opened));
-        here && os::is_trusted(&opened)
+        here && os::is_trusted(&opened, directory)
     })
 }
 
@@ -276,7 +278,10 @@ fn open_or_create(
         }
     }
     if how.no_follow && is_link(path) {
-        return Err(special(path, "it is a symbolic link in a world-writable directory"));
+        return Err(special(
+            path,
+            "it is a symbolic link in a directory that somebody else may change",
+        ));
     }
     Err(failed("open", path, last))
 }

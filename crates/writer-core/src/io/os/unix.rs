@@ -55,16 +55,23 @@ pub(in super::super) fn open_directory(path: &Path) -> Option<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path).ok()
 }
 
-/// Whether everybody may put names into this folder.
+/// Whether somebody may put names into this folder who is neither this user nor root: everybody, or
+/// its owner. Of a group the best is assumed.
 pub(in super::super) fn is_shared_directory(directory: &Metadata) -> bool {
-    directory.mode() & 0o002 != 0
+    directory.mode() & 0o002 != 0 || !is_own(directory)
 }
 
-/// Whether a file found in a shared folder can be ours: owned by this user or root, and under
-/// one name only, so that it is nobody else's file planted here as a hard link.
-pub(in super::super) fn is_trusted(file: &Metadata) -> bool {
-    let owner = file.uid();
-    (owner == 0 || owner == rustix::process::geteuid().as_raw()) && file.nlink() == 1
+/// Whether a file found in a shared folder can be ours: owned by this user or root, or by the owner
+/// of the folder, who could only plant a file of his own, and under one name only, so that it is
+/// nobody else's file planted here as a hard link.
+pub(in super::super) fn is_trusted(file: &Metadata, directory: Option<&Metadata>) -> bool {
+    let owned_as_folder = directory.is_some_and(|directory| directory.uid() == file.uid());
+    (is_own(file) || owned_as_folder) && file.nlink() == 1
+}
+
+/// Whether something belongs to this user or to root.
+fn is_own(found: &Metadata) -> bool {
+    found.uid() == 0 || found.uid() == rustix::process::geteuid().as_raw()
 }
 
 /// Whether the path names an open descriptor of this process.

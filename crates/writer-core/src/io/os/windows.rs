@@ -46,7 +46,7 @@ pub(in super::super) fn is_shared_directory(_: &Metadata) -> bool {
     false
 }
 
-pub(in super::super) fn is_trusted(_: &Metadata) -> bool {
+pub(in super::super) fn is_trusted(_: &Metadata, _: Option<&Metadata>) -> bool {
     true
 }
 

@@ -6,6 +6,7 @@ mod mapping;
 mod neighbours;
 mod paths;
 mod reopening;
+mod shared_folders;
 mod streams;
 mod tails;
 mod writing;

@@ -6,21 +6,12 @@ use std::fs::{File, Permissions};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::io::ReopenReason;
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
-}
-
-/// A folder that everybody may write to, as `/tmp`.
-fn sticky(directory: &TempDir) -> PathBuf {
-    let folder = directory.path().join("sticky");
-    fs::create_dir(&folder).unwrap();
-    fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
-    folder
 }
 
 fn fifo(path: &Path) {
@@ -219,55 +210,6 @@ fn a_file_made_through_a_link_is_synced_with_the_folder_it_was_made_in() {
 }
 
 #[test]
-fn links_in_a_world_writable_folder_are_refused_and_their_targets_untouched() {
-    let dir = directory();
-    let folder = sticky(&dir);
-    let victim = dir.path().join("victim");
-    fs::write(&victim, "torn").unwrap();
-    symlink(&victim, folder.join("soft")).unwrap();
-    symlink(dir.path().join("absent"), folder.join("dangling")).unwrap();
-    fs::hard_link(&victim, folder.join("hard")).unwrap();
-    for name in ["soft", "dangling", "hard"] {
-        for &strategy in Strategy::ALL {
-            for truncate in [false, true] {
-                let settings = Config { truncate, ..config(folder.join(name), strategy) };
-                let error = refusal(&settings);
-                assert!(matches!(error, BuildError::SpecialFile { .. }), "{name}: {error}");
-            }
-        }
-    }
-    assert_eq!(read(&victim), "torn");
-    assert!(!dir.path().join("absent").exists());
-}
-
-#[test]
-fn a_file_of_ones_own_in_a_world_writable_folder_is_made_and_found_again() {
-    let dir = directory();
-    let path = sticky(&dir).join("app.jsonl");
-    for &strategy in Strategy::ALL {
-        let mut sink = sink(&path, strategy);
-        write_all(&mut *sink, b"line\n");
-        sink.close().unwrap();
-    }
-    assert_eq!(read(&path), "line\nline\nline\n");
-}
-
-#[test]
-fn a_file_of_somebody_else_in_a_world_writable_folder_is_refused() {
-    let dir = directory();
-    let path = sticky(&dir).join("app.jsonl");
-    fs::write(&path, "").unwrap();
-    if std::os::unix::fs::chown(&path, Some(65534), None).is_err() {
-        skip("changing the owner needs root");
-        return;
-    }
-    assert!(matches!(
-        refusal(&config(&path, Strategy::LineBuffered)),
-        BuildError::SpecialFile { .. }
-    ));
-}
-
-#[test]
 fn an_existing_file_keeps_its_permissions() {
     let dir = directory();
     for bits in [0o600, 0o666] {
@@ -308,40 +250,6 @@ fn a_new_file_has_the_permissions_of_the_settings_less_the_umask() {
             assert_eq!(made, permissions & !umask, "{permissions:o} under {umask:o}");
         }
     }
-}
-
-/// G38: somebody plants links at the name, again and again, while it is opened.
-#[test]
-fn links_planted_at_any_moment_in_a_world_writable_folder_lead_nowhere() {
-    const ROUNDS: usize = 1000;
-    let dir = directory();
-    let path = sticky(&dir).join("app.jsonl");
-    let victim = dir.path().join("victim");
-    fs::write(&victim, "torn").unwrap();
-    let done = AtomicBool::new(false);
-    let mut opened = 0;
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                // Each may come too late, and that is the point.
-                let _ = symlink(&victim, &path);
-                let _ = fs::remove_file(&path);
-                let _ = fs::hard_link(&victim, &path);
-                let _ = fs::remove_file(&path);
-            }
-        });
-        for round in 0..ROUNDS {
-            let strategy = Strategy::ALL[round % Strategy::ALL.len()];
-            if let Ok(mut found) = build(&path, strategy) {
-                let _ = found.sink.reopen(ReopenReason::Check);
-                let _ = found.sink.write(b"line\n", false);
-                let _ = found.sink.close();
-                opened += 1;
-            }
-        }
-        done.store(true, Ordering::Relaxed);
-    });
-    assert_eq!(read(&victim), "torn", "after {opened} of {ROUNDS}");
 }
 
 /// The flags of every descriptor that this process has open below a folder.
