@@ -215,7 +215,8 @@ impl WriterBuilder {
     /// Each line is in exactly one of the files; [`Metrics::reopened`](crate::Metrics::reopened)
     /// counts the changes. Where the path cannot be opened, the old file goes on being written, and
     /// that is reported once. With `false` only [`Writer::reopen`] leaves a file, and a file
-    /// system that fails.
+    /// system that fails. A program that calls `chroot` after the build says `false`: the path
+    /// leads to another file then.
     pub fn follow_path(mut self, follow: bool) -> Self {
         self.config.follow_path = follow;
         self
