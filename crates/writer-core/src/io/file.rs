@@ -13,6 +13,9 @@ use super::{calls, lock, os};
 /// The most that one `write(2)` takes on Linux, in bytes.
 const LARGEST_WRITE: usize = 0x7fff_f000;
 
+/// How often a line is written in the hope that it comes to stand at the start of a line.
+const TRIES: usize = 2;
+
 /// A file opened for appending, and locked.
 #[derive(Debug)]
 pub(super) struct LogFile {
@@ -193,12 +196,14 @@ impl LogFile {
     /// once, or where others of them are behind it already, late.
     fn append_whole(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
         let line = first_line(lines);
+        let mut tries = 0;
         loop {
             self.end_broken(others)?;
-            let taken = self.write(lines)?;
-            if !others.is_glued(&self.file, taken) {
+            let (taken, is_glued) = self.write_beside(others, lines, tries)?;
+            if !is_glued {
                 return Ok(taken);
             }
+            tries += 1;
             self.broken = taken < line.len();
             if taken > line.len() {
                 let whole =
@@ -210,6 +215,26 @@ impl LogFile {
                 return Ok(whole);
             }
         }
+    }
+
+    /// One write of lines: how many bytes of them were taken, and whether the first of them came to
+    /// stand behind half a line.
+    ///
+    /// Beside somebody who appends text without line ends that could go on for ever, so after some
+    /// tries a line goes out with a line end in front of it.
+    fn write_beside(
+        &mut self,
+        others: &mut Neighbours,
+        lines: &[u8],
+        tries: usize,
+    ) -> io::Result<(usize, bool)> {
+        if tries < TRIES {
+            let taken = self.write(lines)?;
+            return Ok((taken, others.is_glued(&self.file, taken)));
+        }
+        let taken = self.write(&[b"\n", first_line(lines)].concat())?;
+        others.follow(&self.file);
+        Ok((taken.saturating_sub(1), false))
     }
 
     /// Writes what is to be repeated, if there is something.
@@ -226,19 +251,21 @@ impl LogFile {
 
     /// As [`append_repeat`](Self::append_repeat), beside others.
     fn repeat_beside(&mut self, others: &mut Neighbours) -> io::Result<()> {
+        let mut tries = 0;
         while !self.repeat.is_empty() {
             self.end_broken(others)?;
             let line = std::mem::take(&mut self.repeat);
-            let written = match self.write(&line) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            let written = match self.write_beside(others, &line, tries) {
+                Ok((0, _)) => Err(io::ErrorKind::WriteZero.into()),
                 other => other,
             };
-            let taken = *written.as_ref().unwrap_or(&0);
+            let (taken, is_glued) = *written.as_ref().unwrap_or(&(0, false));
             self.broken = (1..line.len()).contains(&taken);
-            if taken < line.len() || others.is_glued(&self.file, taken) {
+            if taken < line.len() || is_glued {
                 self.repeat = line;
             }
             written?;
+            tries += 1;
         }
         Ok(())
     }

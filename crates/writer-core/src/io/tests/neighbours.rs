@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::io::ReopenReason;
@@ -141,6 +142,45 @@ fn a_line_that_cannot_be_repeated_in_a_file_that_is_left_goes_to_the_next() {
             }
         }
         assert!(in_the_next > 0, "{strategy}");
+    }
+}
+
+#[test]
+fn beside_a_program_that_never_ends_a_line_each_line_is_written_a_few_times_and_once_on_its_own() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        let done = AtomicBool::new(false);
+        let line = |n| format!("{{\"n\":{n}}}\n");
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                let mut dots = File::options().append(true).open(file(&dir)).unwrap();
+                let done = &done;
+                scope.spawn(move || {
+                    while !done.load(Ordering::Relaxed) {
+                        dots.write_all(b".").unwrap();
+                    }
+                });
+            }
+            // Two lines at a time: the first of them may have to be repeated behind the second.
+            for n in (0..40).step_by(2) {
+                let len = || std::fs::metadata(file(&dir)).unwrap().len();
+                let before = len();
+                while len() < before + 2 {
+                    std::thread::yield_now();
+                }
+                write_all(&mut *sink, (line(n) + &line(n + 1)).as_bytes());
+            }
+            sink.flush().unwrap();
+            done.store(true, Ordering::Relaxed);
+        });
+        let text = read(&file(&dir));
+        for n in 0..40 {
+            let copies = text.matches(line(n).trim_end()).count();
+            // Once in front of others, while nobody else was seen, and three times to make up for it.
+            assert!((1..=4).contains(&copies), "{strategy}, {n}: {copies}");
+            assert_eq!(text.split('\n').filter(|one| *one == line(n).trim_end()).count(), 1);
+        }
     }
 }
 
