@@ -88,14 +88,16 @@ fn with_patience<T>(
         if Instant::now() >= deadline {
             return Err(Refused);
         }
-        pause();
+        pause(PAUSE);
     }
 }
 
+/// Waits before the next attempt.
+///
 /// Build runs in the caller's thread, before there is a worker or a clock to wait with; a worker
 /// that reopens has nothing else to do. The system can only announce a lock to those who would wait
 /// for it without limit.
 #[allow(clippy::disallowed_methods)]
-fn pause() {
-    std::thread::sleep(PAUSE);
+pub(super) fn pause(time: Duration) {
+    std::thread::sleep(time);
 }

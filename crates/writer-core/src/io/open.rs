@@ -22,6 +22,9 @@ const LONGEST_PATH: usize = 4095;
 const LOOKS: usize = 16;
 /// How often a name may vanish or appear between two looks at it before that is an error.
 const RACES: usize = 16;
+/// The time between two attempts to open a file that another process holds under a lease; that
+/// process is asked to give it up by the first. They last a second together.
+const LEASE_PAUSE: Duration = Duration::from_millis(64);
 
 /// Opens `path` as `config` says, [finds](find) and [claims](claim) it; `config.path` is not looked
 /// at.
@@ -261,6 +264,10 @@ fn open_or_create(
                 last = e;
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => last = e,
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
+                lock::pause(LEASE_PAUSE);
+                last = e;
+            }
             // Some security modules let a service append to its logs and not read them.
             Err(e)
                 if e.kind() == io::ErrorKind::PermissionDenied

@@ -9,6 +9,25 @@ use super::*;
 use crate::io::ReopenReason;
 use Strategy::{BlockBuffered, LineBuffered, MemoryMapped};
 
+/// What the system answers while the other process gives the file up, as one that serves it over the
+/// network does. The opening is the third operation, after looks at the file and its folder.
+#[test]
+fn a_file_under_the_lease_of_another_process_is_opened_as_soon_as_it_gives_that_up() {
+    let held = |times| {
+        let dir = directory();
+        fs::write(file(&dir), "").unwrap();
+        let error = libc::EWOULDBLOCK;
+        let mut opened = None;
+        failing(Plan { from: 2, times, error, short: false, count: 0.into() }, || {
+            opened = Some(build(&file(&dir), BlockBuffered).map(drop));
+        });
+        opened.unwrap()
+    };
+    held(3).unwrap();
+    let error = held(usize::MAX).unwrap_err();
+    assert!(matches!(error, BuildError::Io { operation: "open", .. }), "{error}");
+}
+
 #[test]
 fn append_writers_share_a_file() {
     let dir = directory();
