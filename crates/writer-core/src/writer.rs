@@ -187,6 +187,9 @@ impl Writer {
 
     /// Waits until every line accepted before the call would survive a loss of power.
     ///
+    /// The folders in which names were made for the file are synced with it, except one that this
+    /// user may not read.
+    ///
     /// # Errors
     ///
     /// As [`flush`](Self::flush); [`FlushError::Unsupported`] on a target that cannot be synced;

@@ -4,10 +4,11 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 
+use super::folders::Folders;
 use super::left::Left;
 use super::neighbours::{Neighbours, first_line};
 use super::os::Identity;
-use super::sync_state::{SyncState, cannot_sync};
+use super::sync_state::SyncState;
 use super::{calls, lock, os};
 
 /// The most that one `write(2)` takes on Linux, in bytes.
@@ -22,9 +23,7 @@ pub(super) struct LogFile {
     file: File,
     /// Which file it is, if another one can take its place.
     identity: Option<Identity>,
-    /// The folders in which names were made for it, and which were not synced yet: without them the
-    /// file may have no name after a loss of power.
-    directories: Vec<File>,
+    folders: Folders,
     /// The last byte appended was no line end.
     unended: bool,
     /// It ends in a part of a line that is to be written anew.
@@ -41,11 +40,11 @@ pub(super) struct LogFile {
 
 impl LogFile {
     /// Takes over a locked file, which file it is, and the folders in which names were made for it.
-    pub(super) fn new(file: File, identity: Option<Identity>, directories: Vec<File>) -> LogFile {
+    pub(super) fn new(file: File, identity: Option<Identity>, folders: Folders) -> LogFile {
         LogFile {
             file,
             identity,
-            directories,
+            folders,
             unended: false,
             broken: false,
             repeat: Vec::new(),
@@ -94,7 +93,7 @@ impl LogFile {
     pub(super) fn replace(&mut self, new: LogFile) {
         let mut old = std::mem::replace(self, new);
         self.left = std::mem::take(&mut old.left);
-        self.keep_directories(&mut old.directories);
+        self.folders.take_over(&mut old.folders);
         if self.identity.is_some() && self.identity == old.identity {
             // The same file again: what a failed sync left behind is still not on the disk.
             self.sync = std::mem::take(&mut old.sync);
@@ -121,18 +120,6 @@ impl LogFile {
             None if old.sync.has_failed() => {}
             None => self.left.add(old.file),
         }
-    }
-
-    /// Takes over the folders of an older file, of those that are the same the older one: it hears
-    /// of all failures since it was opened. Each is kept once, since they stay open until somebody
-    /// syncs.
-    fn keep_directories(&mut self, older: &mut Vec<File>) {
-        let same = |one: &File, other: &File| {
-            let (one, other) = (calls::metadata(one), calls::metadata(other));
-            matches!((one, other), (Ok(one), Ok(other)) if os::is_same(&one, &other))
-        };
-        self.directories.retain(|new| !older.iter().any(|old| same(old, new)));
-        self.directories.append(older);
     }
 
     /// The file itself.
@@ -312,21 +299,16 @@ impl LogFile {
     /// # Errors
     ///
     /// As [`SyncState::run`]; or one of the files that were written before could not be synced,
-    /// which is told once.
+    /// which is told once; or there is no descriptor left for a folder in which a name was made.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         self.append_repeat()?;
-        let LogFile { file, directories, sync, left, .. } = self;
+        let LogFile { file, folders, sync, left, .. } = self;
         left.wait()?;
+        // This failure does not stay: nothing of the file is lost by it.
+        folders.open_rest()?;
         sync.run(|| {
             calls::sync_data(file)?;
-            for folder in std::mem::take(directories) {
-                match calls::sync_all(&folder) {
-                    // Some file systems keep names safe without being asked.
-                    Err(e) if !cannot_sync(&e) => return Err(e),
-                    _ => {}
-                }
-            }
-            Ok(())
+            folders.sync()
         })
     }
 

@@ -4,6 +4,7 @@ mod block_buffered;
 mod calls;
 pub(crate) mod fault;
 mod file;
+mod folders;
 mod left;
 mod line_buffered;
 mod lock;

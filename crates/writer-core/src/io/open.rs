@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::calls;
 use super::file::LogFile;
+use super::folders::Folders;
 use super::lock::{self, Held};
 use super::os::{self, Create, Identity, OpenHow};
 use super::tail::{self, Repair};
@@ -49,7 +50,7 @@ pub(super) fn find(path: &Path, config: &Config) -> Result<Checked, BuildError> 
             readable: false,
             special: true,
             identity: None,
-            directories: Vec::new(),
+            folders: Folders::default(),
         });
     }
     let found = look_before(path, config)?;
@@ -74,7 +75,7 @@ pub(super) fn claim(
         false => lock_and_repair(path, config, &found, patience)
             .inspect_err(|_| lock::release(&found.file))?,
     };
-    let mut file = LogFile::new(found.file, found.identity, found.directories);
+    let mut file = LogFile::new(found.file, found.identity, found.folders);
     // A mapping finds the file shorter than `repair.end`, and mends it before it copies.
     if repair.owes_line_end && config.strategy != Strategy::MemoryMapped {
         file.owe_line_end(repair.end - 1);
@@ -99,7 +100,7 @@ pub(super) struct Checked {
     /// Which file it is, if it is a regular one.
     pub(super) identity: Option<Identity>,
     /// The folders in which names were made for it.
-    directories: Vec<File>,
+    folders: Folders,
 }
 
 fn failed(operation: &'static str, path: &Path, source: io::Error) -> BuildError {
@@ -216,9 +217,9 @@ fn open_checked(path: &Path, config: &Config, found: Found) -> Result<Checked, B
     let target = if created && is_link(path) { fs::canonicalize(path).ok() } else { None };
     let folder = target.as_deref().and_then(Path::parent).unwrap_or(folder);
     let named_in = folder.ancestors().take(if created { missing + 1 } else { 0 });
-    let directories = named_in.filter_map(|folder| os::open_directory(here(folder))).collect();
+    let folders = Folders::open(named_in.map(here));
     let identity = os::identity(&metadata);
-    Ok(Checked { file, readable: how.read, special: is_special, identity, directories })
+    Ok(Checked { file, readable: how.read, special: is_special, identity, folders })
 }
 
 /// The folder itself, which a relative path leaves out at its front.

@@ -49,10 +49,15 @@ pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o750).create(path)
 }
 
-/// Opens a folder, to be synced later.
-pub(in super::super) fn open_directory(path: &Path) -> Option<File> {
-    strike().ok()?;
-    OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path).ok()
+/// Opens a folder, to be synced later; `None` if it may not be read or is gone.
+pub(in super::super) fn open_directory(path: &Path) -> io::Result<Option<File>> {
+    strike()?;
+    match OpenOptions::new().read(true).custom_flags(libc::O_DIRECTORY).open(path) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound) => {
+            Ok(None)
+        }
+        opened => opened.map(Some),
+    }
 }
 
 /// Whether somebody may put names into this folder who is neither this user nor root: everybody, or

@@ -38,8 +38,8 @@ pub(in super::super) fn create_directories(path: &Path) -> io::Result<()> {
     std::fs::create_dir_all(path)
 }
 
-pub(in super::super) fn open_directory(_: &Path) -> Option<File> {
-    None
+pub(in super::super) fn open_directory(_: &Path) -> io::Result<Option<File>> {
+    Ok(None)
 }
 
 pub(in super::super) fn is_shared_directory(_: &Metadata) -> bool {

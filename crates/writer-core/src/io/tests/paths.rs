@@ -99,6 +99,26 @@ fn folders_are_synced_although_another_file_has_taken_the_place_of_the_first() {
     assert_eq!(operations(|| sink.sync().unwrap()), 1 + 3);
 }
 
+/// The folder is the sixth that the opening of a new file asks for: after looks at the name, at the
+/// folder and at the file, and two tries to open it.
+#[test]
+fn a_folder_for_which_there_was_no_descriptor_is_opened_and_synced_by_the_next_sync_that_can() {
+    let full =
+        |from, times| Plan { from, times, error: libc::EMFILE, short: false, count: 0.into() };
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let mut opened = None;
+        failing(full(5, 1), || opened = Some(sink(&file(&dir), strategy)));
+        let mut sink = opened.unwrap();
+        failing(full(0, usize::MAX), || {
+            assert_eq!(sink.sync().unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        });
+        // It is opened, and both are synced.
+        assert_eq!(operations(|| sink.sync().unwrap()), 3, "{strategy}");
+        assert_eq!(operations(|| sink.sync().unwrap()), 1, "{strategy}");
+    }
+}
+
 #[test]
 fn missing_folders_are_an_error_without_create_dirs() {
     let dir = directory();

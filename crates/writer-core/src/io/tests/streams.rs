@@ -9,6 +9,7 @@ use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::*;
 use crate::io::file::LogFile;
+use crate::io::folders::Folders;
 
 /// Both ends of a pipe, of which that for writing answers at once.
 fn nonblocking_pipe() -> (File, File) {
@@ -27,7 +28,7 @@ fn write_to_a_full_pipe(meanwhile: impl FnOnce(File, usize)) -> Result<usize, Er
     while let Ok(taken) = writer.write(&[b'.'; 4096]) {
         filled += taken;
     }
-    let mut log = LogFile::new(writer, None, Vec::new());
+    let mut log = LogFile::new(writer, None, Folders::default());
     let (from, times, error, short) = (usize::MAX, 0, 0, false);
     let plan = Arc::new(Plan { from, times, error, short, count: 0.into() });
     std::thread::scope(|scope| {
