@@ -57,7 +57,8 @@ pub struct Metrics {
     pub high_water: usize,
     /// Lines about losses that the writer itself put into the file.
     pub markers: u64,
-    /// Unfinished last lines that were closed when a file was opened, or as soon as there was room.
+    /// Unfinished last lines that were closed when a file was opened, or as soon as there was room,
+    /// and parts of lines in files that were left for others at their path.
     pub torn_lines: u64,
     /// Bytes of a NUL tail that were cut when a file was opened.
     pub recovered_nul_bytes: u64,

@@ -36,6 +36,8 @@ pub(super) struct LogFile {
     sync: SyncState,
     /// The files that were written before this one.
     left: Left,
+    /// The last of them was left with a part of a line.
+    left_torn: bool,
 }
 
 impl LogFile {
@@ -51,6 +53,7 @@ impl LogFile {
             neighbours: identity.is_some().then(Neighbours::default),
             sync: SyncState::default(),
             left: Left::default(),
+            left_torn: false,
         }
     }
 
@@ -70,6 +73,11 @@ impl LogFile {
     /// Whether the last byte appended was no line end.
     pub(super) fn is_unended(&self) -> bool {
         self.unended
+    }
+
+    /// Whether the file that was written before was left with a part of a line.
+    pub(super) fn has_left_torn(&self) -> bool {
+        self.left_torn
     }
 
     /// Appends a line end if the file does not end in one; says whether it did.
@@ -107,6 +115,7 @@ impl LogFile {
         let unheard = old.sync.unheard();
         let is_cut = |others: &Neighbours| others.is_cut(&old.file).unwrap_or(false);
         if (old.unended || old.broken) && !old.neighbours.as_ref().is_some_and(is_cut) {
+            self.left_torn = old.unended;
             // Where there is no room for it, the next opening mends the line.
             let _ = old.write(b"\n");
         }

@@ -182,7 +182,7 @@ pub enum ReopenReason<'a> {
 pub struct Reopened {
     /// Bytes of a NUL tail that were cut off.
     pub recovered_nul_bytes: u64,
-    /// Lines without an end that were given one.
+    /// Lines without an end that were given one, and a part of a line in the target that was left.
     pub torn_lines: u64,
 }
 
@@ -196,8 +196,9 @@ pub(crate) struct Opened {
 
 /// Opens the file of `config`, repairs its end and puts the strategy over it.
 ///
-/// Blocks for as long as the file system does, and up to 250 ms while other writers open the file.
-/// Folders are made, except without `create_dirs`.
+/// Blocks for as long as the file system does, up to 250 ms while other writers open the file, and
+/// up to a second while another process holds it under a lease. Folders are made, except without
+/// `create_dirs`.
 ///
 /// # Errors
 ///

@@ -125,7 +125,8 @@ impl<S: OverFile> Named<S> {
         self.strategy.exchange(file, repair.end);
         self.broken = 0;
         let Repair { recovered_nul_bytes, torn_lines, .. } = repair;
-        Reopened { recovered_nul_bytes, torn_lines }
+        let left = u64::from(self.strategy.file().has_left_torn());
+        Reopened { recovered_nul_bytes, torn_lines: torn_lines + left }
     }
 
     /// Draws the conclusions from a write that failed.
