@@ -108,6 +108,12 @@ fn read(path: &Path) -> String {
     String::from_utf8(fs::read(path).unwrap()).unwrap()
 }
 
+#[cfg(unix)]
+fn fifo(path: &Path) {
+    let made = std::process::Command::new("mkfifo").arg(path).status().unwrap();
+    assert!(made.success());
+}
+
 /// How often this process has a file or folder open.
 #[cfg(target_os = "linux")]
 fn descriptors_of(path: &Path) -> usize {

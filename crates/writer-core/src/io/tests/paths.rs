@@ -14,11 +14,6 @@ fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-fn fifo(path: &Path) {
-    let made = Command::new("mkfifo").arg(path).status().unwrap();
-    assert!(made.success());
-}
-
 #[test]
 fn paths_that_name_no_file_are_refused_before_anything_is_made() {
     let dir = directory();

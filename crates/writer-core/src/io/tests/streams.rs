@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
@@ -54,6 +55,47 @@ fn a_full_pipe_that_does_not_wait_by_itself_is_waited_for() {
     });
     assert_eq!(written, Ok(7));
     assert_eq!(&line, b"a line\n");
+}
+
+/// What the first has not read waits for the second, and the rest of the line that is partly out
+/// belongs behind it.
+#[test]
+fn the_next_reader_of_a_named_pipe_goes_on_where_the_last_one_stopped() {
+    let dir = directory();
+    fifo(&file(&dir));
+    let mut first =
+        File::options().read(true).custom_flags(libc::O_NONBLOCK).open(file(&dir)).unwrap();
+    let settings = Config { allow_special: true, ..config(file(&dir), Strategy::BlockBuffered) };
+    let mut sink = open(&settings).unwrap().sink;
+    let lines = numbered(0, 5000);
+    let mut read = vec![0; lines.len()];
+    let (failed, has_failed) = std::sync::mpsc::channel();
+    let (there, is_there) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let mut rest = &lines[..];
+        scope.spawn(move || {
+            while !rest.is_empty() {
+                match sink.write(rest, false) {
+                    Ok(taken) => rest = &rest[taken..],
+                    Err(error) => {
+                        failed.send(error.kind()).unwrap();
+                        is_there.recv().unwrap();
+                    }
+                }
+            }
+        });
+        let stopped = loop {
+            if let Ok(taken @ 1..) = first.read(&mut read[..4096]) {
+                break taken;
+            }
+        };
+        drop(first);
+        assert_eq!(has_failed.recv().unwrap(), ErrorKind::BrokenPipe);
+        let mut second = File::open(file(&dir)).unwrap();
+        there.send(()).unwrap();
+        second.read_exact(&mut read[stopped..]).unwrap();
+    });
+    assert!(read == lines);
 }
 
 #[test]
