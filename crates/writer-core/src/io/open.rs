@@ -227,8 +227,8 @@ fn here(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
-/// Whether a file found in a shared folder can be ours: of this user, of root or of the owner of the
-/// folder, under this name alone.
+/// Whether a file found in a shared folder can be ours: of this user, of root or of the owner of
+/// the folder, under this name alone.
 ///
 /// A hard link to somebody's file could be planted, opened, and removed again, so that the file has
 /// one name left, its own. Whoever does so would have to guess the moment of each look.

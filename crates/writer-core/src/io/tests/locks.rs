@@ -9,8 +9,8 @@ use super::*;
 use crate::io::ReopenReason;
 use Strategy::{BlockBuffered, LineBuffered, MemoryMapped};
 
-/// What the system answers while the other process gives the file up, as one that serves it over the
-/// network does. The opening is the third operation, after looks at the file and its folder.
+/// What the system answers while the other process gives the file up, as one that serves it over
+/// the network does. The opening is the third operation, after looks at the file and its folder.
 #[test]
 fn a_file_under_the_lease_of_another_process_is_opened_as_soon_as_it_gives_that_up() {
     let held = |times| {

@@ -177,7 +177,8 @@ fn beside_a_program_that_never_ends_a_line_each_line_is_written_a_few_times_and_
         let text = read(&file(&dir));
         for n in 0..40 {
             let copies = text.matches(line(n).trim_end()).count();
-            // Once in front of others, while nobody else was seen, and three times to make up for it.
+            // Once in front of others, while nobody else was seen, and three times to make up for
+            // it.
             assert!((1..=4).contains(&copies), "{strategy}, {n}: {copies}");
             assert_eq!(text.split('\n').filter(|one| *one == line(n).trim_end()).count(), 1);
         }
