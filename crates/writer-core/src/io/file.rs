@@ -280,7 +280,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// One `write(2)` that took something.
+    /// One `write(2)`, as soon as the target takes or refuses something.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match os::append(&self.file, bytes) {

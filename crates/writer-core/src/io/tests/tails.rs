@@ -5,6 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::*;
 use crate::io::fault::{self, Plan};
+#[cfg(unix)]
+use crate::io::{file::LogFile, folders::Folders};
 
 /// Opens a file with this content under each strategy; says what it holds then, and what was found.
 fn reopened(content: &[u8]) -> (Vec<u8>, u64, u64) {
@@ -138,6 +140,21 @@ fn a_file_whose_torn_line_cannot_be_closed_for_want_of_space_is_opened_and_close
             }
         }
     }
+}
+
+/// As on Windows, which does not say where a write came to stand.
+#[cfg(unix)]
+#[test]
+fn a_line_end_that_is_owed_goes_out_without_a_look_at_the_file_too() {
+    let dir = directory();
+    fs::write(file(&dir), "one\ntw").unwrap();
+    let opened = fs::File::options().append(true).open(file(&dir)).unwrap();
+    let mut log = LogFile::new(opened, None, Folders::default());
+    log.owe_line_end(6);
+    for _ in 0..2 {
+        assert_eq!(log.append(b"next\n").unwrap(), 5);
+    }
+    assert_eq!(read(&file(&dir)), "one\ntw\nnext\nnext\n");
 }
 
 // Windows does not lengthen a file that is mapped; lines are appended there, and no space is
