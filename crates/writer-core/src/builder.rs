@@ -213,10 +213,11 @@ impl WriterBuilder {
     /// second, the worker compares the two: one look at the path.
     ///
     /// Each line is in exactly one of the files; [`Metrics::reopened`](crate::Metrics::reopened)
-    /// counts the changes. Where the path cannot be opened, the old file goes on being written, and
-    /// that is reported once. With `false` only [`Writer::reopen`] leaves a file, and a file
-    /// system that fails. A program that calls `chroot` after the build says `false`: the path
-    /// leads to another file then.
+    /// counts the changes. Where the path cannot be opened, a renamed file goes on being written,
+    /// and that is reported once. A deleted one has failed: lines wait as on a full disk, and a
+    /// [`Writer::sync`] is an error. With `false` only [`Writer::reopen`] leaves a file, and a file
+    /// system that fails; a deleted file goes on being written. A program that calls `chroot` after
+    /// the build says `false`: the path leads to another file then.
     pub fn follow_path(mut self, follow: bool) -> Self {
         self.config.follow_path = follow;
         self

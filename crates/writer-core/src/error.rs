@@ -170,8 +170,9 @@ pub enum FlushError {
     WouldDeadlock,
     /// The target cannot be synced.
     Unsupported,
-    /// The system refused to sync. It stays so until another file is open, because data that a
-    /// failed `fsync` left behind may never reach the disk.
+    /// The system refused to sync, or the file was deleted, and lines with it. It stays so until
+    /// another file is open, because data that a failed `fsync` left behind may never reach the
+    /// disk.
     Sync {
         /// The file, where there is one.
         path: Option<PathBuf>,

@@ -120,9 +120,12 @@ impl LogFile {
             let _ = old.write(b"\n");
         }
         lock::release(&old.file);
-        // Lines without a name are gone after a loss of power, synced or not.
+        // Lines without a name are gone, synced or not.
         let unlinked = calls::metadata(&old.file).is_ok_and(|file| os::is_unlinked(&file));
         match unheard {
+            _ if unlinked && old.identity.is_some() && old.sync.is_untold() => {
+                self.left.note(Err(deleted()));
+            }
             _ if unlinked => {}
             Some(error) => self.left.note(Err(error)),
             // Of a failure that was heard of there is no more to say.
@@ -358,6 +361,11 @@ fn largest_write(lines: &[u8], limit: usize) -> &[u8] {
         Some(at) => &front[..=at],
         None => front,
     }
+}
+
+/// What a sync says of lines that were written to a file without a name.
+pub(super) fn deleted() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the file was deleted, and what was written to it")
 }
 
 /// Somebody has cut the file while a line was partly written, and its front may be gone.

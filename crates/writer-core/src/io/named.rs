@@ -9,6 +9,7 @@ use super::open::Checked;
 use super::os::{self, Failure};
 use super::tail::Repair;
 use super::{ReopenReason, Reopened, Sink, calls, lock, open};
+use crate::barrier::copy_error;
 use crate::config::Config;
 use crate::error::BuildError;
 
@@ -46,6 +47,8 @@ pub(super) struct Named<S> {
     broken: u32,
     /// When the name was last looked at because writes failed.
     looked: Option<Instant>,
+    /// Why the file takes no lines: it has no name any more, and another could not be opened.
+    gone: Option<io::Error>,
 }
 
 impl<S: OverFile> Named<S> {
@@ -57,6 +60,7 @@ impl<S: OverFile> Named<S> {
             config: Config { truncate: false, ..config.clone() },
             broken: 0,
             looked: None,
+            gone: None,
         }
     }
 
@@ -67,8 +71,32 @@ impl<S: OverFile> Named<S> {
         identity.is_some() && found == identity
     }
 
-    /// Goes over to what the name leads to, if that is another file.
+    /// Whether the file that is written was deleted: what is written to it nobody will read.
+    ///
+    /// Some file systems count no names, so that the count alone would not do. What was opened by
+    /// its descriptor need not have one.
+    fn is_deleted(&self) -> bool {
+        let file = self.strategy.file();
+        if file.identity().is_none() || os::is_descriptor_path(&self.path) {
+            return false;
+        }
+        let found = calls::metadata(file.file());
+        found.is_ok_and(|found| os::is_unlinked(&found)) && !self.is_at_its_name()
+    }
+
+    /// Goes over to what the name leads to, if that is another file. If it cannot, a renamed file
+    /// goes on being written, and one that was deleted takes no more lines until it can.
     fn go_if_elsewhere(&mut self, patience: Duration) -> Result<Option<Reopened>, BuildError> {
+        let result = self.try_to_go(patience);
+        let refused = result.as_ref().err();
+        self.gone = refused.filter(|_| self.config.follow_path && self.is_deleted()).map(|error| {
+            let message = format!("the file was deleted, and cannot be made again: {error}");
+            io::Error::new(kind_of(error), message)
+        });
+        result
+    }
+
+    fn try_to_go(&mut self, mut patience: Duration) -> Result<Option<Reopened>, BuildError> {
         if self.is_at_its_name() {
             return Ok(None);
         }
@@ -76,6 +104,10 @@ impl<S: OverFile> Named<S> {
         if self.is_current(&found) {
             // Looking was not possible, or it has come back.
             return Ok(None);
+        }
+        if self.gone.is_none() && self.is_deleted() {
+            // It is no failure yet that somebody else opens the new file at this moment.
+            patience = lock::PATIENCE;
         }
         let (file, repair) = open::claim(&self.path, &self.config, found, patience)?;
         Ok(Some(self.exchange(file, repair)))
@@ -123,7 +155,7 @@ impl<S: OverFile> Named<S> {
 
     fn exchange(&mut self, file: LogFile, repair: Repair) -> Reopened {
         self.strategy.exchange(file, repair.end);
-        self.broken = 0;
+        (self.broken, self.gone) = (0, None);
         let Repair { recovered_nul_bytes, torn_lines, .. } = repair;
         let left = u64::from(self.strategy.file().has_left_torn());
         Reopened { recovered_nul_bytes, torn_lines: torn_lines + left }
@@ -154,6 +186,9 @@ impl<S: OverFile> Named<S> {
 
 impl<S: OverFile> Sink for Named<S> {
     fn write(&mut self, lines: &[u8], more_waiting: bool) -> io::Result<usize> {
+        if let Some(error) = &self.gone {
+            return Err(copy_error(error));
+        }
         let taken = self.strategy.write(lines, more_waiting)?;
         self.broken = 0;
         Ok(taken)
@@ -164,7 +199,9 @@ impl<S: OverFile> Sink for Named<S> {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.strategy.sync()
+        self.strategy.sync()?;
+        // Looked at last: a deletion during the sync counts too.
+        if self.config.follow_path && self.is_deleted() { Err(file::deleted()) } else { Ok(()) }
     }
 
     fn close(&mut self) -> io::Result<()> {
@@ -198,13 +235,19 @@ impl<S: OverFile> Sink for Named<S> {
             ReopenReason::Failure(error) if is_file => self.after(error),
             _ => return Ok(None),
         };
-        result.map_err(|refused| {
-            let kind = match &refused {
-                BuildError::Io { source, .. } => source.kind(),
-                BuildError::Locked { .. } => io::ErrorKind::ResourceBusy,
-                _ => io::ErrorKind::InvalidInput,
-            };
-            io::Error::new(kind, refused)
-        })
+        if self.gone.is_some() && matches!(reason, ReopenReason::Check) {
+            // The write that follows says so, and has the consequences.
+            self.looked = Some(Instant::now());
+            return Ok(None);
+        }
+        result.map_err(|refused| io::Error::new(kind_of(&refused), refused))
+    }
+}
+
+fn kind_of(refused: &BuildError) -> io::ErrorKind {
+    match refused {
+        BuildError::Io { source, .. } => source.kind(),
+        BuildError::Locked { .. } => io::ErrorKind::ResourceBusy,
+        _ => io::ErrorKind::InvalidInput,
     }
 }

@@ -41,6 +41,11 @@ impl SyncState {
         self.untold = true;
     }
 
+    /// Whether something was written since the last call of [`run`](Self::run).
+    pub(super) fn is_untold(&self) -> bool {
+        self.untold
+    }
+
     /// Whether a sync has failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failed.is_some()

@@ -471,7 +471,7 @@ pub fn for_each(all: impl Iterator<Item = Combination>, test: impl Fn(Combinatio
 
 // Processes of their own.
 
-const CHILD: &str = "WRITER_TEST_IS_CHILD";
+pub const CHILD: &str = "WRITER_TEST_IS_CHILD";
 
 /// Whether this process was started by [`run_alone`].
 pub fn is_child() -> bool {
