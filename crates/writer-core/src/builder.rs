@@ -115,8 +115,11 @@ impl WriterBuilder {
         self
     }
 
-    /// The steps in which [`Strategy::MemoryMapped`] reserves space, rounded up to pages. Default:
-    /// 32 MiB; at most 1 GiB, larger values are reduced to it; zero is an error.
+    /// The steps in which [`Strategy::MemoryMapped`] reserves space, rounded up to pages. The first
+    /// is 1 MiB, if that is less, and each twice as long as the one before, up to this; after a
+    /// sync or an idle second it begins anew. A step ends where a limit on the size of files
+    /// (`RLIMIT_FSIZE`) does. Default: 32 MiB; at most 1 GiB, larger values are reduced to it; zero
+    /// is an error.
     pub fn mmap_chunk(mut self, bytes: usize) -> Self {
         self.config.mmap_chunk = bytes;
         self

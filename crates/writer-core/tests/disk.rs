@@ -178,6 +178,33 @@ fn a_file_at_its_limit_waits_until_the_limit_is_raised() {
     assert_eq!(*reports.lock().unwrap(), [std::io::ErrorKind::FileTooLarge]);
 }
 
+/// The same where the signal is not ignored, which ends the process: for a file that stays below
+/// its limit, none comes.
+#[test]
+fn a_limit_that_the_lines_do_not_reach_ends_no_process() {
+    const TEST: &str = "a_limit_that_the_lines_do_not_reach_ends_no_process";
+    if !is_child() {
+        for strategy in Strategy::ALL {
+            run_alone(TEST, &[("STRATEGY", strategy.as_str())]);
+        }
+        return;
+    }
+    let target = Target::new();
+    let strategy = std::env::var("STRATEGY").unwrap().parse().unwrap();
+    let (writer, guard) = target.builder().strategy(strategy).build().unwrap();
+    // Not at a page's end, and just enough for these records.
+    let bytes = 1_000 * 200;
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the limit lives through the call.
+    assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+    for n in 0..1000 {
+        writer.send(record(n)).unwrap();
+    }
+    guard.shutdown(LIMIT).unwrap();
+    assert_eq!(target.len(), bytes);
+    assert_eq!(writer.metrics().errors, 0);
+}
+
 /// G19: a mapping on a disk that stays full ends in counted losses, not in a signal.
 #[test]
 fn a_mapping_on_a_full_disk_raises_no_signal() {

@@ -238,7 +238,7 @@ fn x7_a_mapping_finds_no_address_space() {
     row(
         "X7",
         "mmap with a step of 1 GiB in 400 MiB of address space",
-        "plain writes take its place; nothing lost",
+        "steps that find no room give way to plain writes; nothing lost",
         || {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("log");

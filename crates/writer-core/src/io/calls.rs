@@ -44,8 +44,13 @@ pub(super) fn map(file: &File, start: u64, len: usize) -> io::Result<MmapRaw> {
     MmapOptions::new().offset(start).len(len).map_raw(file)
 }
 
-/// Waits until the first `len` bytes of a mapping are on the disk.
+/// Waits until the first `len` bytes of a mapping are on the disk; interruptions are retried, as
+/// the standard library does for files.
 pub(super) fn sync_mapping(map: &MmapRaw, len: usize) -> io::Result<()> {
-    strike()?;
-    map.flush_range(0, len)
+    loop {
+        match strike().and_then(|()| map.flush_range(0, len)) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            other => return other,
+        }
+    }
 }

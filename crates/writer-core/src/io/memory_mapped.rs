@@ -14,7 +14,11 @@ use super::{calls, os, tail};
 /// Steps from 64 KiB to 4 MiB measured the same within 10 %.
 const POPULATE_STEP: u64 = 256 << 10;
 
-/// Copies lines into a window of the file, in space reserved in steps of one chunk.
+/// The first step in which space is reserved, in bytes, where the chunk is not smaller: a log of a
+/// few lines should not meet a limit on the length of files or on memory that it never needs.
+const FIRST_STEP: u64 = 1 << 20;
+
+/// Copies lines into a window of the file, in space reserved in steps that double up to one chunk.
 ///
 /// Lengths, from the start of the file: `end <= reserved`, bytes between them are NUL, and
 /// `reserved` is the length that the file has for the system. A window, if there is one, starts at
@@ -34,6 +38,8 @@ const POPULATE_STEP: u64 = 256 << 10;
 pub(super) struct MemoryMapped {
     file: LogFile,
     chunk: u64,
+    /// The step of the next reservation: a whole number of pages, at most `chunk`.
+    step: u64,
     block_size: usize,
     end: u64,
     reserved: u64,
@@ -54,6 +60,7 @@ impl MemoryMapped {
         MemoryMapped {
             file,
             chunk: chunk as u64,
+            step: first_step(chunk as u64),
             block_size,
             end,
             reserved: end,
@@ -90,6 +97,7 @@ impl MemoryMapped {
         }
         self.follow_file()?;
         self.window = None;
+        self.step = first_step(self.chunk);
         if self.reserved > self.end {
             calls::set_len(self.file.file(), self.end)?;
             self.reserved = self.end;
@@ -107,7 +115,7 @@ impl MemoryMapped {
         let target = if needed <= self.reserved {
             self.reserved.next_multiple_of(page)
         } else {
-            start + (needed - start).next_multiple_of(self.chunk)
+            start + (needed - start).next_multiple_of(self.step)
         };
         let fits = self.window.as_ref().is_some_and(|w| w.start() <= self.end && w.end() >= needed);
         if !fits {
@@ -124,8 +132,10 @@ impl MemoryMapped {
             self.populated = start;
         }
         if needed > self.reserved {
-            let least = needed.next_multiple_of(page);
-            self.reserve(if ahead { target } else { least }, least)?;
+            // A longer file would be answered with a signal, which ends the process.
+            let longest = os::longest_file().max(needed);
+            let least = needed.next_multiple_of(page).min(longest);
+            self.reserve(if ahead { target.min(longest) } else { least }, least)?;
         }
         self.populate(needed)
     }
@@ -136,10 +146,14 @@ impl MemoryMapped {
             match os::reserve(self.file.file(), self.reserved, goal - self.reserved) {
                 Ok(()) => {
                     self.reserved = goal;
+                    if goal > least {
+                        self.step = (2 * self.step).min(self.chunk);
+                    }
                     return Ok(());
                 }
                 Err(e) if e.kind() == io::ErrorKind::Unsupported => return Err(e),
                 Err(e) => {
+                    self.step = first_step(self.chunk);
                     // A part may have been reserved. Without this the next write sees a length
                     // that is not ours and finds out by itself.
                     let undone = calls::set_len(self.file.file(), self.reserved);
@@ -231,6 +245,11 @@ impl MemoryMapped {
     }
 }
 
+/// The step to begin with.
+fn first_step(chunk: u64) -> u64 {
+    FIRST_STEP.min(chunk)
+}
+
 /// Whether less might have fitted.
 pub(super) fn is_out_of_space(error: &io::Error) -> bool {
     use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
@@ -302,6 +321,7 @@ impl OverFile for MemoryMapped {
         self.window = None;
         self.file.replace(file);
         (self.end, self.reserved, self.populated) = (end, end, 0);
+        self.step = first_step(self.chunk);
         (self.can_populate, self.can_map) = (true, true);
     }
 }

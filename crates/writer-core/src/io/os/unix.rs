@@ -12,6 +12,10 @@ use rustix::event::{PollFd, PollFlags};
 use super::super::fault::{strike, strike_write};
 use super::{Failure, Identity, OpenHow};
 
+/// How many times in a row a reservation may be interrupted before a smaller one is tried.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const INTERRUPTIONS: usize = 3;
+
 /// Which file it is; `None` for what is no regular file.
 pub(in super::super) fn identity(file: &Metadata) -> Option<Identity> {
     file.is_file().then(|| Identity { device: file.dev(), number: file.ino() })
@@ -151,17 +155,21 @@ pub(in super::super) fn page_size() -> usize {
 ///
 /// # Errors
 ///
-/// Kind `Unsupported` where the system or the file system cannot.
+/// Kind `Unsupported` where the system or the file system cannot. Kind `Interrupted` after several
+/// interruptions: an interrupted call begins anew, and a long one might never come to its end under
+/// a timer that sends signals.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    strike()?;
+    let flags = rustix::fs::FallocateFlags::empty();
+    let mut tries = INTERRUPTIONS;
     loop {
-        match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), offset, len) {
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {
+        tries -= 1;
+        match strike().and_then(|()| Ok(rustix::fs::fallocate(file, flags, offset, len)?)) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted && tries > 0 => {}
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENOSYS)) => {
                 return Err(io::ErrorKind::Unsupported.into());
             }
-            other => return Ok(other?),
+            other => return other,
         }
     }
 }
@@ -169,6 +177,12 @@ pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Resul
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 pub(in super::super) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How long a file may become; a call that makes it longer raises a signal.
+pub(in super::super) fn longest_file() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
+    limit.current.unwrap_or(u64::MAX)
 }
 
 /// Makes `len` bytes of the mapping from `offset` on present and writable, so that storing there

@@ -94,6 +94,10 @@ pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Resul
     file.set_len(offset + len)
 }
 
+pub(in super::super) fn longest_file() -> u64 {
+    u64::MAX
+}
+
 /// Pages are not made present before they are stored to.
 pub(in super::super) fn populate(_: &MmapRaw, _: usize, _: usize) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())

@@ -13,10 +13,6 @@ use Strategy::MemoryMapped;
 
 const CHUNK: usize = 16 << 10;
 
-fn length(path: &Path) -> usize {
-    usize::try_from(fs::metadata(path).unwrap().len()).unwrap()
-}
-
 fn cut(path: &Path, len: u64) {
     fs::File::options().write(true).open(path).unwrap().set_len(len).unwrap();
 }

@@ -7,6 +7,7 @@ mod neighbours;
 mod paths;
 mod reopening;
 mod shared_folders;
+mod steps;
 mod streams;
 mod tails;
 mod writing;
@@ -120,6 +121,11 @@ fn descriptors_of(path: &Path) -> usize {
     let path = fs::canonicalize(path).unwrap();
     let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
     descriptors.filter(|one| fs::read_link(one.path()).is_ok_and(|target| target == path)).count()
+}
+
+#[cfg(target_os = "linux")]
+fn length(path: &Path) -> usize {
+    usize::try_from(fs::metadata(path).unwrap().len()).unwrap()
 }
 
 /// Lines with their number and a length that varies, to be compared byte by byte.
