@@ -85,6 +85,10 @@ fn last_byte_not_nul(file: &File, len: u64) -> io::Result<Option<(u64, u8)>> {
     let mut end = len;
     while end > 0 {
         let start = (end - 1) / BLOCK * BLOCK;
+        if !has_data(file, start, end) {
+            end = start_of_hole(file, start);
+            continue;
+        }
         let block = &mut buffer[..(end - start) as usize];
         os::read_exact_at(file, block, start)?;
         // One comparison of memory for the long run of NULs, the search only for its last block.
@@ -95,4 +99,23 @@ fn last_byte_not_nul(file: &File, len: u64) -> io::Result<Option<(u64, u8)>> {
         end = start;
     }
     Ok(None)
+}
+
+/// Whether somewhere between two places the file has more than a hole or reserved space.
+fn has_data(file: &File, from: u64, to: u64) -> bool {
+    os::next_data(file, from).is_some_and(|at| at < to)
+}
+
+/// The first block of the hole in front of `end`: other than by reading, gibibytes are passed in a
+/// few calls, while others may be waiting for the lock.
+fn start_of_hole(file: &File, end: u64) -> u64 {
+    let (mut low, mut high) = (0, end / BLOCK);
+    while low < high {
+        let middle = (low + high) / 2;
+        match has_data(file, middle * BLOCK, end) {
+            true => low = middle + 1,
+            false => high = middle,
+        }
+    }
+    high * BLOCK
 }

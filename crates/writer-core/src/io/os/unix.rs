@@ -185,6 +185,22 @@ pub(in super::super) fn longest_file() -> u64 {
     limit.current.unwrap_or(u64::MAX)
 }
 
+/// The first place from `from` on that the file has data for; those before read as NUL. `None`
+/// behind the last data. Where the system cannot say, all is data. Moves the position of the file.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(in super::super) fn next_data(file: &File, from: u64) -> Option<u64> {
+    match rustix::fs::seek(file, rustix::fs::SeekFrom::Data(from)) {
+        Ok(at) => Some(at),
+        Err(rustix::io::Errno::NXIO) => None,
+        Err(_) => Some(from),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(in super::super) fn next_data(_: &File, from: u64) -> Option<u64> {
+    Some(from)
+}
+
 /// Makes `len` bytes of the mapping from `offset` on present and writable, so that storing there
 /// cannot fail.
 ///

@@ -95,6 +95,32 @@ fn a_tail_as_long_as_a_chunk_is_read_once_in_large_blocks() {
     assert_eq!(read(&file(&dir)), "one\ntw\n");
 }
 
+/// As somebody leaves it who stretches a file, or a killed mapping with large steps.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_tail_that_is_only_reserved_is_not_read() {
+    use std::os::unix::fs::FileExt;
+    const GIB: u64 = 1 << 30;
+    for nuls_at in [None, Some(GIB / 2), Some(5 * GIB), Some(64 * GIB - 4096)] {
+        let dir = directory();
+        fs::write(file(&dir), "one\ntw").unwrap();
+        let tail = fs::File::options().write(true).open(file(&dir)).unwrap();
+        tail.set_len(64 * GIB).unwrap();
+        if let Some(at) = nuls_at {
+            tail.write_all_at(&[0; 4096], at).unwrap();
+        }
+        let mut found = None;
+        let operations = operations(|| {
+            found = Some(build(&file(&dir), Strategy::BlockBuffered).unwrap().found);
+        });
+        assert!(operations < 30, "{operations}");
+        let (nuls, torn) =
+            found.map(|found| (found.recovered_nul_bytes, found.torn_lines)).unwrap();
+        assert_eq!((nuls, torn), (64 * GIB - 6, 1), "{nuls_at:?}");
+        assert_eq!(read(&file(&dir)), "one\ntw\n");
+    }
+}
+
 #[test]
 fn truncate_empties_the_file_and_append_keeps_it() {
     for &strategy in Strategy::ALL {
