@@ -7,7 +7,7 @@ use crate::backoff::Backoff;
 use crate::clock;
 use crate::error::{Operation, State};
 use crate::inner::Inner;
-use crate::io::{ReopenReason, Sink};
+use crate::io::{ReopenReason, Reopened, Sink};
 use crate::marker::{Markers, Sent};
 use crate::outlet::{Outlet, plain};
 use crate::queue::Hand;
@@ -179,6 +179,7 @@ impl Delivery {
                 }
             }
         }
+        self.count_mended(shared);
         match self.outlet().flush() {
             Ok(flushed) => round.flushed = flushed,
             Err(error) => self.fail(shared, &mut round, Operation::Flush, error),
@@ -370,6 +371,7 @@ impl Delivery {
     pub(crate) fn serve_syncs(&mut self, shared: &Shared, ticket: u64) {
         let flushed = shared.lock().flushed;
         let result = self.sync().map_err(|error| plain(&error));
+        self.count_mended(shared);
         let mut inner = shared.lock();
         inner.syncs.served = ticket;
         match result {
@@ -394,8 +396,18 @@ impl Delivery {
     }
 
     /// Lets the sink tidy up.
-    pub(crate) fn idle(&mut self) -> io::Result<()> {
-        self.main.idle()
+    pub(crate) fn idle(&mut self, shared: &Shared) -> io::Result<()> {
+        let result = self.main.idle();
+        self.count_mended(shared);
+        result
+    }
+
+    /// Counts what the sink has mended by itself.
+    fn count_mended(&mut self, shared: &Shared) {
+        let mended = self.main.mended();
+        if mended != Reopened::default() {
+            shared.lock().count.found(mended);
+        }
     }
 
     /// Takes the last line back if nothing of it is out.
@@ -404,8 +416,9 @@ impl Delivery {
     }
 
     /// Closes the sinks, once, and lets go of them.
-    pub(crate) fn close(&mut self) -> io::Result<()> {
+    pub(crate) fn close(&mut self, shared: &Shared) -> io::Result<()> {
         let closed = self.main.close();
+        self.count_mended(shared);
         closed.and(self.fallback.as_mut().map_or(Ok(()), Outlet::close))
     }
 

@@ -234,7 +234,7 @@ impl Shared {
         let drained = delivery.drain(self, until);
         if drained == Drained::All {
             // Nobody is left to be told of a failure.
-            drop(delivery.close());
+            drop(delivery.close(self));
         }
         drained != Drained::Late
     }

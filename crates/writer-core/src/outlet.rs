@@ -42,12 +42,16 @@ fn or_error<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     guarded(call).unwrap_or_else(|| Err(panic_error()))
 }
 
-/// Takes the place of a sink that is closed.
-struct Closed;
+/// Takes the place of a sink that is closed, with what that had not yet said of its target.
+struct Closed(Reopened);
 
 impl Sink for Closed {
     fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
         Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn mended(&mut self) -> Reopened {
+        std::mem::take(&mut self.0)
     }
 }
 
@@ -120,6 +124,11 @@ impl Outlet {
         or_error(|| self.sink.idle())
     }
 
+    /// What was mended at the end of the target since the last call.
+    pub(crate) fn mended(&mut self) -> Reopened {
+        guarded(|| self.sink.mended()).unwrap_or_default()
+    }
+
     /// Has the sink look for its target by name.
     pub(crate) fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
         let reopened = or_error(|| self.sink.reopen(reason))?;
@@ -140,7 +149,8 @@ impl Outlet {
             let _ = guarded(|| self.sink.write(b"\n", false));
         }
         let closed = or_error(|| self.sink.close());
-        let sink = std::mem::replace(&mut self.sink, Box::new(Closed));
+        let closing = Closed(self.mended());
+        let sink = std::mem::replace(&mut self.sink, Box::new(closing));
         survives(|| drop(sink));
         closed
     }

@@ -265,7 +265,7 @@ impl Shared {
         }
         let close_error = {
             let _mark = ThreadMark::enter(self);
-            delivery.close().err().map(|error| plain(&error))
+            delivery.close(self).err().map(|error| plain(&error))
         };
         let mut inner = self.lock();
         inner.ended = true;

@@ -293,7 +293,7 @@ impl Worker<'_> {
     fn idle(&mut self) {
         let result = {
             let mut delivery = lock(&self.shared.delivery);
-            delivery.idle()
+            delivery.idle(self.shared)
         };
         if let Err(error) = result {
             self.shared.report_failure(Operation::Idle, error);

@@ -2,12 +2,11 @@
 
 use std::io;
 
-use super::Sink;
 use super::block_buffered::BlockBuffered;
 use super::file::LogFile;
 use super::mapping::Mapping;
 use super::named::OverFile;
-use super::{calls, os, tail};
+use super::{Reopened, Sink, calls, os, tail};
 
 /// How far ahead of the last one pages are made ready, in bytes: one call for several short writes,
 /// and few enough that the zeroed pages are still in the processor's cache when they are filled.
@@ -22,7 +21,8 @@ const FIRST_STEP: u64 = 1 << 20;
 ///
 /// Lengths, from the start of the file: `end <= reserved`, bytes between them are NUL, and
 /// `reserved` is the length that the file has for the system. A window, if there is one, starts at
-/// a page in front of or at `end`; it may reach beyond `reserved`.
+/// a page in front of or at `end`; it may reach beyond `reserved`. Where a copy has failed, its
+/// bytes may stand between `end` and `stained`.
 ///
 /// A fault while storing would end the process (`SIGBUS`), so each write first compares the length
 /// of the file, reserves space and has the pages made ready, which all fail as errors. A file cut
@@ -43,6 +43,9 @@ pub(super) struct MemoryMapped {
     block_size: usize,
     end: u64,
     reserved: u64,
+    stained: u64,
+    /// What was mended at the end of the file since somebody asked.
+    mended: Reopened,
     window: Option<Mapping>,
     /// Up to where the pages of the window are ready, from the start of the file.
     populated: u64,
@@ -64,6 +67,8 @@ impl MemoryMapped {
             block_size,
             end,
             reserved: end,
+            stained: end,
+            mended: Reopened::default(),
             window: None,
             populated: 0,
             can_populate: true,
@@ -78,16 +83,28 @@ impl MemoryMapped {
             return Ok(());
         }
         self.window = None;
-        if self.end <= len && len < self.reserved {
+        if self.end <= len && len < self.reserved && self.has_only_lines(len)? {
             // Only reserved space is gone, or what a copy that failed had put there.
             self.reserved = len;
             return Ok(());
         }
         // The new end is an unknown place: NULs are cut, and the half of a line is closed.
         let repair = tail::repair(self.file.file())?;
-        self.end = repair.end;
-        self.reserved = repair.end;
+        self.mended.recovered_nul_bytes += repair.recovered_nul_bytes;
+        self.mended.torn_lines += repair.torn_lines;
+        (self.end, self.reserved, self.stained) = (repair.end, repair.end, repair.end);
         Ok(())
+    }
+
+    /// Whether a file that somebody has shortened to `len` ends as it was left: with a line end and
+    /// nothing of others behind it. A file emptied and written anew may have any length.
+    fn has_only_lines(&self, len: u64) -> io::Result<bool> {
+        let file = self.file.file();
+        let mut last = [b'\n'];
+        if let Some(at) = self.end.checked_sub(1) {
+            os::read_exact_at(file, &mut last, at)?;
+        }
+        Ok(last == *b"\n" && tail::text_end(file, len)? <= self.stained.max(self.end))
     }
 
     /// Gives the reserved space behind the last line back.
@@ -100,7 +117,7 @@ impl MemoryMapped {
         self.step = first_step(self.chunk);
         if self.reserved > self.end {
             calls::set_len(self.file.file(), self.end)?;
-            self.reserved = self.end;
+            (self.reserved, self.stained) = (self.end, self.end);
         }
         Ok(())
     }
@@ -238,8 +255,10 @@ impl MemoryMapped {
     fn try_copy(&mut self, lines: &[u8], ahead: bool) -> io::Result<()> {
         self.make_room(lines.len() as u64, ahead)?;
         let Some(window) = &mut self.window else { return Err(io::ErrorKind::Unsupported.into()) };
+        let end = self.end + lines.len() as u64;
+        self.stained = self.stained.max(end);
         window.copy(self.end, lines)?;
-        self.end += lines.len() as u64;
+        self.end = end;
         self.file.wrote();
         Ok(())
     }
@@ -298,6 +317,10 @@ impl Sink for MemoryMapped {
         trimmed.and(closed)
     }
 
+    fn mended(&mut self) -> Reopened {
+        std::mem::take(&mut self.mended)
+    }
+
     fn wants_idle(&self) -> bool {
         self.reserved > self.end
     }
@@ -320,7 +343,7 @@ impl OverFile for MemoryMapped {
         let _ = self.trim();
         self.window = None;
         self.file.replace(file);
-        (self.end, self.reserved, self.populated) = (end, end, 0);
+        (self.end, self.reserved, self.stained, self.populated) = (end, end, end, 0);
         self.step = first_step(self.chunk);
         (self.can_populate, self.can_map) = (true, true);
     }

@@ -97,6 +97,13 @@ pub trait Sink: Send {
         Ok(())
     }
 
+    /// Says what was mended since the last call at the end of a target that somebody else has
+    /// written to or cut. Called after each round of writes that has ended well, and after the
+    /// other operations. Nothing by default.
+    fn mended(&mut self) -> Reopened {
+        Reopened::default()
+    }
+
     /// Whether [`idle`](Sink::idle) has something to do. Asked when the worker has nothing to
     /// write; `true` costs one timed wake-up. Without a worker neither is called.
     fn wants_idle(&self) -> bool {
@@ -151,6 +158,10 @@ impl<S: Sink + ?Sized> Sink for Box<S> {
         (**self).close()
     }
 
+    fn mended(&mut self) -> Reopened {
+        (**self).mended()
+    }
+
     fn wants_idle(&self) -> bool {
         (**self).wants_idle()
     }
@@ -176,7 +187,7 @@ pub enum ReopenReason<'a> {
     Failure(&'a io::Error),
 }
 
-/// What a sink found at the end of a target that it went over to.
+/// What a sink found at the end of a target that it went over to, or that others have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Reopened {

@@ -208,6 +208,10 @@ impl<S: OverFile> Sink for Named<S> {
         self.strategy.close()
     }
 
+    fn mended(&mut self) -> Reopened {
+        self.strategy.mended()
+    }
+
     fn wants_idle(&self) -> bool {
         self.strategy.wants_idle()
     }

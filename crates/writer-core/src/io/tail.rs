@@ -78,6 +78,11 @@ fn retry_interrupted(error: io::Error) -> io::Result<usize> {
     if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) }
 }
 
+/// Where the text of a file of this length ends: behind its last byte that is not NUL.
+pub(super) fn text_end(file: &File, len: u64) -> io::Result<u64> {
+    Ok(last_byte_not_nul(file, len)?.map_or(0, |(at, _)| at + 1))
+}
+
 /// The last byte in front of `len` that is not NUL, and its place.
 fn last_byte_not_nul(file: &File, len: u64) -> io::Result<Option<(u64, u8)>> {
     let zeros = vec![0; BLOCK as usize];

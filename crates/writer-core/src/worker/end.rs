@@ -29,7 +29,7 @@ pub(super) fn end(shared: &Shared) {
     if left {
         delivery.give_up(shared);
     }
-    let close_error = delivery.close().err().map(|error| plain(&error));
+    let close_error = delivery.close(shared).err().map(|error| plain(&error));
     drop(delivery);
     let report = std::mem::take(&mut shared.lock().unreported);
     shared.report_drops((report > 0).then_some(report));

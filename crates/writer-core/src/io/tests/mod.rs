@@ -1,6 +1,7 @@
 //! The files and the strategies over them, through the same door that the builder uses.
 
 mod cuts;
+mod foreign;
 mod locks;
 mod mapping;
 mod neighbours;
