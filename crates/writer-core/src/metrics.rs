@@ -57,10 +57,12 @@ pub struct Metrics {
     pub high_water: usize,
     /// Lines about losses that the writer itself put into the file.
     pub markers: u64,
-    /// Unfinished last lines that were closed when a file was opened, or as soon as there was room,
-    /// and parts of lines in files that were left for others at their path.
+    /// Unfinished last lines that were closed when a file was opened, as soon as there was room, or
+    /// when others had changed one that is mapped; and parts of lines in files that were left for
+    /// others at their path.
     pub torn_lines: u64,
-    /// Bytes of a NUL tail that were cut when a file was opened.
+    /// Bytes of a NUL tail that were cut when a file was opened, or others had changed one that is
+    /// mapped.
     pub recovered_nul_bytes: u64,
     /// How often the writer went over to another file at its path, opened a failing one anew, or
     /// began a line anew because somebody had cut the file inside it.
