@@ -141,7 +141,7 @@ fn lines_for_a_deleted_file_wait_while_somebody_has_locked_the_one_at_its_path()
 #[track_caller]
 fn assert_deleted(result: Result<(), FlushError>) {
     let error = result.unwrap_err();
-    let FlushError::Sync { source } = &error else { panic!("{error}") };
+    let FlushError::Sync { source, .. } = &error else { panic!("{error}") };
     assert!(source.to_string().contains("was deleted"), "{source}");
 }
 

@@ -68,7 +68,7 @@ pub(super) fn claim(
     found: Checked,
     patience: Duration,
 ) -> Result<(LogFile, Repair), BuildError> {
-    let repair = match found.special {
+    let mut repair = match found.special {
         true => Repair::default(),
         // Closing would not do: a process that another thread starts at this moment has a copy of
         // the descriptor, and with it the lock, until its program runs.
@@ -76,9 +76,13 @@ pub(super) fn claim(
             .inspect_err(|_| lock::release(&found.file))?,
     };
     let mut file = LogFile::new(found.file, found.identity, found.folders);
-    // A mapping finds the file shorter than `repair.end`, and mends it before it copies.
-    if repair.owes_line_end && config.strategy != Strategy::MemoryMapped {
-        file.owe_line_end(repair.end - 1);
+    if repair.owes_line_end {
+        match config.strategy {
+            // It finds the file shorter than `repair.end`, mends it before it copies, and counts
+            // that then.
+            Strategy::MemoryMapped => repair.torn_lines = 0,
+            _ => file.owe_line_end(repair.end - 1),
+        }
     }
     Ok((file, repair))
 }
