@@ -1,7 +1,7 @@
 //! Where OpenTelemetry has a span: the ids of its trace and its own, from the layer of
 //! `tracing-opentelemetry`.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
 use opentelemetry::trace::TraceContextExt;
@@ -23,6 +23,10 @@ pub(crate) struct Traces {
     /// pass the news on, as `Option` and `Vec` do not.
     dispatch: OnceLock<WeakDispatch>,
 }
+
+/// It is set once as a whole, so a panic leaves nothing half done in it.
+impl UnwindSafe for Traces {}
+impl RefUnwindSafe for Traces {}
 
 impl Traces {
     pub(crate) fn register(&self, dispatch: &Dispatch) {
