@@ -201,6 +201,16 @@ fn a_task_fails_by_a_panic_or_an_error_field() {
     assert_eq!(states, ["failed", "failed", "succeeded", "succeeded"]);
 }
 
+// It was told to have succeeded.
+#[test]
+fn a_task_with_an_error_behind_a_long_field_has_failed() {
+    let lines = logxpy(|| {
+        let span = info_span!("request", body = "b".repeat(300_000), error = Empty);
+        span.record("error", "disk full");
+    });
+    assert_eq!((&lines[1]["st"], &lines[1]["error"]), (&json!("failed"), &json!("disk full")));
+}
+
 /// Works in a span of its own while it is dropped, and in one that was there before.
 struct Cleanup(Span);
 

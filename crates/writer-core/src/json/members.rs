@@ -7,6 +7,7 @@ use super::fields::Nested;
 use super::keys::{self, Keys};
 use super::name::Name;
 use super::out::{Mark, Out};
+use super::replace::Before;
 use super::schema::{Options, Rules};
 use super::site::{ReadyKey, Site};
 
@@ -65,9 +66,10 @@ enum Target {
     Message,
     /// The place of the level, if the value is a message type.
     Type,
-    /// In the place of the old value of the key at this position, in a line that was full before or
-    /// not.
-    Key(usize, bool),
+    /// In the place of the old value of the key at this position.
+    Key(usize, Before),
+    /// At the end, in what is full as well.
+    Promised(Before),
 }
 
 impl Members {
@@ -252,9 +254,18 @@ impl Members {
                 self.out.raw(&rules.message.key);
             }
             Name::Again(position, _) => {
-                target = Target::Key(position, self.out.full());
-                self.make_room_again(position, attribute);
+                target = Target::Key(position, self.make_room_again(position, attribute));
                 mark = self.out.mark();
+            }
+            Name::Promised(name, id) => {
+                let before = self.make_room_for(name);
+                mark = self.out.mark();
+                added = self.key(name, id, rules, site);
+                if added {
+                    target = Target::Promised(before);
+                } else {
+                    self.take_room_back(before);
+                }
             }
             Name::Bare | Name::Hidden => attribute = false,
         }
@@ -340,9 +351,10 @@ impl Members {
         if !open.mark.stored() {
             return;
         }
-        if let Target::Key(position, full) = open.target {
-            self.replace(position, full, &open);
-            return;
+        match open.target {
+            Target::Key(position, before) => return self.replace(position, before, &open, rules),
+            Target::Promised(before) => return self.keep(before, &open, rules),
+            Target::End | Target::Message | Target::Type => {}
         }
         if self.out.over() && !self.out.full() {
             self.out.discard(open.mark);
@@ -352,7 +364,7 @@ impl Members {
             return;
         }
         match open.target {
-            Target::End | Target::Key(..) => {}
+            Target::End | Target::Key(..) | Target::Promised(_) => {}
             Target::Message => {
                 if open.mark.len() != self.message_at {
                     self.message_to_its_place(open.mark);

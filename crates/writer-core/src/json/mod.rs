@@ -96,6 +96,7 @@ pub use loss::{LOSS_MESSAGE, LOSS_TARGET};
 pub use nested::TOO_DEEP;
 pub use record::Record;
 pub use redact::REDACTED;
+pub use replace::TOO_LONG;
 pub use schema::{Part, Schema};
 pub use site::CallSite;
 pub use span::{EncodedSpan, SpanList};

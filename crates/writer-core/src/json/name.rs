@@ -14,6 +14,8 @@ pub(super) enum Name<'a> {
     Message,
     /// Another value for the key at this position, which was given by this name.
     Again(usize, &'a str),
+    /// As [`Name::User`], for a member that is not left out for want of room: its value is cut.
+    Promised(&'a str, u32),
     /// No key: a bare value.
     Bare,
     /// The schema leaves this member out.
@@ -24,7 +26,9 @@ impl Name<'_> {
     /// Whether the value is not to be written.
     pub(super) fn is_secret(self, rules: &Rules) -> bool {
         match self {
-            Name::User(name, _) | Name::Again(_, name) => rules.is_redacted(name),
+            Name::User(name, _) | Name::Again(_, name) | Name::Promised(name, _) => {
+                rules.is_redacted(name)
+            }
             // Where a call site has a secret, the ready key brings the marker along.
             Name::Ready(key) => key.whole.last() != Some(&b':'),
             Name::Message | Name::Bare | Name::Hidden => false,

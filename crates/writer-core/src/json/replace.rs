@@ -1,37 +1,94 @@
-//! A value that is recorded again: the new one takes the place of the old.
+//! Values that have room in a full span as well: one that is recorded again takes the place of the
+//! old one, which would else be shown for good, and some are promised to be there.
 
 use std::ops::Range;
 
-use super::members::{Members, Open};
+use super::escape;
+use super::kind::Kind;
+use super::members::{KEY_MARKS, Members, Open};
 use super::schema::Rules;
+
+/// Stands in the place of a value of a span that is too long for it and cannot be cut.
+pub const TOO_LONG: &str = "<too long>";
+
+/// So many bytes such a value may have in any case, with all that stands around it: any number and
+/// any marker fits.
+const SHORT: usize = 64;
+
+/// So many marks may close a value: a text that was cut exceeds the limit by them.
+const CLOSING: usize = 4;
+
+/// What was kept before a value was given room beyond that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Before {
+    limit: usize,
+    full: bool,
+}
 
 impl Members {
     /// Lets a new value be as long as what is free and the old one together, for it takes the place
-    /// of that; also where the line is full, which would else show the old one for good.
+    /// of that, or short.
     #[cold]
-    pub(super) fn make_room_again(&mut self, position: usize, attribute: bool) {
-        let old = self.value_range(position, attribute, self.out.buf.len()).len();
-        self.out.set_limit(self.out.limit() + old);
-        self.out.set_full(false);
+    pub(super) fn make_room_again(&mut self, position: usize, attribute: bool) -> Before {
+        let end = self.out.buf.len();
+        let old = self.value_range(position, attribute, end).len();
+        self.make_room((self.out.limit() + old).max(end + SHORT))
     }
 
-    /// Puts the value just written in the place of the old one, and takes
-    /// [`Members::make_room_again`] back.
+    /// Lets a member of this name have a short value at least.
     #[cold]
-    pub(super) fn replace(&mut self, position: usize, full: bool, open: &Open) {
+    pub(super) fn make_room_for(&mut self, name: &str) -> Before {
+        let key = escape::len(name) + KEY_MARKS + b"{'key':,'value'".len();
+        self.make_room(self.out.limit().max(self.out.buf.len() + key + SHORT))
+    }
+
+    fn make_room(&mut self, limit: usize) -> Before {
+        let before = Before { limit: self.out.limit(), full: self.out.full() };
+        self.out.set_limit(limit);
+        self.out.set_full(false);
+        before
+    }
+
+    /// Takes back what made room.
+    #[cold]
+    pub(super) fn take_room_back(&mut self, before: Before) {
+        self.out.set_limit(before.limit);
+        self.out.set_full(before.full || self.out.full());
+    }
+
+    /// Puts the value just written in the place of the old one.
+    #[cold]
+    pub(super) fn replace(&mut self, position: usize, before: Before, open: &Open, rules: &Rules) {
         let new = open.mark.len();
         let old = self.value_range(position, open.attribute, new);
-        let limit = self.out.limit() - old.len();
-        // A line that is full exceeds the limit by its closing marks; what is no longer than the
-        // old value fits there as well.
-        let longer = self.out.buf.len() - new > old.len();
-        if longer && self.out.over() && !self.out.full() {
-            self.out.discard(open.mark);
-        } else {
-            self.splice(old, new);
+        // What is no longer than the old value fits also where that exceeded the limit.
+        if self.out.buf.len() - new > old.len() {
+            self.shorten(new, open.attribute, rules);
         }
-        self.out.set_limit(limit);
-        self.out.set_full(full || self.out.full());
+        self.splice(old, new);
+        self.take_room_back(before);
+    }
+
+    /// Ends a member that was promised.
+    #[cold]
+    pub(super) fn keep(&mut self, before: Before, open: &Open, rules: &Rules) {
+        let last = self.keys.list().len() - 1;
+        let value = self.value_range(last, open.attribute, self.out.buf.len());
+        self.shorten(value.start, open.attribute, rules);
+        self.take_room_back(before);
+    }
+
+    /// Puts a marker in the place of the value that begins at `start` if it is too long.
+    fn shorten(&mut self, start: usize, attribute: bool, rules: &Rules) {
+        let end = self.out.buf.len();
+        if self.out.full() || end <= self.out.limit() + CLOSING {
+            return;
+        }
+        self.out.buf.truncate(start);
+        Kind::String.write(&mut self.out, rules.options, |out| out.string(TOO_LONG));
+        self.out.buf.extend_from_slice(if attribute { b"}," } else { b"," });
+        self.out.skipped += (end - self.out.buf.len()) as u64;
+        self.out.set_full(true);
     }
 
     /// Puts what was written from `new` on in the place of something older.

@@ -30,6 +30,8 @@ pub struct EncodedSpan {
     inner: Arc<Inner>,
     members: Members,
     task: Option<Arc<Task>>,
+    /// It holds values that are recorded apart, all of which may replace one that is there.
+    update: bool,
 }
 
 impl fmt::Debug for EncodedSpan {
@@ -46,7 +48,9 @@ impl Format {
     /// becomes `name_`.
     ///
     /// A span may fill a quarter of the line; beyond it, further fields are left out and each line
-    /// inside counts as truncated.
+    /// inside counts as truncated. What is known by a field is not lost with it: `error`, `trace_id`
+    /// and `span_id` are cut to some 64 bytes instead, and so is the new value of a field that is
+    /// there. A value that cannot be cut becomes [`TOO_LONG`](super::TOO_LONG).
     ///
     /// The span is a root: in a schema with tasks it begins one. A span inside another one is made
     /// by [`Format::child_span`].
@@ -67,7 +71,7 @@ impl Format {
 
     /// Begins values that are recorded apart from their span, for [`EncodedSpan::update`].
     pub fn span_update(&self) -> EncodedSpan {
-        self.new_span("", None)
+        EncodedSpan { update: true, ..self.new_span("", None) }
     }
 
     fn new_span(&self, name: &str, task: Option<Arc<Task>>) -> EncodedSpan {
@@ -78,7 +82,7 @@ impl Format {
         members.out.raw(open);
         Kind::String.write(&mut members.out, options, |out| out.string(name));
         members.out.buf.extend_from_slice(close);
-        EncodedSpan { inner: Arc::clone(&self.inner), members, task }
+        EncodedSpan { inner: Arc::clone(&self.inner), members, task, update: false }
     }
 }
 
@@ -90,6 +94,9 @@ impl EncodedSpan {
         let rules = &self.inner.span_rules;
         let name = match self.members.keys.position(id) {
             Some(position) => Name::Again(position, name),
+            None if self.update || matches!(name, "error" | "trace_id" | "span_id") => {
+                Name::Promised(name, id)
+            }
             None => Name::User(name, id),
         };
         Value { members: &mut self.members, rules, site: None, name }

@@ -9,6 +9,7 @@ mod depth;
 mod every_schema;
 mod expected;
 mod flat;
+mod full_spans;
 mod hostile;
 mod limits;
 #[cfg(feature = "local-time")]

@@ -1,0 +1,145 @@
+//! Spans that are full: no old value is shown as the present one, and what is known by a field
+//! stays known.
+
+use serde_json::json;
+
+use super::{SCHEMAS, encode};
+use crate::json::{EncodedSpan, Format, Schema, TOO_LONG};
+
+const CAP: usize = 16 << 10;
+
+fn format(schema: Schema) -> Format {
+    Format::builder().schema(schema).max_record_bytes(CAP).build().unwrap()
+}
+
+/// A span with a short value, filled up by one of another field.
+fn full(format: &Format) -> EncodedSpan {
+    let mut span = format.span("s");
+    span.record(0, "state").u64(9);
+    span.record(1, "body").str(&"b".repeat(CAP));
+    assert!(span.truncated());
+    span
+}
+
+/// The JSON of a value that is recorded in a span without others.
+fn alone(format: &Format, record: &dyn Fn(&mut EncodedSpan)) -> String {
+    let mut span = format.span("s");
+    record(&mut span);
+    String::from_utf8(span.value(0).unwrap().to_vec()).unwrap()
+}
+
+fn state(span: &EncodedSpan) -> String {
+    let json = span.json();
+    serde_json::from_slice::<serde_json::Value>(&json).unwrap();
+    String::from_utf8(span.value(0).unwrap().to_vec()).unwrap()
+}
+
+// A counter that went from 9 to 10 was shown as 9 in every line inside.
+#[test]
+fn a_short_value_replaces_the_old_one_in_a_full_span() {
+    let values: [&dyn Fn(&mut EncodedSpan); 6] = [
+        &|span| span.record(0, "state").u64(100_000),
+        &|span| span.record(0, "state").bool(false),
+        &|span| span.record(0, "state").str("finished"),
+        &|span| span.record(0, "state").i128(i128::MIN),
+        &|span| span.record(0, "state").f64(f64::MIN_POSITIVE),
+        &|span| span.record(0, "state").u64(7),
+    ];
+    for schema in SCHEMAS {
+        let format = format(schema);
+        let mut span = full(&format);
+        let len = span.json().len();
+        for _ in 0..100 {
+            for record in values {
+                record(&mut span);
+                assert_eq!(state(&span), alone(&format, record), "{schema:?}");
+                let mut newer = format.span_update();
+                record(&mut newer);
+                let mut span = full(&format);
+                span.update(&newer, [(0, "state")]);
+                assert_eq!(state(&span), alone(&format, record), "{schema:?}");
+            }
+        }
+        assert!(span.truncated() && span.json().len() < len + 64, "{schema:?}");
+    }
+}
+
+#[test]
+fn a_long_value_does_not_leave_the_old_one_in_a_full_span() {
+    let deep = |len: usize| {
+        #[derive(Debug)]
+        struct Wraps(String, Option<Box<Wraps>>);
+        impl std::fmt::Display for Wraps {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+        impl std::error::Error for Wraps {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                self.1.as_deref().map(|source| source as _)
+            }
+        }
+        Wraps("e".repeat(len), Some(Box::new(Wraps("f".repeat(len), None))))
+    };
+    for schema in [Schema::Default, Schema::Tracing, Schema::Ecs, Schema::Logxpy] {
+        let format = format(schema);
+        for len in 0..400 {
+            let (text, error) = ("t".repeat(len), deep(len));
+            let long: [&dyn Fn(&mut EncodedSpan); 3] = [
+                &|span| span.record(0, "state").str(&text),
+                &|span| span.record(0, "state").bytes(text.as_bytes()),
+                &|span| span.record(0, "state").error(&error),
+            ];
+            for record in long {
+                let mut span = full(&format);
+                record(&mut span);
+                assert_ne!(state(&span), "9", "{schema:?} {len}");
+                let mut newer = format.span_update();
+                record(&mut newer);
+                let mut span = full(&format);
+                span.update(&newer, [(0, "state")]);
+                assert_ne!(state(&span), "9", "{schema:?} {len}");
+                assert!(span.value(0).unwrap().len() < 128, "{schema:?} {len}");
+                span.record(0, "state").u64(10);
+                assert_eq!(state(&span), "10", "{schema:?} {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_value_that_cannot_be_cut_becomes_a_marker_in_a_full_span() {
+    let format = format(Schema::Default);
+    let mut newer = format.span_update();
+    let error = std::io::Error::other(std::io::Error::other("x".repeat(100)));
+    newer.record(0, "state").error(&error);
+    newer.record(2, "new").error(&error);
+    let mut span = full(&format);
+    span.update(&newer, [(0, "state"), (2, "new")]);
+    let shown = span.value(0).unwrap();
+    assert!(shown.starts_with(b"\"xxx") || *shown == *json!(TOO_LONG).to_string().as_bytes());
+    assert_eq!(span.value(2), None);
+}
+
+// A span with an error behind a long body was told to have succeeded, and belonged to no trace.
+#[test]
+fn what_is_known_by_a_field_is_known_of_a_full_span() {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for schema in SCHEMAS {
+        let format = format(schema);
+        let whole = |span: &mut EncodedSpan| {
+            span.record(2, "trace_id").str(trace);
+            span.record(3, "span_id").str("00f067aa0ba902b7");
+        };
+        let (mut short, mut span) = (format.span("s"), full(&format));
+        whole(&mut short);
+        whole(&mut span);
+        let len = span.json().len();
+        assert_eq!((short.value(2), short.value(3)), (span.value(2), span.value(3)), "{schema:?}");
+        span.record(4, "error").str(&"e".repeat(9000));
+        span.record(5, "errors").u64(1);
+        assert!(span.value(4).is_some() && span.value(5).is_none(), "{schema:?}");
+        assert!(span.json().len() < len + 128, "{schema:?}");
+        encode(&format, |record| record.spans([&span]));
+    }
+}
