@@ -4,8 +4,13 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::buf::Buf;
+
 /// Up to this many keys a scan over their hashes is cheaper than a table.
 const SCANNED: usize = 32;
+
+/// Of how many names it is known how often they were given; a power of two.
+const REPEATED: usize = 8;
 
 /// A key in the buffer, in its escaped form, without quotes.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +39,10 @@ pub(super) struct Keys {
     /// Open addressing with linear probing over positions in `list` plus one; empty while the list
     /// is short. At most half full.
     table: Vec<u32>,
+    /// By the hash of a name that was taken: its length, and the position of the last key that was
+    /// made of it by `_`. Without it the n-th field of a name would take n looks. Valid where there
+    /// is a table.
+    repeated: [(u32, u32); REPEATED],
 }
 
 impl Keys {
@@ -94,14 +103,63 @@ impl Keys {
         }
     }
 
+    /// Appends `_` to the key that ends `buf` and begins at `start`, until it is not taken, and adds
+    /// it.
+    pub(super) fn insert_free(
+        &mut self,
+        buf: &mut Buf,
+        start: usize,
+        id: u32,
+        taken: impl Fn(&Keys, u32, &[u8], &[u8]) -> bool,
+    ) {
+        let (name, first) = (buf.len() - start, hash(&buf[start..]));
+        let mut hash_now = first;
+        if taken(self, first, &buf[..start], &buf[start..]) {
+            (0..self.known_repetitions(first, buf, start)).for_each(|_| buf.push(b'_'));
+            loop {
+                buf.push(b'_');
+                hash_now = hash(&buf[start..]);
+                if !taken(self, hash_now, &buf[..start], &buf[start..]) {
+                    break;
+                }
+            }
+            self.repeated[first as usize % REPEATED] = (name as u32, self.list.len() as u32);
+        }
+        self.insert(hash_now, start..buf.len(), id);
+    }
+
+    /// How many `_` behind the name that begins at `start` are known to be too few.
+    #[cold]
+    fn known_repetitions(&self, hash: u32, buf: &[u8], start: usize) -> usize {
+        let (len, position) = self.repeated[hash as usize % REPEATED];
+        let key = self.list.get(position as usize).map_or(&[][..], |key| key.bytes(buf));
+        match key.strip_prefix(&buf[start..]) {
+            Some(rest)
+                if !self.table.is_empty()
+                    && len as usize == buf.len() - start
+                    && rest.iter().all(|&byte| byte == b'_') =>
+            {
+                rest.len()
+            }
+            _ => 0,
+        }
+    }
+
     /// Takes the last key out again.
     pub(super) fn pop(&mut self) {
-        self.list.pop();
-        // A stale entry would break the probing; the table is rebuilt by the next insertion.
-        self.table.clear();
-        if self.list.len() > SCANNED {
-            self.index();
+        if self.list.len() <= SCANNED + 1 {
+            self.table.clear();
+        } else if let Some(last) = self.list.last() {
+            // No key was put into the table behind it, so nothing is looked for beyond its place.
+            let mask = self.table.len() - 1;
+            let mut at = last.hash as usize & mask;
+            while self.table[at] as usize != self.list.len() {
+                at = (at + 1) & mask;
+            }
+            self.table[at] = 0;
         }
+        self.repeated = Default::default();
+        self.list.pop();
     }
 
     /// Tells that the bytes from `from` on have moved by `by`.
@@ -115,6 +173,9 @@ impl Keys {
 
     #[cold]
     fn index(&mut self) {
+        if self.table.is_empty() {
+            self.repeated = Default::default();
+        }
         let first = if self.list.len() * 2 > self.table.len() {
             let size = (self.list.len() * 4).next_power_of_two();
             self.table.clear();

@@ -300,15 +300,6 @@ impl Members {
 
     /// Writes a user's key with as many `_` as the clash rule asks for; false if it is left out.
     fn user_key(&mut self, name: &str, id: u32, rules: &Rules, site: Option<&Site>) -> bool {
-        let room = self.out.room();
-        if self.out.full() || name.len() + KEY_MARKS > room / escape::WORST {
-            let len = escape::len(name) + KEY_MARKS;
-            if self.out.full() || len > room {
-                self.out.set_full(true);
-                self.out.skipped += len as u64;
-                return false;
-            }
-        }
         let reserved = if self.nested == Nested::After { &rules.top } else { &rules.reserved };
         let written = self.written;
         let taken = |keys: &Keys, hash, before: &[u8], key: &[u8]| {
@@ -316,6 +307,18 @@ impl Members {
                 || site.is_some_and(|site| site.has(written, hash, key))
                 || keys.contains(hash, before, key)
         };
+        let room = self.out.room();
+        if self.out.full() || name.len() + KEY_MARKS > room / escape::WORST {
+            let len = escape::len(name) + KEY_MARKS;
+            if self.out.full() || len > room {
+                // One `_` stands for all: most keys that are taken need no more.
+                let (buf, key) = (&self.out.buf, name.as_bytes());
+                let repeated = taken(&self.keys, keys::hash(key), buf, key);
+                self.out.set_full(true);
+                self.out.skipped += (len + usize::from(repeated)) as u64;
+                return false;
+            }
+        }
         let buf = &mut self.out.buf;
         let start = buf.len() + 1;
         if escape::is_plain(name.as_bytes()) {
@@ -330,14 +333,18 @@ impl Members {
         }
         buf.push(b'"');
         escape::push(buf, name);
-        let mut hash = keys::hash(&buf[start..]);
-        while taken(&self.keys, hash, &buf[..start], &buf[start..]) {
-            buf.push(b'_');
-            hash = keys::hash(&buf[start..]);
-        }
-        self.keys.insert(hash, start..buf.len(), id);
-        self.unexpected = true;
+        self.keys.insert_free(buf, start, id, taken);
         buf.extend_from_slice(b"\":");
+        self.unexpected = true;
+        let len = buf.len() + 1 - start;
+        if len > room {
+            // By its `_`: what comes next would be cut only behind it.
+            self.keys.pop();
+            self.out.buf.truncate(start - 1);
+            self.out.set_full(true);
+            self.out.skipped += len as u64;
+            return false;
+        }
         true
     }
 

@@ -13,7 +13,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use super::escape;
-use super::keys::{self, Keys};
+use super::keys::Keys;
 use super::kind::Kind;
 use super::out::{Mark, Out};
 use super::redact::REDACTED;
@@ -268,12 +268,7 @@ impl Nest<'_> {
         buf.pop();
         let secret =
             self.rules.redact.as_ref().is_some_and(|words| words.matches_escaped(&buf[start..]));
-        let mut hash = keys::hash(&buf[start..]);
-        while keys.contains(hash, buf, &buf[start..]) {
-            buf.push(b'_');
-            hash = keys::hash(&buf[start..]);
-        }
-        keys.insert(hash, start..buf.len(), 0);
+        keys.insert_free(buf, start, 0, Keys::contains);
         buf.extend_from_slice(if element.pair { b"\",\"value\":" } else { b"\":" });
         self.end(element);
         if secret && !self.out.full() {

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use super::format::{Inner, Meta};
-use super::keys;
 use super::members::Members;
 use super::out::Out;
 use super::schema::Rules;
@@ -273,24 +272,18 @@ impl Members {
         buf.extend_from_slice(open);
         let start = buf.len();
         buf.extend_from_slice(key);
-        let mut hash = keys::hash(key);
-        loop {
-            let (before, key) = buf.split_at(start);
-            // Of a field that the record may have and has not, the key is free.
-            let ready = site.and_then(|site| site.prepared(open, key, colon));
-            let bit = ready.map_or(0, |ready| ready.bit);
-            let taken = rules.reserved.contains(hash, key)
-                || self.written & bit != 0
-                || self.keys.has(hash, before, key);
-            if !taken {
-                // If the field still comes, it finds its key taken.
-                self.written |= bit;
-                break;
-            }
-            buf.push(b'_');
-            hash = keys::hash(&buf[start..]);
-        }
-        self.keys.insert(hash, start..buf.len(), u32::MAX);
+        let written = self.written;
+        // Of a field that the record may have and has not, the key is free.
+        let bit = |key: &[u8]| {
+            site.and_then(|site| site.prepared(open, key, colon)).map_or(0, |ready| ready.bit)
+        };
+        self.keys.insert_free(buf, start, u32::MAX, |keys, hash, before, key| {
+            rules.reserved.contains(hash, key)
+                || written & bit(key) != 0
+                || keys.has(hash, before, key)
+        });
+        // If the field still comes, it finds its key taken.
+        self.written |= bit(&buf[start..]);
         self.unexpected = true;
         buf.extend_from_slice(colon);
         buf.extend_from_slice(value);

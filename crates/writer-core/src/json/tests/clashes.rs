@@ -185,3 +185,50 @@ fn a_list_of_spans_equals_its_spans() {
     assert_eq!(one, each);
     assert!(!text(&format, |record| record.spans([])).contains("span"));
 }
+
+/// The names that the clash rule gives fields, by looking at each.
+fn expected_names<'n>(names: impl IntoIterator<Item = &'n str>) -> Vec<String> {
+    let mut taken: Vec<String> = ["timestamp", "level", "target", "message"].map(Into::into).into();
+    for name in names {
+        let mut name = name.to_owned();
+        while taken.contains(&name) {
+            name.push('_');
+        }
+        taken.push(name);
+    }
+    taken.split_off(4)
+}
+
+#[test]
+fn fields_of_few_names_repeated_many_times_take_the_first_free_one() {
+    let few = ["id", "level", "id_", "a", "id__", "é\u{1}", "id", "b___", "b"];
+    let names: Vec<&str> = (0..300).map(|at| few[at * at % 31 % few.len()]).collect();
+    let expected = expected_names(names.iter().copied());
+    let json = read(|record| names.iter().for_each(|name| record.field(name).str(name)));
+    for (name, expected) in names.iter().zip(&expected) {
+        assert_eq!(json[expected], *name, "{expected}");
+    }
+    let object = json.as_object().unwrap();
+    assert_eq!(object.len(), 3 + names.len());
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn keys_of_fields_that_are_nothing_are_free_behind_many_others() {
+    let format = Format::builder().schema(crate::json::Schema::Tracing).build().unwrap();
+    let names: Vec<String> = (0..100).map(|at| format!("name_{at}")).collect();
+    let line = encode(&format, |record| {
+        for name in &names {
+            record.field(name).serialize(&None::<u8>);
+            record.field(name).u64(1);
+            record.field(name).serialize(&None::<u8>);
+            record.field("again").u64(2);
+        }
+    });
+    let json = super::reader::check_line(&line.result);
+    for (at, name) in names.iter().enumerate() {
+        let again = format!("again{}", "_".repeat(at));
+        assert_eq!((&json["fields"][name], &json["fields"][again]), (&json!(1), &json!(2)));
+    }
+    assert_eq!(json["fields"].as_object().unwrap().len(), 200);
+}

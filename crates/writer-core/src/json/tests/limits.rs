@@ -153,6 +153,36 @@ fn numbers_are_left_out_whole() {
     }
 }
 
+// The keys of 3000 fields of one name led 615 bytes beyond a cap of 1 MiB.
+#[test]
+fn a_key_repeated_many_times_does_not_exceed_the_cap() {
+    for schema in super::SCHEMAS {
+        for pad in 0..90 {
+            let format = Format::builder().schema(schema).max_record_bytes(4096).build().unwrap();
+            let encoded = encode(&format, |record| {
+                record.field("pad").str(&"p".repeat(pad));
+                (0..300).for_each(|_| record.field("a").str("v"));
+            });
+            assert!(encoded.truncated && encoded.result.len() <= 4096, "{schema:?} {pad}");
+            let json = super::reader::check_line(&encoded.result);
+            assert!(schema != Schema::Bunyan || json["msg"] == "", "{pad}");
+        }
+    }
+}
+
+#[test]
+fn the_original_length_counts_the_clashes_of_fields_that_are_left_out() {
+    let fill = |record: &mut Record<'_>| {
+        record.field("body").str(&"x".repeat(9000));
+        for name in ["level", "target", "body", "free"] {
+            record.field(name).u64(1);
+        }
+    };
+    let whole = encode(&Format::default(), fill).result.len() as u64;
+    let cut = super::reader::check_line(&encode(&capped(4096), fill).result);
+    assert_eq!(cut["original_bytes"], whole);
+}
+
 struct Huge;
 
 impl fmt::Display for Huge {
