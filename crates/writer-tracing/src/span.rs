@@ -129,6 +129,18 @@ impl Node {
         }
     }
 
+    /// Gives up what takes much memory, for threads may remember a span that is closed until they
+    /// meet others. Waits for no lock: in a forked child one may be held for ever.
+    fn release(self: &Arc<Node>) {
+        if Arc::strong_count(self) > 1 {
+            let node = self.latest();
+            drop(unless_taken(node.list.try_lock()).and_then(|mut list| list.take()));
+            if let Some(mut encoded) = unless_taken(node.encoded.try_write()) {
+                encoded.release();
+            }
+        }
+    }
+
     /// Begins a span inside this one.
     pub(crate) fn child(&self, format: &Format, name: &str) -> EncodedSpan {
         format.child_span(name, &self.encoded())
@@ -198,15 +210,15 @@ impl Node {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// The spans from the root to here, with their stamp. The flag says whether it is worth
-    /// keeping.
+    /// The spans from the root to here, with their stamp. The flag says whether it is worth keeping
+    /// for the thread as well.
     pub(crate) fn list(&self) -> (u64, Arc<SpanList>, bool) {
         let mut list = lock(&self.list);
         let stamp = self.stamp();
         if let Some((kept, list)) = &*list
             && *kept == stamp
         {
-            return (stamp, Arc::clone(list), true);
+            return (stamp, Arc::clone(list), list.is_short());
         }
         let mut outer = Vec::new();
         let mut node = &self.parent;
@@ -224,9 +236,10 @@ impl Node {
             fresh.set_trace(*trace, *span);
         }
         let fresh = Arc::new(fresh);
-        let keep = outer.len() < KEPT_DEPTH;
+        let keep = outer.len() < KEPT_DEPTH && fresh.is_worth_keeping();
         *list = keep.then(|| (stamp, Arc::clone(&fresh)));
-        (stamp, fresh, keep)
+        let short = fresh.is_short();
+        (stamp, fresh, keep && short)
     }
 }
 
@@ -284,6 +297,7 @@ impl Drop for Nodes {
     fn drop(&mut self) {
         for node in std::iter::once(&self.first).chain(&self.others) {
             node.close();
+            node.release();
         }
     }
 }

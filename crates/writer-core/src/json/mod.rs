@@ -75,6 +75,7 @@ mod short;
 mod site;
 mod span;
 mod span_lines;
+mod span_list;
 #[cfg(feature = "sval")]
 mod sval;
 mod tables;
@@ -99,8 +100,9 @@ pub use redact::REDACTED;
 pub use replace::TOO_LONG;
 pub use schema::{Part, Schema};
 pub use site::CallSite;
-pub use span::{EncodedSpan, SpanList};
+pub use span::EncodedSpan;
 pub use span_lines::{SpanLines, SpanMoment};
+pub use span_list::SpanList;
 pub use task::TaskIds;
 pub use time::{Precision, TimeStyle};
 pub use value::{FORMAT_ERROR, FORMAT_PANIC, Value};

@@ -6,7 +6,8 @@ use super::format::Inner;
 use super::members::Members;
 use super::name::Name;
 use super::site::Site;
-use super::span::{EncodedSpan, SpanList};
+use super::span::EncodedSpan;
+use super::span_list::SpanList;
 use super::value::Value;
 
 /// A record that takes its message, its fields and its spans.
@@ -162,19 +163,43 @@ impl Record<'_> {
         }
         if spans.cut {
             self.note_cut_spans(spans.skipped);
+            if spans.left_out > 0 {
+                return self.skip_list(spans, place);
+            }
         }
         if self.inner.reads_spans {
             self.read_spans(spans, place);
         }
-        let shape = self.inner.shape;
         if let Some(key) = &self.inner.spans {
-            write_piece(self.members, key, &spans.bytes, shape.list);
+            write_piece(self.members, key, &spans.bytes, self.inner.shape.list);
         }
+        self.innermost(spans);
+    }
+
+    /// Writes the innermost span on its own, where the schema shows it.
+    #[inline(always)]
+    fn innermost(&mut self, spans: &SpanList) {
+        let shape = self.inner.shape;
         if let Some(key) = &self.inner.span {
             let span = &spans.bytes[spans.last..];
             let unclosed = span.len() + 1 - shape.object.len();
             write_piece(self.members, key, &span[..unclosed], shape.single);
         }
+    }
+
+    /// Writes what there is of a list that no line can hold, and counts the rest.
+    #[cold]
+    fn skip_list(&mut self, spans: &SpanList, place: Option<u32>) {
+        if self.inner.reads_spans {
+            self.read_spans(spans, place);
+        }
+        if let Some(key) = &self.inner.spans {
+            let list = spans.left_out + spans.bytes.len() - spans.last;
+            let out = &mut self.members.out;
+            out.set_full(true);
+            out.skipped += (key.len() + list - 1 + self.inner.shape.list.len()) as u64;
+        }
+        self.innermost(spans);
     }
 
     /// Writes what the schema takes out of the spans.

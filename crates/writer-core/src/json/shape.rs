@@ -9,7 +9,7 @@ use super::members::Members;
 use super::out::Out;
 use super::schema::Rules;
 use super::site::{ReadyKey, Site};
-use super::span::SpanList;
+use super::span_list::SpanList;
 use super::task::{self, Task, TaskIds};
 use crate::Severity;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::build::FormatBuilder;
 use super::format::{Encoded, Format, Meta};
-use super::span::SpanList;
+use super::span_list::SpanList;
 use crate::{BuildError, Severity};
 
 /// What the lines look like that tell of a span's beginning and end; made by

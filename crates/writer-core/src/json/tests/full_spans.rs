@@ -4,7 +4,7 @@
 use serde_json::json;
 
 use super::{SCHEMAS, encode};
-use crate::json::{EncodedSpan, Format, Schema, TOO_LONG};
+use crate::json::{EncodedSpan, Format, Schema, SpanList, TOO_LONG};
 
 const CAP: usize = 16 << 10;
 
@@ -141,5 +141,62 @@ fn what_is_known_by_a_field_is_known_of_a_full_span() {
         assert!(span.value(4).is_some() && span.value(5).is_none(), "{schema:?}");
         assert!(span.json().len() < len + 128, "{schema:?}");
         encode(&format, |record| record.spans([&span]));
+    }
+}
+
+// 64 spans of 200 000 bytes, with one event in each, took 559 MB.
+#[test]
+fn a_list_that_no_line_can_hold_takes_no_more_memory_than_one() {
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    for schema in SCHEMAS {
+        for flat in [false, true] {
+            let builder = |cap| {
+                let builder = Format::builder().schema(schema).span(true).max_record_bytes(cap);
+                let builder = if flat { builder.flatten_spans() } else { builder };
+                builder.hide(crate::json::Part::TaskLevel).build().unwrap()
+            };
+            let line = |cap: usize| {
+                let format = builder(cap);
+                let (mut list, mut spans) = (SpanList::new(), Vec::new());
+                for at in 0..12 {
+                    let mut span = format.span("s");
+                    if at == 0 {
+                        span.record(0, "trace_id").str(trace);
+                    }
+                    span.record(1, &format!("body{at}")).str(&"b".repeat(2_000));
+                    list.push(&span);
+                    spans.push(span);
+                    assert!(list.bytes.len() <= cap || schema == Schema::Logxpy || flat);
+                }
+                let listed = encode(&format, |record| record.span_list(&list));
+                let direct = encode(&format, |record| record.spans(&spans));
+                assert_eq!(listed.truncated, direct.truncated);
+                String::from_utf8(listed.result).unwrap()
+            };
+            let (cut, whole) = (line(CAP), line(1 << 20));
+            let digits = cut.split_once("original_bytes").unwrap().1.chars();
+            let digits: String = digits
+                .skip_while(|char| !char.is_ascii_digit())
+                .take_while(char::is_ascii_digit)
+                .collect();
+            assert_eq!(digits.parse::<usize>().unwrap(), whole.len(), "{schema:?} {flat}");
+            let shown = |line: &str| line.contains(trace);
+            let taken = [Schema::Ecs, Schema::Gcp].contains(&schema);
+            assert!(shown(&whole) && (!taken || shown(&cut)), "{schema:?} {flat}");
+        }
+    }
+}
+
+#[test]
+fn a_span_that_is_released_is_its_name() {
+    for schema in SCHEMAS {
+        let format = format(schema);
+        let (mut span, mut short) = (full(&format), format.span("s"));
+        span.release();
+        assert_eq!(span.json(), short.json(), "{schema:?}");
+        short.record(0, "state").u64(1);
+        let before = short.json();
+        short.release();
+        assert_eq!(short.json(), before, "{schema:?}");
     }
 }
