@@ -60,7 +60,8 @@ fn unprepared(
     let mut names = Names::new();
     let fill = |line: &mut json::Record<'_>| {
         message(line, record);
-        *whole = visit(record, &mut Learning { fields: Fields { line }, names: &mut names });
+        let fields = Fields { line };
+        *whole = visit(record, &mut Learning { fields, names: &mut names, more: true });
     };
     let encoded = format.encode(&meta, fill, send);
     sites.learn(writer, record, format.expected_call_site(&meta, names.iter().map(|name| &**name)));
@@ -135,15 +136,55 @@ fn structured(field: json::Value<'_>, value: &Value<'_>) {
     field.serialize(value);
 }
 
-/// Takes the names besides.
+/// At most so many names of a place are prepared, as there are bits for those that were written.
+const MOST_NAMES: usize = 64;
+
+/// The longest name that is prepared, in bytes: what is prepared stays.
+const LONGEST_NAME: usize = 256;
+
+/// Takes the names besides, up to the first that is not prepared.
 struct Learning<'l, 'r, 'n> {
     fields: Fields<'l, 'r>,
     names: &'n mut Names,
+    more: bool,
 }
 
 impl<'kvs> VisitSource<'kvs> for Learning<'_, '_, '_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
-        self.names.push(plain_name(key.as_str()).into());
+        let name = plain_name(key.as_str());
+        self.more &= self.names.len() < MOST_NAMES && name.len() <= LONGEST_NAME;
+        if self.more {
+            self.names.push(name.into());
+        }
         self.fields.visit_pair(key, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many names of a record are prepared.
+    fn learned(keys: &[&str]) -> usize {
+        let mut names = Names::new();
+        let fill = |line: &mut json::Record<'_>| {
+            let mut learning = Learning { fields: Fields { line }, names: &mut names, more: true };
+            for key in keys {
+                assert!(learning.visit_pair(Key::from(*key), Value::from(1)).is_ok());
+            }
+        };
+        assert!(
+            Format::default().encode(&Meta::new(Severity::Info, "t"), fill, |_, _| ()).is_some()
+        );
+        names.len()
+    }
+
+    // A record with 3 000 000 pairs took 160 MB, and keys of 64 MB were kept for ever.
+    #[test]
+    fn few_names_and_no_long_ones_are_prepared() {
+        let (short, long) = ("k".repeat(256), "k".repeat(257));
+        assert_eq!(learned(&["a", &short, "b"]), 3);
+        assert_eq!(learned(&["a", &long, "b"]), 1);
+        assert_eq!(learned(&["a"; 1000]), 64);
     }
 }
