@@ -77,12 +77,14 @@ fn system() -> Option<&'static TimeZone> {
 /// What a second of UTC is in a zone.
 #[cold]
 fn at(second: i64, zone: Option<&TimeZone>) -> Local {
-    // A second too far away for the calendar of the zone is left in UTC.
+    // A second too far away for the calendar of the zone is left in UTC, and so is one whose offset
+    // RFC 3339 cannot write: it is less than a day.
     let offset = zone.zip(Timestamp::from_second(second).ok());
     let minutes = offset.map(|(zone, time)| {
         // RFC 3339 has whole minutes only; half a minute is rounded up.
         (zone.to_offset(time).seconds() + 30).div_euclid(60)
     });
+    let minutes = minutes.filter(|minutes| minutes.abs() < 24 * 60);
     Local {
         second,
         prefix: time::prefix_of(second + i64::from(minutes.unwrap_or(0)) * 60),

@@ -50,6 +50,17 @@ fn offsets_west_and_with_minutes_are_written() {
     }
 }
 
+// The offset was written as `+25:00`, which no reader takes.
+#[test]
+fn an_offset_of_a_day_or_more_is_left_in_utc() {
+    for zone in ["AAA-24:59:59", "AAA24:59:59", "AAA-24", "AAA24", "AAA-23:59:30"] {
+        let zone = TimeZone::posix(zone).unwrap();
+        assert_eq!(seconds(0, &zone), "\"1970-01-01T00:00:00Z\"", "{zone:?}");
+    }
+    let last = TimeZone::posix("AAA-23:59:29").unwrap();
+    assert_eq!(seconds(0, &last), "\"1970-01-01T23:59:00+23:59\"");
+}
+
 #[test]
 fn an_offset_with_seconds_keeps_the_instant() {
     // Berlin before 1893, and its mirror image.
