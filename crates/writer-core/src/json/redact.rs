@@ -30,7 +30,10 @@ pub(super) struct Redact {
 }
 
 impl Redact {
-    pub(super) fn new(words: Vec<Box<str>>) -> Self {
+    pub(super) fn new(mut words: Vec<Box<str>>) -> Self {
+        // `accessToken` covers `access_token` as well.
+        let split: Vec<_> = words.iter().filter_map(|word| split_humps(word)).collect();
+        words.extend(split);
         Redact { words }
     }
 
@@ -83,11 +86,26 @@ fn ends_in(key: &str, word: &str) -> bool {
 
 fn same(a: char, b: char) -> bool {
     let fold = |char: char| if is_separator(char) { '_' } else { char.to_ascii_lowercase() };
-    fold(a) == fold(b) || (!a.is_ascii() && a.to_lowercase().eq(b.to_lowercase()))
+    // The final sigma and the long s have a capital letter in common with another one.
+    fold(a) == fold(b)
+        || (!(a.is_ascii() && b.is_ascii())
+            && (a.to_lowercase().eq(b.to_lowercase()) || a.to_uppercase().eq(b.to_uppercase())))
 }
 
 fn is_separator(char: char) -> bool {
     matches!(char, '-' | '_')
+}
+
+/// The word with a separator before each hump, if it has any.
+fn split_humps(word: &str) -> Option<Box<str>> {
+    let mut split = String::new();
+    for (at, char) in word.char_indices() {
+        if has_hump(word, at) {
+            split.push('_');
+        }
+        split.push(char);
+    }
+    (split.len() > word.len()).then(|| split.into())
 }
 
 /// Whether a word begins at this place inside a key by a capital letter: `accessToken`, and

@@ -21,6 +21,36 @@ fn format() -> Format {
     Format::builder().redact_defaults().redact(["pin", "пароль"]).build().unwrap()
 }
 
+// Only the word itself was covered.
+#[test]
+fn a_word_with_humps_covers_keys_with_separators() {
+    let format = Format::builder().redact(["accessToken", "DBPassword"]).build().unwrap();
+    for key in ["accessToken", "accesstoken", "access_token", "Access-Token", "my.access_token"] {
+        let line = text(&format, |record| record.field(key).display(&Untouchable));
+        assert!(line.contains(REDACTED), "{line}");
+    }
+    for key in ["db_password", "dbPassword", "DB-PASSWORD"] {
+        let line = text(&format, |record| record.field(key).display(&Untouchable));
+        assert!(line.contains(REDACTED), "{line}");
+    }
+    for key in ["token", "access", "password", "access_tokens", "myaccess_token"] {
+        let line = text(&format, |record| record.field(key).str("open"));
+        assert!(line.contains("open"), "{line}");
+    }
+}
+
+// `κωδικος` was shown where the word is in capital letters.
+#[test]
+fn letters_with_one_capital_letter_are_the_same() {
+    for (word, key) in
+        [("ΚΩΔΙΚΟΣ", "κωδικος"), ("κωδικος", "ΚΩΔΙΚΟΣ"), ("pass", "paſs"), ("paſs", "pass")]
+    {
+        let format = Format::builder().redact([word]).build().unwrap();
+        let line = text(&format, |record| record.field(key).display(&Untouchable));
+        assert!(line.contains(REDACTED), "{line}");
+    }
+}
+
 #[test]
 fn keys_are_matched_as_words_in_any_case() {
     let secret = [
