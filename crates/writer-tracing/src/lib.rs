@@ -38,6 +38,11 @@
 //! With [`LayerBuilder::span_events`] a span has lines of its own when it begins and when it
 //! closes, the latter with its times as numbers.
 //!
+//! # One registry
+//!
+//! A layer belongs to one subscriber. One that a wrapper shares between two registries mistakes the
+//! spans of one for those of the other, for both count them from the same number.
+//!
 //! # Values that log
 //!
 //! The `Display` of a value may log. If it is recorded in a span, let this layer be added before

@@ -223,8 +223,9 @@ impl FormatBuilder {
     /// A key is meant if it is one of the words, or ends in one that is a segment of its own:
     /// `password` also covers `db.password`, `user_password`, `X-Password`, `userPassword` and
     /// `DBPassword`, but neither `password_hint` nor `passwordless`, `password_` nor `DBPASSWORD`.
-    /// Upper and lower case are the same, `-` and `_` are too, and `private_key` also covers
-    /// `privateKey`. The value is neither formatted nor queued. Messages are not searched.
+    /// Upper and lower case are the same, `-` and `_` are too, `private_key` also covers
+    /// `privateKey`, and the other way round. The value is neither formatted nor queued. Messages
+    /// are not searched.
     ///
     /// Keys inside nested values count like those of fields, at any depth. A static field with such
     /// a key inside is redacted whole.
