@@ -42,7 +42,7 @@ pub(super) struct Keys {
     /// By the hash of a name that was taken: its length, and the position of the last key that was
     /// made of it by `_`. Without it the n-th field of a name would take n looks. Valid where there
     /// is a table.
-    repeated: [(u32, u32); REPEATED],
+    repeated: Vec<(u32, u32)>,
 }
 
 impl Keys {
@@ -123,7 +123,9 @@ impl Keys {
                     break;
                 }
             }
-            self.repeated[first as usize % REPEATED] = (name as u32, self.list.len() as u32);
+            if let Some(last) = self.repeated.get_mut(first as usize % REPEATED) {
+                *last = (name as u32, self.list.len() as u32);
+            }
         }
         self.insert(hash_now, start..buf.len(), id);
     }
@@ -131,18 +133,15 @@ impl Keys {
     /// How many `_` behind the name that begins at `start` are known to be too few.
     #[cold]
     fn known_repetitions(&self, hash: u32, buf: &[u8], start: usize) -> usize {
-        let (len, position) = self.repeated[hash as usize % REPEATED];
-        let key = self.list.get(position as usize).map_or(&[][..], |key| key.bytes(buf));
-        match key.strip_prefix(&buf[start..]) {
-            Some(rest)
-                if !self.table.is_empty()
-                    && len as usize == buf.len() - start
-                    && rest.iter().all(|&byte| byte == b'_') =>
-            {
-                rest.len()
+        let name = &buf[start..];
+        let rest = match self.repeated.get(hash as usize % REPEATED) {
+            Some(&(len, position)) if !self.table.is_empty() && len as usize == name.len() => {
+                let key = self.list.get(position as usize).map(|key| key.bytes(buf));
+                key.and_then(|key| key.strip_prefix(name))
             }
-            _ => 0,
-        }
+            _ => None,
+        };
+        rest.filter(|rest| rest.iter().all(|&byte| byte == b'_')).map_or(0, <[u8]>::len)
     }
 
     /// Takes the last key out again.
@@ -158,7 +157,7 @@ impl Keys {
             }
             self.table[at] = 0;
         }
-        self.repeated = Default::default();
+        self.repeated.fill((0, 0));
         self.list.pop();
     }
 
@@ -174,7 +173,8 @@ impl Keys {
     #[cold]
     fn index(&mut self) {
         if self.table.is_empty() {
-            self.repeated = Default::default();
+            self.repeated.clear();
+            self.repeated.resize(REPEATED, (0, 0));
         }
         let first = if self.list.len() * 2 > self.table.len() {
             let size = (self.list.len() * 4).next_power_of_two();
