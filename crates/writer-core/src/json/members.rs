@@ -238,7 +238,7 @@ impl Members {
         match name {
             Name::User(name, id) => added = self.key(name, id, rules, site),
             Name::Ready(key) => {
-                if key.needs() > self.out.room() {
+                if key.whole.len() > self.out.room() {
                     self.out.set_full(true);
                 }
                 self.written |= key.bit;

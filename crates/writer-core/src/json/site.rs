@@ -8,7 +8,6 @@ use super::escape;
 use super::format::{Encoded, Format, Meta};
 use super::keys::{self, Reserved};
 use super::kind::Kind;
-use super::members::KEY_MARKS;
 use super::name::Name;
 use super::out::Out;
 use super::record::Record;
@@ -84,15 +83,6 @@ impl ReadyKey {
         let plain = !rules.complex && whole.last() == Some(&b':');
         let block = if plain { Block::new(&whole) } else { None };
         ReadyKey { block, whole, expected: None, bit: 1 << position }
-    }
-
-    /// How much room the key must have, in bytes: as much as one that does not come as expected,
-    /// which is looked at before it gets a `_`.
-    pub(super) fn needs(&self) -> usize {
-        match &self.expected {
-            Some((name, _)) => escape::len(name) + KEY_MARKS,
-            None => self.whole.len(),
-        }
     }
 
     /// Whether a field of this name is expected here.
