@@ -8,7 +8,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crate::clock;
-use crate::error::{FlushError, ReopenError, ShutdownError, State};
+use crate::error::{FlushError, ReopenError, ShutdownError, State, copy_error};
 use crate::inner::Inner;
 use crate::shared::Shared;
 use crate::sync::MutexGuard;
@@ -214,13 +214,5 @@ pub(crate) fn reopen_error(error: &io::Error) -> ReopenError {
     match error.kind() {
         io::ErrorKind::Unsupported => ReopenError::Unsupported,
         _ => ReopenError::Refused { source: copy_error(error) },
-    }
-}
-
-/// `io::Error` cannot be cloned; this keeps the code of the system, or else kind and text.
-pub(crate) fn copy_error(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::new(error.kind(), error.to_string()),
     }
 }

@@ -409,3 +409,11 @@ impl State {
         }
     }
 }
+
+/// `io::Error` cannot be cloned; this keeps the code of the system, or else kind and text.
+pub(crate) fn copy_error(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}

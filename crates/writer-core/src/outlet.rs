@@ -2,7 +2,7 @@
 
 use std::io;
 
-use crate::barrier::copy_error;
+use crate::error::copy_error;
 use crate::io::{ReopenReason, Reopened, Sink};
 use crate::report::survives;
 

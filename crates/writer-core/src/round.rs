@@ -3,8 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering;
 
-use crate::barrier::copy_error;
-use crate::error::{FlushError, Operation, State, WriteError};
+use crate::error::{FlushError, Operation, State, WriteError, copy_error};
 use crate::outlet::{panic_error, plain};
 use crate::shared::Shared;
 

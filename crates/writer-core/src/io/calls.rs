@@ -54,3 +54,9 @@ pub(super) fn sync_mapping(map: &MmapRaw, len: usize) -> io::Result<()> {
         }
     }
 }
+
+/// Whether there was no room, and less might have fitted.
+pub(super) fn is_out_of_space(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}

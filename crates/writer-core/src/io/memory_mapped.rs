@@ -214,7 +214,7 @@ impl MemoryMapped {
     /// what fits.
     fn copy(&mut self, lines: &[u8]) -> io::Result<usize> {
         match self.copy_all(lines, true) {
-            Err(e) if is_out_of_space(&e) => self.copy_what_fits(lines, e),
+            Err(e) if calls::is_out_of_space(&e) => self.copy_what_fits(lines, e),
             copied => copied,
         }
     }
@@ -229,7 +229,7 @@ impl MemoryMapped {
         while let Some((half, behind)) = split_after(rest, rest.len() / 2) {
             match self.copy_all(half, false) {
                 Ok(more) => (copied, rest) = (copied + more, behind),
-                Err(e) if is_out_of_space(&e) => rest = half,
+                Err(e) if calls::is_out_of_space(&e) => rest = half,
                 // What is copied stays; the next write meets the error too.
                 Err(_) => break,
             }
@@ -267,12 +267,6 @@ impl MemoryMapped {
 /// The step to begin with.
 fn first_step(chunk: u64) -> u64 {
     FIRST_STEP.min(chunk)
-}
-
-/// Whether less might have fitted.
-pub(super) fn is_out_of_space(error: &io::Error) -> bool {
-    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 /// Splits at the last line end among the first `most` bytes, or else behind the first line; `None`

@@ -9,9 +9,8 @@ use super::open::Checked;
 use super::os::{self, Failure};
 use super::tail::Repair;
 use super::{ReopenReason, Reopened, Sink, calls, lock, open};
-use crate::barrier::copy_error;
 use crate::config::Config;
-use crate::error::BuildError;
+use crate::error::{BuildError, copy_error};
 
 /// The least time between two looks at the name while writes fail.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

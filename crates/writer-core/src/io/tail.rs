@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 
-use super::memory_mapped::is_out_of_space;
 use super::{calls, os};
 
 /// Read at once; a multiple of all page sizes in use.
@@ -46,7 +45,7 @@ pub(super) fn repair_or_owe(file: &File) -> io::Result<Repair> {
     let (mut repair, is_torn) = cut_nuls(file)?;
     if is_torn {
         match end_line(file) {
-            Err(e) if is_out_of_space(&e) => repair.owes_line_end = true,
+            Err(e) if calls::is_out_of_space(&e) => repair.owes_line_end = true,
             ended => ended?,
         }
         repair.torn_lines = 1;
