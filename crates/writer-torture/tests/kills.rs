@@ -269,8 +269,8 @@ fn g17_a_loss_of_power_leaves_every_synced_record() {
             "ext4 in an image, a sync each 1000 records, power cut at random, mounted again; \
              {rounds} rounds per strategy"
         ),
-        "every record whose sync was acknowledged is there; at most one fragment a cut; no NUL \
-         after the next start",
+        "every record whose sync was acknowledged before the cut is there; at most one fragment a \
+         cut; no NUL after the next start",
         || {
             let (mut syncs, mut fragments) = (0, 0);
             for &strategy in Strategy::ALL {
@@ -286,13 +286,19 @@ fn g17_a_loss_of_power_leaves_every_synced_record() {
                         assert!(synced, "nothing is acknowledged");
                     }
                     pause(Duration::from_millis(random_below(500)));
+                    // Only of these: a machine without power says nothing more, and one that goes
+                    // on may be told a lie. ext4 ends its transaction at the cut, and an
+                    // `fdatasync` that comes to wait for it then finds it ended and returns 0; a
+                    // program that did no more than `write` and `fdatasync` saw that at 18 of 100
+                    // cuts.
+                    let said = running.syncs_so_far();
                     disk.cut_power()?;
                     let ended = kill(running);
                     disk.remount()?;
                     let mut history = History { kills: 1, ..History::default() };
-                    history.acks.extend(&ended.syncs);
+                    history.acks.extend(&ended.syncs[..said]);
                     fragments += history.verify(&path, strategy).integrity.broken;
-                    syncs += ended.syncs.len();
+                    syncs += said;
                 }
             }
             assert!(syncs > 0);
