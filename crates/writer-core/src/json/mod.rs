@@ -51,6 +51,7 @@ mod digits;
 mod escape;
 mod fields;
 mod format;
+mod forms;
 mod keys;
 mod kind;
 #[cfg(feature = "local-time")]

@@ -7,9 +7,10 @@ use std::cell::Cell;
 
 use sval::{Index, Label, Result, Stream, Tag, Value as Inner, tags};
 
+use super::forms;
 use super::nested::{Element, Level, Nest, PRIVATE_NUMBER, PRIVATE_RAW, TOO_DEEP};
 use super::out::Mark;
-use super::value::{self, FORMAT_ERROR, Value};
+use super::value::{FORMAT_ERROR, Value};
 
 /// How many things may be open at once: arrays and objects, and what leaves no trace in JSON.
 const OPEN: usize = 256;
@@ -248,7 +249,7 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
 
     fn binary_fragment_computed(&mut self, fragment: &[u8]) -> Result {
         let Some(Open::Binary(_)) = self.open.last() else { return self.wrong() };
-        value::hex_digits(self.nest.out, fragment);
+        forms::hex_digits(self.nest.out, fragment);
         Ok(())
     }
 

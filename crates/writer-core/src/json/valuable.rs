@@ -2,6 +2,7 @@
 
 use valuable::{Enumerable, Fields, NamedValues, Slice, Valuable, Value as Inner, Visit};
 
+use super::forms;
 use super::kind::Kind;
 use super::nested::{self, Level, Nest};
 use super::value::{self, Value};
@@ -68,7 +69,7 @@ fn write_one(nest: &mut Nest<'_>, value: &Inner<'_>) {
         Inner::Usize(value) => nest.integer(value),
         Inner::Path(value) => nest.format(format_args!("{}", value.display())),
         Inner::Error(error) => {
-            if value::error(nest.out, error, nest.options).is_err() {
+            if forms::error(nest.out, error, nest.options).is_err() {
                 nest.fail(value::FORMAT_ERROR);
             }
         }

@@ -8,7 +8,7 @@ use std::thread;
 
 use super::buf::copy_short;
 use super::digits;
-use super::escape;
+use super::forms;
 use super::kind::Kind;
 use super::members::{Members, Open};
 use super::name::Name;
@@ -24,9 +24,6 @@ pub const FORMAT_ERROR: &str = "<format_error>";
 
 /// Stands in the place of a value whose `Display` or `Debug` panicked.
 pub const FORMAT_PANIC: &str = "<format_error: panic>";
-
-/// How many sources of an error are written.
-const CHAIN: usize = 16;
 
 /// A member that waits for its value. Dropped without one, it leaves no trace.
 ///
@@ -97,7 +94,7 @@ impl Value<'_> {
         let fits = u64::try_from(value).is_ok();
         let kind = Kind::of_wide(i64::try_from(value).is_ok(), fits, self.rules.options);
         self.plain(kind, |out, options| {
-            wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
+            forms::wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
         });
     }
 
@@ -106,7 +103,7 @@ impl Value<'_> {
         let fits = i64::try_from(value).is_ok() || u64::try_from(value).is_ok();
         let kind = Kind::of_wide(i64::try_from(value).is_ok(), fits, self.rules.options);
         self.plain(kind, |out, options| {
-            wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
+            forms::wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
         });
     }
 
@@ -126,7 +123,7 @@ impl Value<'_> {
                 if value.is_finite() {
                     out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
                 } else {
-                    non_finite(out, value, options);
+                    forms::non_finite(out, value, options);
                 }
             });
         }
@@ -139,7 +136,7 @@ impl Value<'_> {
             if value.is_finite() {
                 out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
             } else {
-                non_finite(out, f64::from(value), options);
+                forms::non_finite(out, f64::from(value), options);
             }
         });
     }
@@ -159,7 +156,7 @@ impl Value<'_> {
 
     /// Writes a string of lower-case hexadecimal digits, two per byte.
     pub fn bytes(self, value: &[u8]) {
-        self.plain(Kind::String, |out, _| hex_string(out, value));
+        self.plain(Kind::String, |out, _| forms::hex_string(out, value));
     }
 
     /// Writes a string of what `Display` prints.
@@ -184,7 +181,7 @@ impl Value<'_> {
     /// Writes an error: its message as a string, or, if it has sources and the schema shows them,
     /// `{"message":…,"chain":[…]}` with at most 16 sources, nearest first.
     pub fn error(self, value: &(dyn Error + 'static)) {
-        self.user(Kind::Bare, |out, options| error(out, value, options));
+        self.user(Kind::Bare, |out, options| forms::error(out, value, options));
     }
 
     /// Writes a value that runs no user code.
@@ -345,90 +342,4 @@ pub(super) fn discard_payload(payload: Box<dyn Any + Send>) {
         // A third panic is not waited for: the memory is given up.
         std::mem::forget(second);
     }
-}
-
-pub(super) fn wide(out: &mut Out, digits: bool, text: &str) {
-    if digits {
-        out.raw(text.as_bytes());
-    } else {
-        out.string(text);
-    }
-}
-
-#[cold]
-pub(super) fn non_finite(out: &mut Out, value: f64, options: Options) {
-    out.raw(if options.non_finite_null {
-        b"null"
-    } else if value.is_nan() {
-        b"\"NaN\""
-    } else if value > 0.0 {
-        b"\"Infinity\""
-    } else {
-        b"\"-Infinity\""
-    });
-}
-
-pub(super) fn hex_string(out: &mut Out, value: &[u8]) {
-    let mark = out.mark();
-    out.raw(b"\"");
-    hex_digits(out, value);
-    out.close(mark, b'"');
-}
-
-pub(super) fn hex_digits(out: &mut Out, value: &[u8]) {
-    for chunk in value.chunks(32) {
-        let mut digits = [0; 64];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(chunk) {
-            pair.copy_from_slice(&escape::hex(*byte));
-        }
-        out.bounded(&digits[..2 * chunk.len()], 2);
-    }
-}
-
-/// Writes an error: its message, or, if it has sources and the schema shows them, an object.
-pub(super) fn error(out: &mut Out, value: &dyn Error, options: Options) -> fmt::Result {
-    match value.source() {
-        Some(source) if options.error_chain => chain(out, value, source, options),
-        _ => Kind::String.write(out, options, |out| out.format(format_args!("{value}"))),
-    }
-}
-
-const PLAIN_CHAIN: [&[u8]; 4] = [b"{\"message\":", b",\"chain\":[", b"]", b"}"];
-
-const TYPED_CHAIN: [&[u8]; 4] = [
-    b"{\"kvlistValue\":{\"values\":[{\"key\":\"message\",\"value\":",
-    b",{\"key\":\"chain\",\"value\":{\"arrayValue\":{\"values\":[",
-    b"]}}}",
-    b"]}}",
-];
-
-fn chain(
-    out: &mut Out,
-    error: &dyn Error,
-    source: &(dyn Error + 'static),
-    options: Options,
-) -> fmt::Result {
-    let [open, array_open, array_close, close] =
-        if options.typed { TYPED_CHAIN } else { PLAIN_CHAIN };
-    let object = out.mark();
-    out.raw(open);
-    Kind::String.write(out, options, |out| out.format(format_args!("{error}")))?;
-    if options.typed {
-        // Of the pair: what follows may find no room.
-        out.close(object, b'}');
-    }
-    let array = out.mark();
-    out.raw(array_open);
-    let mut next = Some(source);
-    for place in 0..CHAIN {
-        let Some(error) = next else { break };
-        if place > 0 {
-            out.raw(b",");
-        }
-        Kind::String.write(out, options, |out| out.format(format_args!("{error}")))?;
-        next = error.source();
-    }
-    array_close.iter().for_each(|&byte| out.close(array, byte));
-    close.iter().for_each(|&byte| out.close(object, byte));
-    Ok(())
 }

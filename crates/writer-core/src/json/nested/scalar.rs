@@ -1,0 +1,152 @@
+//! Values that have no others inside them.
+
+#[cfg(any(feature = "serde", feature = "valuable"))]
+use std::fmt;
+
+use super::Nest;
+use crate::json::forms;
+use crate::json::kind::Kind;
+#[cfg(any(feature = "serde", feature = "sval"))]
+use crate::json::out::Mark;
+use crate::json::out::Out;
+use crate::json::schema::Options;
+#[cfg(any(feature = "serde", feature = "valuable"))]
+use crate::json::value::FORMAT_ERROR;
+
+impl Nest<'_> {
+    /// Writes a scalar with its type where it needs one.
+    fn scalar<R>(&mut self, kind: Kind, write: impl FnOnce(&mut Out, Options) -> R) -> R {
+        let options = self.options;
+        kind.write(self.out, options, |out| write(out, options))
+    }
+
+    pub(in crate::json) fn null(&mut self) {
+        self.out.raw(if self.options.typed { b"{}" } else { b"null" });
+    }
+
+    pub(in crate::json) fn bool(&mut self, value: bool) {
+        self.scalar(Kind::Bool, |out, _| out.raw(if value { b"true" } else { b"false" }));
+    }
+
+    /// Writes an integer of at most 64 bits.
+    pub(in crate::json) fn integer(&mut self, value: impl itoa::Integer) {
+        let mut buffer = itoa::Buffer::new();
+        let digits = buffer.format(value);
+        let signed = !self.options.typed || digits.parse::<i64>().is_ok();
+        let kind = if signed { Kind::Int } else { Kind::Digits };
+        self.scalar(kind, |out, _| out.raw(digits.as_bytes()));
+    }
+
+    pub(in crate::json) fn u128(&mut self, value: u128) {
+        let (signed, fits) = (i64::try_from(value).is_ok(), u64::try_from(value).is_ok());
+        self.wide(signed, fits, itoa::Buffer::new().format(value));
+    }
+
+    pub(in crate::json) fn i128(&mut self, value: i128) {
+        let signed = i64::try_from(value).is_ok();
+        let fits = signed || u64::try_from(value).is_ok();
+        self.wide(signed, fits, itoa::Buffer::new().format(value));
+    }
+
+    fn wide(&mut self, signed: bool, fits: bool, text: &str) {
+        let kind = Kind::of_wide(signed, fits, self.options);
+        self.scalar(kind, |out, options| forms::wide(out, fits || options.wide_digits, text));
+    }
+
+    pub(in crate::json) fn f64(&mut self, value: f64) {
+        self.scalar(Kind::Double, |out, options| {
+            if value.is_finite() {
+                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+            } else {
+                forms::non_finite(out, value, options);
+            }
+        });
+    }
+
+    pub(in crate::json) fn f32(&mut self, value: f32) {
+        self.scalar(Kind::Double, |out, options| {
+            if value.is_finite() {
+                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
+            } else {
+                forms::non_finite(out, value.into(), options);
+            }
+        });
+    }
+
+    pub(in crate::json) fn string(&mut self, text: &str) {
+        self.scalar(Kind::String, |out, _| out.string(text));
+    }
+
+    /// Begins a string that comes in pieces.
+    #[cfg(feature = "sval")]
+    pub(in crate::json) fn begin_string(&mut self) -> Mark {
+        let mark = self.out.mark();
+        if self.options.typed {
+            self.out.raw(Kind::String.ends().0.as_bytes());
+        }
+        self.out.raw(b"\"");
+        mark
+    }
+
+    /// Ends a string that came in pieces.
+    #[cfg(feature = "sval")]
+    pub(in crate::json) fn end_string(&mut self, mark: Mark) {
+        self.out.close(mark, b'"');
+        if self.options.typed {
+            self.out.close(mark, b'}');
+        }
+    }
+
+    #[cfg(any(feature = "serde", feature = "valuable"))]
+    pub(in crate::json) fn char(&mut self, value: char) {
+        self.string(value.encode_utf8(&mut [0; 4]));
+    }
+
+    #[cfg(feature = "serde")]
+    pub(in crate::json) fn bytes(&mut self, value: &[u8]) {
+        self.scalar(Kind::String, |out, _| forms::hex_string(out, value));
+    }
+
+    /// Writes a string of what the arguments print; the value fails if they do.
+    #[cfg(any(feature = "serde", feature = "valuable"))]
+    pub(in crate::json) fn format(&mut self, value: fmt::Arguments<'_>) {
+        if self.scalar(Kind::String, |out, _| out.format(value)).is_err() {
+            self.fail(FORMAT_ERROR);
+        }
+    }
+
+    /// Replaces the string written from `mark` on, the digits of a number of any length, by the
+    /// number, where that does not change its value.
+    #[cfg(any(feature = "serde", feature = "sval"))]
+    pub(in crate::json) fn digits_to_number(&mut self, mark: Mark) {
+        let Some(mut string) = self.out.buf.get(mark.len()..) else { return };
+        if self.options.typed {
+            let (open, close) = Kind::String.ends();
+            let inside = string.strip_prefix(open.as_bytes());
+            let inside = inside.and_then(|inside| inside.strip_suffix(close.as_bytes()));
+            string = inside.unwrap_or_default();
+        }
+        let [b'"', digits @ .., b'"'] = string else { return };
+        let text = str::from_utf8(digits).unwrap_or_default();
+        let whole =
+            text.parse().ok().filter(|&whole| itoa::Buffer::new().format::<i128>(whole) == text);
+        // At most fifteen digits beside a point or an exponent survive the way through an f64.
+        let short = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
+        // Below the normal numbers digits get lost, in the end all of them.
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        let zero = !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
+        let float = text
+            .parse::<f64>()
+            .ok()
+            .filter(|float| short && (float.is_normal() || (*float == 0.0 && zero)));
+        if self.out.full() || (whole.is_none() && float.is_none()) {
+            return;
+        }
+        self.out.roll_back(mark);
+        match (whole, float) {
+            (Some(whole), _) => self.i128(whole),
+            (None, Some(float)) => self.f64(float),
+            (None, None) => {}
+        }
+    }
+}
