@@ -7,13 +7,15 @@ use super::escape;
 use super::kind::Kind;
 use super::members::{KEY_MARKS, Members, Open};
 use super::schema::Rules;
+use super::shape::LONGEST_ID;
 
 /// Stands in the place of a value of a span that is too long for it and cannot be cut.
 pub const TOO_LONG: &str = "<too long>";
 
 /// So many bytes such a value may have in any case, with all that stands around it: any number and
-/// any marker fits.
-const SHORT: usize = 64;
+/// any marker fits, and any id of a trace. A text that is cut between two characters, of which each
+/// may take six bytes, is longer than that, and so taken for no id.
+const SHORT: usize = LONGEST_ID + escape::WORST;
 
 /// So many marks may close a value: a text that was cut exceeds the limit by them.
 const CLOSING: usize = 4;

@@ -49,7 +49,7 @@ impl Format {
     ///
     /// A span may fill a quarter of the line; beyond it, further fields are left out and each line
     /// inside counts as truncated. What is known by a field is not lost with it: `error`, `trace_id`
-    /// and `span_id` are cut to some 64 bytes instead, and so is the new value of a field that is
+    /// and `span_id` are cut to some 130 bytes instead, and so is the new value of a field that is
     /// there. A value that cannot be cut becomes [`TOO_LONG`](super::TOO_LONG).
     ///
     /// The span is a root: in a schema with tasks it begins one. A span inside another one is made
