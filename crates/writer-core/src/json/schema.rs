@@ -49,8 +49,9 @@ pub enum Schema {
     /// reads both alike, and a line is shorter and easier to read so. Time, level, message and
     /// `ecs.version` come first, in the order that it demands.
     ///
-    /// The names of the objects that the dotted keys stand for (`log`, `ecs`, `process`, `trace`)
-    /// are taken too: a number called `log` would be refused beside `log.level`.
+    /// The names of the objects that the dotted keys stand for (`log`, `log.origin`,
+    /// `log.origin.file`, `ecs`, `process`, `process.thread`, `trace`, `span`) are taken too: a
+    /// number called `log` would be refused beside `log.level`.
     Ecs,
     /// The [log data model of
     /// OpenTelemetry](https://opentelemetry.io/docs/specs/otel/logs/data-model/) in

@@ -112,7 +112,15 @@ pub(super) static ECS: Table = Table {
     ],
     message_first: true,
     constants: &[("ecs.version", Constant::Json("\"8.11.0\""))],
-    reserved: &["log", "ecs", "process", "trace"],
+    reserved: &[
+        "log",
+        "log.origin",
+        "log.origin.file",
+        "ecs",
+        "process",
+        "process.thread",
+        "trace",
+    ],
     options: Options { non_finite_null: true, ..OPTIONS },
     ..DEFAULT
 };

@@ -107,6 +107,9 @@ fn ecs_has_the_keys_of_ecs_logging() {
         "process.pid": std::process::id(), "f": null,
     });
     assert_eq!(plain, expected);
+    let objects = ["log.origin", "log.origin.file", "process.thread", "span"];
+    let json = busy(&format, &objects);
+    assert!(objects.iter().all(|key| json[format!("{key}_")] == true), "{json}");
     let json = busy(&format, &["log.level", "log", "message", "trace.id", "level"]);
     assert_eq!((&json["trace.id"], &json["span.id"]), (&json!(TRACE), &json!(SPAN)));
     for key in ["log.level_", "log_", "message_", "trace.id_", "level"] {
