@@ -158,3 +158,16 @@ fn repeated(value: kv::Value<'_>) {
 
 /// A value that nests this deep, or fails or panics at its end.
 struct Deep(u32, Option<Bad>);
+
+// To find out whether it is nothing, `log` would run the user's code on it.
+#[test]
+fn a_secret_that_is_nothing_is_redacted_where_nothing_is_left_out() {
+    for schema in [Schema::Tracing, Schema::Logxpy] {
+        let change = |builder: LogBuilder| builder.schema(schema).redact_defaults();
+        let (line, _) = one_of(change, |logger| {
+            log::info!(logger: logger, token = None::<&str>, none = None::<&str>; "m");
+        });
+        let fields = line.get("fields").unwrap_or(&line);
+        assert_eq!((&fields["token"], fields.get("none")), (&json!(REDACTED), None), "{schema:?}");
+    }
+}
