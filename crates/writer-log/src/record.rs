@@ -50,7 +50,7 @@ fn unprepared(
 ) -> Option<Encoded<()>> {
     let send = |severity, line: &[u8]| writer.send_record(severity, line);
     let meta = meta(record);
-    if !matches!(found, Found::NewPlace) {
+    if !matches!(found, Found::NewPlace) || record.target().len() > LONGEST {
         let fill = |line: &mut json::Record<'_>| {
             message(line, record);
             *whole = visit(record, &mut Fields { line });
@@ -139,8 +139,8 @@ fn structured(field: json::Value<'_>, value: &Value<'_>) {
 /// At most so many names of a place are prepared, as there are bits for those that were written.
 const MOST_NAMES: usize = 64;
 
-/// The longest name that is prepared, in bytes: what is prepared stays.
-const LONGEST_NAME: usize = 256;
+/// The longest name or target that is prepared, in bytes: what is prepared stays.
+const LONGEST: usize = 256;
 
 /// Takes the names besides, up to the first that is not prepared.
 struct Learning<'l, 'r, 'n> {
@@ -152,7 +152,7 @@ struct Learning<'l, 'r, 'n> {
 impl<'kvs> VisitSource<'kvs> for Learning<'_, '_, '_> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
         let name = plain_name(key.as_str());
-        self.more &= self.names.len() < MOST_NAMES && name.len() <= LONGEST_NAME;
+        self.more &= self.names.len() < MOST_NAMES && name.len() <= LONGEST;
         if self.more {
             self.names.push(name.into());
         }
@@ -177,6 +177,25 @@ mod tests {
             Format::default().encode(&Meta::new(Severity::Info, "t"), fill, |_, _| ()).is_some()
         );
         names.len()
+    }
+
+    /// Whether a record with this target prepares its place.
+    fn prepares(target: &str) -> bool {
+        let sink = writer_core::WriteSink::new(std::io::sink());
+        let (writer, _guard) = Writer::to(sink).synchronous(true).build().unwrap();
+        let sites = Sites::new();
+        let mut record = Record::builder();
+        record.target(target).module_path_static(Some("m")).file_static(Some("f"));
+        let record = record.args(format_args!("m")).build();
+        write(&writer, &Format::default(), &sites, &record);
+        matches!(sites.take(&writer, &record), Found::Site(_))
+    }
+
+    // A target of 64 MB was kept for ever.
+    #[test]
+    fn no_place_is_prepared_for_a_long_target() {
+        assert!(prepares(&"t".repeat(256)));
+        assert!(!prepares(&"t".repeat(257)));
     }
 
     // A record with 3 000 000 pairs took 160 MB, and keys of 64 MB were kept for ever.

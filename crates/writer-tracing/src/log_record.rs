@@ -12,6 +12,9 @@ use writer_core::json::{Meta, Record};
 
 use crate::site::severity;
 
+/// More bytes of a text than this are not kept for the next record.
+const LONG: usize = 1024;
+
 thread_local! {
     static SPARE: Cell<Option<Box<Origin>>> = const { Cell::new(None) };
 }
@@ -33,6 +36,15 @@ impl Origin {
             .module(known(&self.module))
             .file(known(&self.file))
             .line(self.line)
+    }
+
+    /// Forgets the record: what the next one does not have is not shown to the visitor.
+    fn clear(&mut self) {
+        for text in [&mut self.target, &mut self.module, &mut self.file] {
+            text.clear();
+            text.shrink_to(LONG);
+        }
+        self.line = None;
     }
 }
 
@@ -68,13 +80,9 @@ fn copy(to: &mut String, from: &str) {
 /// Calls with the origin of a record, in memory that the thread uses again.
 pub(crate) fn with_origin<R>(event: &Event<'_>, call: impl FnOnce(&Origin) -> R) -> R {
     let mut origin = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
-    // What a record does not have is not shown to the visitor.
-    origin.target.clear();
-    origin.module.clear();
-    origin.file.clear();
-    origin.line = None;
     event.record(&mut *origin);
     let result = call(&origin);
+    origin.clear();
     // In the destructors of a thread the next record starts anew.
     let _ = SPARE.try_with(|spare| spare.set(Some(origin)));
     result
@@ -90,5 +98,35 @@ impl Visit for LogFields<'_, '_> {
             "log.target" | "log.module_path" | "log.file" | "log.line" => {}
             name => self.0.field(name).debug(value),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::subscriber::with_default;
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::prelude::*;
+    use writer_core::{WriteSink, Writer};
+
+    use super::*;
+
+    // Each thread kept 201 MB of a record whose texts had 64 MB each.
+    #[test]
+    fn no_long_text_of_a_record_is_kept() {
+        let sink = WriteSink::new(std::io::sink());
+        let (writer, _guard) = Writer::to(sink).synchronous(true).build().unwrap();
+        with_default(Registry::default().with(crate::on(writer).layer()), || {
+            for (len, kept) in [(LONG, true), (1 << 20, false)] {
+                let text = "t".repeat(len);
+                let mut record = log::Record::builder();
+                record.target(&text).module_path(Some(&text)).file(Some(&text));
+                tracing_log::format_trace(&record.args(format_args!("m")).build()).unwrap();
+                let spare = SPARE.take().unwrap();
+                for text in [spare.target, spare.module, spare.file] {
+                    assert!(text.is_empty() && text.capacity() <= LONG, "{}", text.capacity());
+                    assert!(!kept || text.capacity() == LONG);
+                }
+            }
+        });
     }
 }
