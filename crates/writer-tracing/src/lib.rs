@@ -43,6 +43,9 @@
 //! A layer belongs to one subscriber. One that a wrapper shares between two registries mistakes the
 //! spans of one for those of the other, for both count them from the same number.
 //!
+//! What a layer has kept of a span, some kilobytes, stays until the span closes, also where `reload`
+//! has put another layer in its place by then.
+//!
 //! # Values that log
 //!
 //! The `Display` of a value may log. If it is recorded in a span, let this layer be added before
