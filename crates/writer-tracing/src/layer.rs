@@ -302,7 +302,7 @@ impl JsonLayer {
     }
 
     /// The same, which may still be that of the parent process.
-    fn kept<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<Node>> {
+    pub(crate) fn kept<'a, R: LookupSpan<'a>>(&self, span: &SpanRef<'a, R>) -> Option<Arc<Node>> {
         span.extensions().get::<Nodes>()?.get(self.id).map(Node::latest)
     }
 

@@ -78,7 +78,8 @@
 //!
 //! The ids are settled when something is logged in the span first, or, with lines about spans, when
 //! it is entered: set a remote parent before. The line that tells of a span's beginning has none. A
-//! layer inside `Option` or `Vec` finds the ids only under the subscriber of the whole process.
+//! layer inside `Option` or `Vec`, or put in the place of another by `reload`, finds the ids only
+//! under the subscriber of the whole process.
 //!
 #![cfg_attr(
     feature = "capture",

@@ -8,6 +8,7 @@ use opentelemetry::trace::TraceContextExt;
 use tracing_core::dispatcher::{self, Dispatch, WeakDispatch};
 use tracing_core::span::Id;
 use tracing_opentelemetry::get_otel_context;
+use tracing_subscriber::Registry;
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 use crate::layer::JsonLayer;
@@ -20,7 +21,7 @@ pub(crate) type TraceIds = ([u8; 16], [u8; 8]);
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
     /// The subscriber that the layer is a part of; unset where something around the layer does not
-    /// pass the news on, as `Option` and `Vec` do not.
+    /// pass the news on, as `Option` and `Vec` do not, and `reload` does not for a later layer.
     dispatch: OnceLock<WeakDispatch>,
 }
 
@@ -46,11 +47,17 @@ impl JsonLayer {
         if node.has_trace() || !self.format.shows_trace() {
             return;
         }
+        let find = |dispatch: &Dispatch| span.scope().find_map(|span| ids(&span.id(), dispatch));
+        let ask = || match self.traces.dispatch.get() {
+            Some(dispatch) => find(&dispatch.upgrade()?),
+            // None while the dispatcher of this thread is in use, unless it is that of the process.
+            None => dispatcher::get_default(|dispatch| {
+                if self.has_kept(node, &span.id(), dispatch) { find(dispatch) } else { None }
+            }),
+        };
         // Unwind safety: nothing is written here before the answer is there. It panics where the
         // lock of that layer is poisoned; the line is worth more than the ids.
-        let ids =
-            catch_unwind(AssertUnwindSafe(|| span.scope().find_map(|span| self.ids(&span.id()))));
-        match ids {
+        match catch_unwind(AssertUnwindSafe(ask)) {
             Ok(Some(ids)) => node.set_trace(ids),
             Ok(None) => {}
             // The destructor of what the panic carries could panic again.
@@ -58,15 +65,12 @@ impl JsonLayer {
         }
     }
 
-    fn ids(&self, id: &Id) -> Option<TraceIds> {
-        if let Some(dispatch) = self.traces.dispatch.get() {
-            return ids(id, &dispatch.upgrade()?);
-        }
-        // None while the dispatcher of this thread is in use, unless it is that of the process.
-        dispatcher::get_default(|dispatch| {
-            let own = dispatch.downcast_ref::<JsonLayer>().is_some_and(|own| own.id == self.id);
-            own.then(|| ids(id, dispatch)).flatten()
-        })
+    /// Whether it is in a span of this subscriber that the layer keeps the node. Another subscriber
+    /// may have a span of the same id.
+    fn has_kept(&self, node: &Node, id: &Id, dispatch: &Dispatch) -> bool {
+        let registry = dispatch.downcast_ref::<Registry>();
+        let span = registry.and_then(|registry| registry.span(id));
+        span.and_then(|span| self.kept(&span)).is_some_and(|kept| std::ptr::eq(&*kept, node))
     }
 }
 
