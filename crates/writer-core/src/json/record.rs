@@ -150,7 +150,7 @@ impl Record<'_> {
 
     /// The same with this place in the innermost span's task instead of the next one.
     #[inline]
-    pub(super) fn span_list_at(&mut self, spans: &SpanList, place: Option<u32>) {
+    pub(super) fn span_list_at(&mut self, spans: &SpanList, place: Option<u64>) {
         if spans.is_empty() {
             return;
         }
@@ -189,7 +189,7 @@ impl Record<'_> {
 
     /// Writes what there is of a list that no line can hold, and counts the rest.
     #[cold]
-    fn skip_list(&mut self, spans: &SpanList, place: Option<u32>) {
+    fn skip_list(&mut self, spans: &SpanList, place: Option<u64>) {
         if self.inner.reads_spans {
             self.read_spans(spans, place);
         }
@@ -204,7 +204,7 @@ impl Record<'_> {
 
     /// Writes what the schema takes out of the spans.
     #[cold]
-    fn read_spans(&mut self, spans: &SpanList, place: Option<u32>) {
+    fn read_spans(&mut self, spans: &SpanList, place: Option<u64>) {
         if let Some(task) = &spans.task {
             self.inner.write_task(self.members, Some((task, place)));
         }

@@ -148,7 +148,7 @@ impl Inner {
 
     /// Writes a task's id and the place of the record in it, in the place of those of the process
     /// if it is the task of a span.
-    pub(super) fn write_task(&self, members: &mut Members, task: Option<(&Task, Option<u32>)>) {
+    pub(super) fn write_task(&self, members: &mut Members, task: Option<(&Task, Option<u64>)>) {
         let (task, place) = task.unzip();
         let Some(keys) = &self.task else { return };
         // The limit leaves room for all this.
