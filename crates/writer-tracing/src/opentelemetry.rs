@@ -20,8 +20,9 @@ pub(crate) type TraceIds = ([u8; 16], [u8; 8]);
 /// The way to the contexts of spans.
 #[derive(Debug, Default)]
 pub(crate) struct Traces {
-    /// The subscriber that the layer is a part of; unset where something around the layer does not
-    /// pass the news on, as `Option` and `Vec` do not, and `reload` does not for a later layer.
+    /// The subscriber that the layer became a part of first; unset where something around the layer
+    /// does not pass the news on, as `Option` and `Vec` do not, and `reload` does not for a later
+    /// layer.
     dispatch: OnceLock<WeakDispatch>,
 }
 
@@ -31,7 +32,7 @@ impl RefUnwindSafe for Traces {}
 
 impl Traces {
     pub(crate) fn register(&self, dispatch: &Dispatch) {
-        // Under a second subscriber the layer keeps to its first, whose spans are the ones it saw.
+        // Under a second subscriber the layer keeps to its first, while it has that one's spans.
         let _ = self.dispatch.set(dispatch.downgrade());
     }
 }
@@ -48,11 +49,14 @@ impl JsonLayer {
             return;
         }
         let find = |dispatch: &Dispatch| span.scope().find_map(|span| ids(&span.id(), dispatch));
-        let ask = || match self.traces.dispatch.get() {
-            Some(dispatch) => find(&dispatch.upgrade()?),
+        let keeps = |dispatch: &Dispatch| self.has_kept(node, &span.id(), dispatch);
+        let own = || self.traces.dispatch.get().and_then(WeakDispatch::upgrade);
+        let ask = || match own().filter(|own| keeps(own).unwrap_or(true)) {
+            Some(own) => find(&own),
             // None while the dispatcher of this thread is in use, unless it is that of the process.
-            None => dispatcher::get_default(|dispatch| {
-                if self.has_kept(node, &span.id(), dispatch) { find(dispatch) } else { None }
+            None => dispatcher::get_default(|dispatch| match keeps(dispatch) {
+                Some(true) => find(dispatch),
+                _ => None,
             }),
         };
         // Unwind safety: nothing is written here before the answer is there. It panics where the
@@ -65,12 +69,12 @@ impl JsonLayer {
         }
     }
 
-    /// Whether it is in a span of this subscriber that the layer keeps the node. Another subscriber
-    /// may have a span of the same id.
-    fn has_kept(&self, node: &Node, id: &Id, dispatch: &Dispatch) -> bool {
-        let registry = dispatch.downcast_ref::<Registry>();
-        let span = registry.and_then(|registry| registry.span(id));
-        span.and_then(|span| self.kept(&span)).is_some_and(|kept| std::ptr::eq(&*kept, node))
+    /// Whether it is in a span of this subscriber that the layer keeps the node: another one may
+    /// have a span of the same id. `None` where the registry is of an unknown kind.
+    fn has_kept(&self, node: &Node, id: &Id, dispatch: &Dispatch) -> Option<bool> {
+        let registry = dispatch.downcast_ref::<Registry>()?;
+        let kept = registry.span(id).and_then(|span| self.kept(&span));
+        Some(kept.is_some_and(|kept| std::ptr::eq(&*kept, node)))
     }
 }
 

@@ -17,11 +17,11 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, KeyValue};
 use serde_json::{Map, Value, json};
 use support::{Log, read};
-use tracing::{Span, info, info_span, subscriber::with_default};
+use tracing::{Dispatch, Span, dispatcher, info, info_span, subscriber::with_default};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 use writer_tracing::json::{Part, Schema};
 use writer_tracing::{LayerBuilder, SpanEvents};
 
@@ -294,4 +294,36 @@ fn without_activated_contexts_the_ids_are_there_too() {
     });
     drop(guard);
     assert_eq!(ids(&read(&log.path())[0], Schema::Ecs), wanted);
+}
+
+// It asked the first one for the span of the same id, and showed the trace of that.
+#[test]
+fn a_layer_that_moves_to_another_subscriber_shows_no_ids_of_the_first() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::builder(log.path()).schema(Schema::Ecs).build().unwrap();
+    let (one, from) = reload::Layer::new(layer);
+    let (two, to) = reload::Layer::new(None);
+    let other = layer_of_opentelemetry();
+    let first = Dispatch::new(Registry::default().with(other).with(one));
+    let second = Dispatch::new(Registry::default().with(layer_of_opentelemetry()).with(two));
+    let open = dispatcher::with_default(&first, || {
+        let open = info_span!("a");
+        open.in_scope(|| info!("x"));
+        assert!(expected(&open)[0].is_some());
+        open
+    });
+    // Something must stay in the place of the layer.
+    let (spare, spare_guard) = writer_tracing::layer(log.other()).unwrap();
+    let mut moved = Some(spare);
+    from.modify(|layer| moved = moved.take().map(|spare| std::mem::replace(layer, spare))).unwrap();
+    to.modify(|layer| *layer = moved.take()).unwrap();
+    dispatcher::with_default(&second, || {
+        let span = info_span!("b");
+        assert_eq!(span.id(), open.id());
+        span.in_scope(|| info!("x"));
+    });
+    drop((guard, spare_guard));
+    let lines = read(&log.path());
+    assert!(ids(&lines[0], Schema::Ecs)[0].is_some());
+    assert_eq!((&lines[1]["spans"], ids(&lines[1], Schema::Ecs)), (&json!([{"name": "b"}]), NONE));
 }
