@@ -43,8 +43,8 @@
 //! A layer belongs to one subscriber. One that a wrapper shares between two registries mistakes the
 //! spans of one for those of the other, for both count them from the same number.
 //!
-//! What a layer has kept of a span, some kilobytes, stays until the span closes, also where `reload`
-//! has put another layer in its place by then.
+//! What a layer has kept of a span, some kilobytes, stays until the span closes, also where
+//! `reload` has put another layer in its place by then.
 //!
 //! # Values that log
 //!
