@@ -52,6 +52,12 @@ pub enum Schema {
     /// The names of the objects that the dotted keys stand for (`log`, `log.origin`,
     /// `log.origin.file`, `ecs`, `process`, `process.thread`, `trace`, `span`) are taken too: a
     /// number called `log` would be refused beside `log.level`.
+    ///
+    /// Names of ECS that no line here needs are not taken, and many are objects in it: `error`,
+    /// `user`, `host`, `http`. An index with the mappings of ECS refuses a line in which such a
+    /// field is a text, as `error` is that `#[instrument(err)]` writes. In a program with such names
+    /// [`nest_fields`](super::FormatBuilder::nest_fields) keeps all fields apart, under a name of
+    /// its own.
     Ecs,
     /// The [log data model of
     /// OpenTelemetry](https://opentelemetry.io/docs/specs/otel/logs/data-model/) in

@@ -116,6 +116,11 @@ fn ecs_has_the_keys_of_ecs_logging() {
         assert_eq!(json[key], true, "{key}");
     }
     assert_eq!(json["spans"][1]["name"], "request");
+    // https://www.elastic.co/guide/en/ecs/current/ecs-custom-fields-in-ecs.html
+    let own = schema(Schema::Ecs).nest_fields("shop").build().unwrap();
+    let json = busy(&own, &["error", "log.level"]);
+    assert_eq!(json["shop"], json!({"user_id": 7, "error": true, "log.level": true}));
+    assert_eq!((&json["error"], &json["log.level"]), (&Json::Null, &json!("INFO")));
 }
 
 /// The one log record of a line of OTLP, with its attributes as an object.
