@@ -126,6 +126,7 @@ mod make_writer;
 #[cfg(feature = "opentelemetry")]
 mod opentelemetry;
 mod recent;
+mod scope;
 mod site;
 mod span;
 mod span_events;
