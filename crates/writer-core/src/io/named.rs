@@ -220,20 +220,18 @@ impl<S: OverFile> Sink for Named<S> {
     }
 
     fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
-        if os::is_descriptor_path(&self.path) || os::standard_stream(&self.path).is_some() {
-            return match reason {
-                ReopenReason::Asked => Err(io::ErrorKind::Unsupported.into()),
-                _ => Ok(None),
-            };
-        }
+        let is_stream =
+            os::is_descriptor_path(&self.path) || os::standard_stream(&self.path).is_some();
         let is_file = self.strategy.file().identity().is_some();
         let result = match reason {
+            ReopenReason::Failure(error) if file::begins_line_anew(error) => {
+                return Ok(Some(Reopened::default()));
+            }
+            ReopenReason::Asked if is_stream => return Err(io::ErrorKind::Unsupported.into()),
+            _ if is_stream => return Ok(None),
             ReopenReason::Asked => self.go_if_elsewhere(lock::PATIENCE),
             ReopenReason::Check if is_file && self.config.follow_path => {
                 self.go_if_elsewhere(Duration::ZERO)
-            }
-            ReopenReason::Failure(error) if file::begins_line_anew(error) => {
-                return Ok(Some(Reopened::default()));
             }
             ReopenReason::Failure(error) if is_file => self.after(error),
             _ => return Ok(None),

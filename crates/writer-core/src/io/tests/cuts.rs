@@ -89,6 +89,22 @@ fn a_file_that_was_cut_gets_no_line_end_when_it_is_left() {
     }
 }
 
+/// Failed: the rest of the line stood at the front of the file, a line that nobody had sent.
+#[test]
+fn the_rest_of_a_line_does_not_go_on_in_a_descriptor_that_was_cut() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let open = File::options().append(true).create(true).open(file(&dir)).unwrap();
+        let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
+        let mut sink = sink(Path::new(&path), strategy);
+        write_all(&mut *sink, b"one\ntw");
+        cut(&file(&dir), 0);
+        refused(&mut *sink, b"o\n");
+        write_all(&mut *sink, b"two\n");
+        assert_eq!(read(&file(&dir)), "two\n", "{strategy}");
+    }
+}
+
 /// A disk that takes the front of a line and then nothing, until there is room again.
 struct Full {
     sink: Box<dyn Sink>,
