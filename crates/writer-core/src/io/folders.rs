@@ -9,8 +9,8 @@ use super::{calls, os};
 
 /// Folders that were not synced yet: without them the file may have no name after a loss of power.
 ///
-/// Each is kept once, since they stay open until somebody syncs. One that may not be read cannot be
-/// synced, and is left out.
+/// Each is kept once, and none that was removed, since they stay open until somebody syncs. One that
+/// may not be read cannot be synced, and is left out.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
     open: Vec<File>,
@@ -55,8 +55,11 @@ impl Folders {
             let (one, other) = (calls::metadata(one), calls::metadata(other));
             matches!((one, other), (Ok(one), Ok(other)) if os::is_same(&one, &other))
         };
+        let is_removed =
+            |folder: &File| calls::metadata(folder).is_ok_and(|found| os::is_unlinked(&found));
         self.open.retain(|new| !older.open.iter().any(|old| same(old, new)));
         self.open.append(&mut older.open);
+        self.open.retain(|folder| !is_removed(folder));
         self.unopened.retain(|new| !older.unopened.contains(new));
         self.unopened.append(&mut older.unopened);
     }

@@ -26,7 +26,7 @@ pub(in super::super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Whether an open file has no name any more.
+/// Whether an open file or folder has no name any more.
 pub(in super::super) fn is_unlinked(file: &Metadata) -> bool {
     file.nlink() == 0
 }

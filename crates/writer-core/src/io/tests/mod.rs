@@ -119,7 +119,8 @@ fn fifo(path: &Path) {
 /// How often this process has a file or folder open.
 #[cfg(target_os = "linux")]
 fn descriptors_of(path: &Path) -> usize {
-    let path = fs::canonicalize(path).unwrap();
+    let folder = fs::canonicalize(path.parent().unwrap()).unwrap();
+    let path = folder.join(path.file_name().unwrap());
     let descriptors = fs::read_dir("/proc/self/fd").unwrap().flatten();
     descriptors.filter(|one| fs::read_link(one.path()).is_ok_and(|target| target == path)).count()
 }

@@ -217,6 +217,25 @@ fn however_many_files_were_made_in_a_folder_it_is_open_once() {
     }
 }
 
+/// Failed: whoever removed the logs, folder and all, once in a while made the program run out of
+/// descriptors, unless it synced.
+#[test]
+fn a_folder_that_is_gone_stays_open_no_longer_than_the_file_in_it() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let (logs, file) = (dir.path().join("logs"), dir.path().join("logs/app.jsonl"));
+        let mut sink = sink(&file, strategy);
+        for n in 0..5 {
+            write_all(&mut *sink, b"one\n");
+            fs::remove_dir_all(&logs).unwrap();
+            assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
+            let gone = descriptors_of(&dir.path().join("logs (deleted)"));
+            let there = (descriptors_of(dir.path()), descriptors_of(&logs));
+            assert_eq!((gone, there), (0, (1, 1)), "{strategy}, after file {n}");
+        }
+    }
+}
+
 #[test]
 fn a_refused_file_leaves_the_lock_and_the_lines_where_they_were() {
     for &strategy in Strategy::ALL {
