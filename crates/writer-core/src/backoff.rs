@@ -32,16 +32,9 @@ impl Backoff {
         }
     }
 
-    /// Has the next pause be the first again.
-    pub(crate) fn restart(&mut self) {
-        self.pause = Duration::ZERO;
-    }
-
-    /// When to try again after a failure `now`: not later than when writes will have failed for
-    /// `time`, unless they have already.
-    pub(crate) fn next(&self, time: Duration, now: Instant) -> Option<Instant> {
-        let failed_at = clock::deadline(self.since, time).filter(|&at| now < at);
-        clock::deadline(now, self.pause).into_iter().chain(failed_at).min()
+    /// When writes will have failed for `time`.
+    pub(crate) fn fails_at(&self, time: Duration) -> Option<Instant> {
+        clock::deadline(self.since, time)
     }
 
     /// Whether writes have failed for so long.

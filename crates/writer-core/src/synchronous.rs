@@ -13,9 +13,10 @@ use crate::clock;
 use crate::delivery::Delivery;
 use crate::error::{FlushError, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
+use crate::inner::Inner;
 use crate::losses::Losses;
 use crate::outlet::plain;
-use crate::round::{Round, RoundEnd};
+use crate::round::{Failure, Round, RoundEnd};
 use crate::shared::Shared;
 use crate::sync::{MutexGuard, lock, try_lock};
 use crate::thread_mark::ThreadMark;
@@ -29,21 +30,15 @@ impl Shared {
             return Err(SendError::WouldBlock);
         }
         let called = self.clock.now();
-        let mut is_in = false;
+        let (mut is_in, mut pause) = (false, Duration::ZERO);
         loop {
             self.turns.let_others_go();
             let mut delivery = lock(&self.delivery);
             if !is_in {
                 self.put_in(line)?;
-            } else if delivery.lines_in_hand() == 0 {
-                // Somebody else has finished it, or given it up.
-                return Ok(true);
             }
             let until = self.patience(called);
-            // A failure is told before the sender waits for its end, with the sink let go.
-            let round = self.write_now(&mut delivery, until, |inner, round| {
-                round.news.is_none() && inner.may_be_tried()
-            });
+            let round = self.write_now(&mut delivery);
             let failed = matches!(round.end, RoundEnd::Failed(..));
             // Of one that stayed, a part was out: what is last now may be the line of another.
             is_in = is_in || !failed || !delivery.take_back_last(self);
@@ -52,12 +47,14 @@ impl Shared {
                 self.lock().queue.withdraw();
             }
             let marked = if failed { None } else { self.mark_when_due(&mut delivery) };
+            let next = if failed { self.next_try(&delivery, &mut pause) } else { None };
             drop(delivery);
             self.tell(round);
             if let Some(marked) = marked {
                 self.tell(marked);
             }
-            if !failed || !self.await_next_try(until) {
+            // Others have the sink meanwhile, and may go over to a file that works.
+            if !failed || !self.await_try(next, until, Inner::may_be_tried) {
                 break;
             }
         }
@@ -99,7 +96,7 @@ impl Shared {
             inner.take_losses()?
         };
         self.put_marker(delivery, &losses);
-        Some(self.write_now(delivery, Some(self.clock.now()), |_, _| false))
+        Some(self.write_now(delivery))
     }
 
     /// Has the next write begin with a line about these losses. The code of the user that encodes
@@ -148,39 +145,56 @@ impl Shared {
         if ThreadMark::is_on(self) {
             return Err(FlushError::WouldDeadlock);
         }
-        self.flush_by(clock::deadline(self.clock.now(), timeout))
+        let until = clock::deadline(self.clock.now(), timeout);
+        self.between_lines(until, |_| false, |_| ())
     }
 
-    fn flush_by(&self, until: Option<Instant>) -> Result<(), FlushError> {
-        let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
-        let round = self.finish_line(&mut delivery, until);
-        drop(delivery);
-        self.finished(round)
+    /// Does something with the sink once no line is partly out, or there is no need to wait for
+    /// that. Between two tries of a sink that fails others have it.
+    fn between_lines<T>(
+        &self,
+        until: Option<Instant>,
+        is_needless: impl Fn(&Inner) -> bool,
+        work: impl Fn(&mut Delivery) -> T,
+    ) -> Result<T, FlushError> {
+        let mut pause = Duration::ZERO;
+        loop {
+            let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
+            let waits = delivery.lines_in_hand() > 0 && !is_needless(&self.lock());
+            let round = waits.then(|| self.write_now(&mut delivery));
+            let failure = round.as_ref().and_then(Round::failure);
+            let done = failure.is_none().then(|| work(&mut delivery));
+            let next = self.next_try(&delivery, &mut pause);
+            drop(delivery);
+            if let Some(round) = round {
+                self.tell(round);
+            }
+            if let Some(done) = done {
+                return self.given_up().map(|()| done);
+            }
+            // One that has failed is tried once: nobody else does it before the next line comes.
+            if !self.await_try(next, until, |inner| inner.state != State::Failed) {
+                return Err(self.unfinished(failure));
+            }
+        }
     }
 
-    /// Writes what is left of a line that is partly out; `None` if there is none.
-    fn finish_line(&self, delivery: &mut Delivery, until: Option<Instant>) -> Option<Round> {
-        // One that has failed is tried once: nobody else does it before the next line comes.
-        (delivery.lines_in_hand() > 0)
-            .then(|| self.write_now(delivery, until, |inner, _| inner.state != State::Failed))
-    }
-
-    /// Tells the callbacks of a line that was finished, and the caller what came of it.
-    fn finished(&self, round: Option<Round>) -> Result<(), FlushError> {
-        let Some(round) = round else {
-            return match self.lock().given_up {
-                0 => Ok(()),
-                lines => Err(FlushError::Lost { lines }),
-            };
-        };
-        let failure = round.failure();
-        self.tell(round);
-        let Some(failure) = failure else { return Ok(()) };
+    /// Why a line is still partly out.
+    fn unfinished(&self, failure: Option<Failure>) -> FlushError {
         let metrics = self.metrics();
-        Err(match metrics.state {
-            State::Failed => self.failed_flush(metrics.pending, &failure),
+        match failure {
+            Some(failure) if metrics.state == State::Failed => {
+                self.failed_flush(metrics.pending, &failure)
+            }
             _ => FlushError::Timeout { pending: metrics.pending },
-        })
+        }
+    }
+
+    fn given_up(&self) -> Result<(), FlushError> {
+        match self.lock().given_up {
+            0 => Ok(()),
+            lines => Err(FlushError::Lost { lines }),
+        }
     }
 
     pub(crate) fn sync_now(&self, timeout: Duration) -> Result<(), FlushError> {
@@ -192,26 +206,21 @@ impl Shared {
             let mut inner = self.lock();
             if inner.ended { inner.syncs.served } else { inner.syncs.request() }
         };
-        let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
-        let (ended, served, requested) = {
-            let inner = self.lock();
-            (inner.ended, inner.syncs.served, inner.syncs.requested)
-        };
-        let mut round = None;
         // Who had the sink in between has served all that had asked by then.
-        if served < ticket {
-            round = self.finish_line(&mut delivery, until);
-            if !ended && !matches!(round, Some(Round { end: RoundEnd::Failed(..), .. })) {
-                {
-                    let mut inner = self.lock();
-                    inner.flushed = inner.queue.accepted();
+        let is_served = |inner: &Inner| inner.syncs.served >= ticket;
+        let ended = self.between_lines(until, is_served, |delivery| {
+            let requested = {
+                let mut inner = self.lock();
+                if inner.ended || is_served(&inner) {
+                    return inner.ended;
                 }
-                let _mark = ThreadMark::enter(self);
-                delivery.serve_syncs(self, requested);
-            }
-        }
-        drop(delivery);
-        self.finished(round)?;
+                inner.flushed = inner.queue.accepted();
+                inner.syncs.requested
+            };
+            let _mark = ThreadMark::enter(self);
+            delivery.serve_syncs(self, requested);
+            false
+        })?;
         let inner = self.lock();
         // Before the end, what was accepted by then is what was synced.
         let target = if ended { inner.queue.accepted() } else { 0 };
@@ -254,11 +263,18 @@ impl Shared {
         if let Some(losses) = self.last_losses() {
             self.put_marker(&mut delivery, &losses);
         }
-        let mut round = self.write_now(&mut delivery, until, |_, _| true);
-        if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
-            let before =
-                std::mem::replace(&mut round, self.write_now(&mut delivery, until, |_, _| false));
+        let (mut round, mut pause) = (self.write_now(&mut delivery), Duration::ZERO);
+        let write_again = |delivery: &mut Delivery, round: &mut Round| {
+            let before = std::mem::replace(round, self.write_now(delivery));
             round.follow(before);
+        };
+        while matches!(round.end, RoundEnd::Failed(..))
+            && self.await_try(self.next_try(&delivery, &mut pause), until, |_| true)
+        {
+            write_again(&mut delivery, &mut round);
+        }
+        if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
+            write_again(&mut delivery, &mut round);
         }
         if delivery.lines_in_hand() > 0 {
             delivery.give_up(self);

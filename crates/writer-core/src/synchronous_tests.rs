@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::testing::{MS, Rig, SEC, send};
-use crate::{FlushError, QueuePolicy, ShutdownError, State};
+use crate::{FlushError, QueuePolicy, ReopenError, ShutdownError, State};
 
 fn rig(policy: QueuePolicy) -> Rig {
     Rig::without_worker(|c| {
@@ -57,10 +57,10 @@ fn a_failure_is_told_before_the_sender_waits_for_its_end() {
         let rig = rig(QueuePolicy::Block);
         rig.probe.script(|script| script.room = Some(room));
         let sender = rig.spawn(|shared| send(shared, "abc"));
-        for errors in [1, 2, 3] {
+        for (errors, pause) in [(1, 10), (2, 20), (3, 40)] {
             rig.until(|inner| inner.count.errors == errors && inner.room_waiters == 1);
             assert_eq!(rig.errors(), [State::Retrying], "{text}");
-            rig.shared.advance(10 * MS);
+            rig.shared.advance(pause * MS);
         }
         rig.probe.script(|script| script.room = None);
         rig.shared.advance(SEC);
@@ -85,6 +85,68 @@ fn others_have_the_sink_between_a_failure_and_the_next_try() {
     assert_eq!((rig.probe.text(), rig.metrics().enqueued), ("b\na\n".into(), 2));
 }
 
+/// Failed: a sender kept the sink from the second try on, and a reopening, which may be what helps,
+/// waited for it in vain.
+#[test]
+fn nobody_keeps_a_failing_sink_between_two_tries() {
+    let rig = rig(QueuePolicy::Block);
+    rig.probe.script(|script| script.room = Some(0));
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    for (errors, pause) in [(1, 10), (2, 20), (3, 40)] {
+        rig.until(|inner| inner.count.errors == errors && inner.room_waiters == 1);
+        assert_eq!(rig.shared.reopen_now(Duration::ZERO), Err(ReopenError::Unsupported));
+        assert_eq!(rig.shared.flush_now(Duration::ZERO), Ok(()), "nothing is accepted");
+        rig.shared.advance(pause * MS);
+    }
+    rig.probe.script(|script| script.room = None);
+    rig.shared.advance(SEC);
+    assert_eq!(sender.join().unwrap(), Ok(true));
+}
+
+/// Failed: it waited for the sink as long as the flush did.
+#[test]
+fn a_line_that_waits_for_nothing_does_not_wait_for_a_flush_either() {
+    let rig = rig(QueuePolicy::DropNewest);
+    rig.probe.script(|script| script.room = Some(1));
+    assert_eq!(rig.send("abc"), Ok(true), "it went out in part, so it stays");
+    let flush = rig.spawn(|shared| shared.flush_now(Duration::MAX));
+    rig.until(|inner| inner.room_waiters == 1);
+    let sender = rig.spawn(|shared| send(shared, "def"));
+    rig.until(|_| sender.is_finished());
+    assert_eq!(sender.join().unwrap(), Ok(false));
+    rig.probe.script(|script| script.room = None);
+    rig.shared.advance(SEC);
+    assert_eq!(flush.join().unwrap(), Ok(()));
+    assert_eq!(rig.probe.text(), "abc\n");
+}
+
+#[test]
+fn a_target_that_does_not_flush_is_flushed_until_it_does() {
+    let rig = rig(QueuePolicy::Block);
+    rig.probe.script(|script| script.flush_fails = true);
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    for (errors, pause) in [(1, 10), (2, 20), (3, 40)] {
+        rig.until(|inner| inner.count.errors == errors && inner.room_waiters == 1);
+        rig.shared.advance(pause * MS);
+    }
+    rig.probe.script(|script| script.flush_fails = false);
+    rig.shared.advance(SEC);
+    assert_eq!(sender.join().unwrap(), Ok(true));
+    assert_eq!(rig.heard.lock().unwrap().recovered, [0]);
+    assert_eq!((rig.probe.text(), rig.metrics().state), ("a\n".into(), State::Healthy));
+}
+
+/// Failed: the round of a shutdown, in which nothing was left to write, passed for a success.
+#[test]
+fn a_sink_that_has_taken_nothing_since_it_failed_does_not_work_again() {
+    let rig = rig(QueuePolicy::DropNewest);
+    rig.probe.script(|script| script.room = Some(0));
+    assert_eq!(rig.send("a"), Ok(false));
+    rig.shared.shutdown_now(SEC).unwrap();
+    assert_eq!(rig.metrics().state, State::Retrying);
+    assert!(rig.heard.lock().unwrap().recovered.is_empty());
+}
+
 /// Failed when the first try took its time: the state stayed `Retrying`, and the next line waited
 /// as long again.
 #[test]
@@ -98,10 +160,10 @@ fn a_sink_has_failed_when_a_line_has_waited_for_fail_after() {
     rig.until_call(1);
     rig.shared.advance(MS);
     rig.probe.script(|script| script.gate = false);
-    for (after, errors) in [(0, 1), (10, 2), (10, 3), (5, 4)] {
+    for (after, errors) in [(0, 1), (10, 2), (15, 3)] {
         rig.shared.advance(after * MS);
         rig.until(|inner| inner.count.errors == errors);
-        rig.until(|inner| inner.room_waiters == 1 || errors == 4);
+        rig.until(|inner| inner.room_waiters == 1 || errors == 3);
     }
     assert_eq!(sender.join().unwrap(), Ok(false));
     assert_eq!(rig.send("b"), Ok(false), "at once");

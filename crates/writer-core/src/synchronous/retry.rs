@@ -12,7 +12,6 @@ use crate::inner::Inner;
 use crate::outlet::plain;
 use crate::round::{Round, RoundEnd};
 use crate::shared::Shared;
-use crate::sync::MutexGuard;
 use crate::thread_mark::ThreadMark;
 
 impl Inner {
@@ -32,17 +31,9 @@ impl Shared {
         clock::deadline(called, self.config.block_timeout.unwrap_or(Duration::MAX))
     }
 
-    /// Offers all that is there to the sink until it is out, the time is over, or `go_on` says no.
-    pub(super) fn write_now(
-        &self,
-        delivery: &mut Delivery,
-        until: Option<Instant>,
-        go_on: impl Fn(&Inner, &Round) -> bool,
-    ) -> Round {
-        // Who comes anew need not wait as long as those before came to.
-        if let Some(backoff) = &mut delivery.backoff {
-            backoff.restart();
-        }
+    /// Offers all that is there to the sink, and what it does not take to the fallback once it has
+    /// failed for good.
+    pub(super) fn write_now(&self, delivery: &mut Delivery) -> Round {
         let mut before = None;
         loop {
             let mut round = {
@@ -53,39 +44,36 @@ impl Shared {
                 round.follow(before);
             }
             if !matches!(round.end, RoundEnd::Failed(..)) {
-                if !round.diverted && delivery.backoff.take().is_some() {
-                    round.recovered = Some(delivery.recover());
-                    self.lock().state = State::Healthy;
-                }
+                self.note_success(delivery, &mut round);
                 return round;
             }
             let now = self.clock.now();
-            let (state, next) = self.note_failure(delivery, &mut round, now);
-            let until_next = clock::deadline(now, LONGEST_PAUSE);
-            if state == State::Failed && !round.diverted && delivery.divert(until_next) {
-                before = Some(round);
-                continue;
-            }
-            let inner = self.lock();
-            if until.is_some_and(|until| now >= until) || !go_on(&inner, &round) {
+            let state = self.note_failure(delivery, &mut round, now);
+            let until = clock::deadline(now, LONGEST_PAUSE);
+            if state != State::Failed || round.diverted || !delivery.divert(until) {
                 return round;
             }
-            drop(self.wait_to_try(inner, next.min(until.or(next))));
             before = Some(round);
         }
     }
 
+    /// Ends the episode, if there was one, with a round in which something went out. In a callback,
+    /// where nothing is told, it goes on until the next sender.
+    fn note_success(&self, delivery: &mut Delivery, round: &mut Round) {
+        let works = round.flushed && !round.diverted;
+        if works && delivery.backoff.is_some() && !ThreadMark::is_in_callback_of(self) {
+            delivery.backoff = None;
+            round.recovered = Some(delivery.recover());
+            let mut inner = self.lock();
+            inner.state = State::Healthy;
+            self.notify_room(&inner);
+        }
+    }
+
     /// Counts a failed round and, if it is news, takes down what is to be told of it. Returns the
-    /// state that it leads to, and when to try again.
-    fn note_failure(
-        &self,
-        delivery: &mut Delivery,
-        round: &mut Round,
-        now: Instant,
-    ) -> (State, Option<Instant>) {
-        let RoundEnd::Failed(operation, error) = &mut round.end else {
-            return (State::Healthy, None);
-        };
+    /// state that it leads to.
+    fn note_failure(&self, delivery: &mut Delivery, round: &mut Round, now: Instant) -> State {
+        let RoundEnd::Failed(operation, error) = &mut round.end else { return State::Healthy };
         // What a target takes and cannot flush is no progress.
         let progress = round.progress && *operation == Operation::Write && !round.diverted;
         let backoff = Backoff::after(delivery.backoff, progress, now);
@@ -100,38 +88,43 @@ impl Shared {
             let copy = plain(error);
             round.news = Some((state, *operation, std::mem::replace(error, copy)));
         }
-        (state, backoff.next(self.config.fail_after, now))
+        state
     }
 
-    /// After a failure that was told, rests as long as the sink does. Returns whether it may be
-    /// tried again.
-    pub(super) fn await_next_try(&self, until: Option<Instant>) -> bool {
-        // A callback may have forked: in the child the locks may be taken for ever.
-        if self.is_foreign() {
-            return false;
-        }
+    /// When the sink, should it fail, is tried again by a caller who has last waited for `pause`:
+    /// after twice that, or when it will have failed for good.
+    pub(super) fn next_try(&self, delivery: &Delivery, pause: &mut Duration) -> Option<Instant> {
+        *pause = (*pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
         let now = self.clock.now();
-        if until.is_some_and(|until| now >= until) {
-            return false;
-        }
-        let next = now + FIRST_PAUSE;
-        let next = until.map_or(next, |until| until.min(next));
-        let mut inner = self.lock();
-        while inner.may_be_tried() && self.clock.now() < next {
-            inner = self.wait_to_try(inner, Some(next));
-        }
-        inner.may_be_tried()
+        let fails_at =
+            delivery.backoff.and_then(|backoff| backoff.fails_at(self.config.fail_after));
+        let fails_at = fails_at.filter(|&at| now < at);
+        clock::deadline(now, *pause).into_iter().chain(fails_at).min()
     }
 
-    /// Waits until then, or until the writer is closed.
-    fn wait_to_try<'a>(
-        &'a self,
-        mut inner: MutexGuard<'a, Inner>,
+    /// After a failure, rests until `next`, or until the sink works again, with the sink let go
+    /// unless nobody else may have it. Returns whether it may be tried once more, which is not
+    /// after `until`.
+    pub(super) fn await_try(
+        &self,
+        next: Option<Instant>,
         until: Option<Instant>,
-    ) -> MutexGuard<'a, Inner> {
+        go_on: impl Fn(&Inner) -> bool,
+    ) -> bool {
+        // A callback may have forked: in the child the locks may be taken for ever.
+        if self.is_foreign() || until.is_some_and(|until| self.clock.now() >= until) {
+            return false;
+        }
+        let next = next.into_iter().chain(until).min();
+        let mut inner = self.lock();
         inner.room_waiters += 1;
-        inner = self.clock.wait(&self.room, inner, until);
+        while go_on(&inner)
+            && inner.state != State::Healthy
+            && next.is_none_or(|next| self.clock.now() < next)
+        {
+            inner = self.clock.wait(&self.room, inner, next);
+        }
         inner.room_waiters -= 1;
-        inner
+        go_on(&inner)
     }
 }

@@ -53,6 +53,34 @@ fn breakable() -> (TestSink, Arc<Record>, Arc<AtomicBool>) {
     (sink, record, broken)
 }
 
+/// Failed: the line of the callback ended the episode, of which nothing is told in a callback.
+#[test]
+fn the_end_of_a_failure_is_told_although_a_callback_sends() {
+    let (sink, record, broken) = breakable();
+    let to_itself = Arc::new(OnceLock::<Writer>::new());
+    let (itself, recovered) = (Arc::clone(&to_itself), Arc::new(AtomicU64::new(0)));
+    let heard = Arc::clone(&recovered);
+    let (writer, guard) = Writer::to(sink)
+        .synchronous(true)
+        .queue_policy(QueuePolicy::DropNewest)
+        .on_error(move |_| {
+            broken.store(false, Ordering::Relaxed);
+            assert_eq!(itself.get().unwrap().send("of the failure"), Ok(true));
+        })
+        .on_recover(move |_| {
+            heard.fetch_add(1, Ordering::Relaxed);
+        })
+        .build()
+        .unwrap();
+    assert!(to_itself.set(writer.clone()).is_ok());
+    assert_eq!(writer.send("refused"), Ok(false));
+    assert_eq!(writer.send("taken"), Ok(true));
+    assert_eq!((recovered.load(Ordering::Relaxed), writer.metrics().state), (1, State::Healthy));
+    guard.shutdown(LIMIT).unwrap();
+    assert_eq!(record.lines(), ["of the failure", "taken"]);
+    assert_eq!(writer.metrics().callback_panics, 0);
+}
+
 #[test]
 fn block_gives_up_after_its_timeout() {
     let (sink, record, broken) = breakable();
