@@ -65,7 +65,7 @@ pub struct Metrics {
     /// mapped.
     pub recovered_nul_bytes: u64,
     /// How often the writer went over to another file at its path, opened a failing one anew, or
-    /// began a line anew because somebody had cut the file inside it.
+    /// began a line anew because somebody had cut the file inside it or written behind its front.
     pub reopened: u64,
     /// Values that failed or panicked while an adapter formatted them.
     pub format_errors: u64,

@@ -113,8 +113,8 @@ impl LogFile {
             self.repeat = std::mem::take(&mut old.repeat);
         }
         let unheard = old.sync.unheard();
-        let is_cut = |others: &Neighbours| others.is_cut(&old.file).unwrap_or(false);
-        if (old.unended || old.broken) && !old.neighbours.as_ref().is_some_and(is_cut) {
+        let has_changed = |others: &Neighbours| others.has_changed(&old.file).unwrap_or(false);
+        if (old.unended || old.broken) && !old.neighbours.as_ref().is_some_and(has_changed) {
             self.left_torn = old.unended;
             // Where there is no room for it, the next opening mends the line.
             let _ = old.write(b"\n");
@@ -151,7 +151,7 @@ impl LogFile {
     /// # Errors
     ///
     /// The answer of the system; `lines` are to be offered again. Interruptions are retried. Or
-    /// [`CutInLine`]: the line of which a part was taken is to be offered from its start.
+    /// [`ChangedInLine`]: the line of which a part was taken is to be offered from its start.
     pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<usize> {
         let lines = largest_write(lines, LARGEST_WRITE);
         let Some(mut neighbours) = self.neighbours.take() else { return self.append_alone(lines) };
@@ -172,11 +172,10 @@ impl LogFile {
     /// Appends lines to a file that others may write to as well.
     fn append_beside(&mut self, others: &mut Neighbours, lines: &[u8]) -> io::Result<usize> {
         if self.unended && !self.broken {
-            if others.is_cut(&self.file)? {
+            if others.has_changed(&self.file)? {
                 self.unended = false;
-                return Err(io::Error::other(CutInLine));
+                return Err(io::Error::other(ChangedInLine));
             }
-            // The rest of a line belongs behind its front, whatever came between.
             let taken = self.write(lines)?;
             others.follow(&self.file);
             return Ok(taken);
@@ -272,7 +271,8 @@ impl LogFile {
     /// Ends a part of a line that is still there, so that the line can be written anew.
     fn end_broken(&mut self, others: &mut Neighbours) -> io::Result<()> {
         if self.broken {
-            if others.is_cut(&self.file)? {
+            // Who has written behind it has met it: that line is repeated, on a line of its own.
+            if others.has_changed(&self.file)? {
                 self.unended = false;
             } else {
                 self.write(b"\n")?;
@@ -368,21 +368,22 @@ pub(super) fn deleted() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, "the file was deleted, and what was written to it")
 }
 
-/// Somebody has cut the file while a line was partly written, and its front may be gone.
+/// Somebody has cut the file while a line was partly written, so that its front may be gone, or has
+/// written behind that, where its rest would stand apart.
 #[derive(Debug)]
-struct CutInLine;
+struct ChangedInLine;
 
-impl fmt::Display for CutInLine {
+impl fmt::Display for ChangedInLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the file was cut inside a line, which begins anew")
+        f.write_str("the file was changed by others inside a line, which begins anew")
     }
 }
 
-impl std::error::Error for CutInLine {}
+impl std::error::Error for ChangedInLine {}
 
 /// Whether a write was refused because a line has to begin anew in the same file.
 pub(super) fn begins_line_anew(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<CutInLine>())
+    error.get_ref().is_some_and(|inner| inner.is::<ChangedInLine>())
 }
 
 #[cfg(test)]

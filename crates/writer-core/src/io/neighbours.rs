@@ -29,10 +29,11 @@ impl Neighbours {
         if self.end.is_none() || self.seen { first_line(lines) } else { lines }
     }
 
-    /// Whether somebody has cut off what this writer wrote last.
-    pub(super) fn is_cut(&self, file: &File) -> io::Result<bool> {
+    /// Whether the file ends elsewhere than with what this writer wrote last: somebody has cut that
+    /// off, or has written behind it.
+    pub(super) fn has_changed(&self, file: &File) -> io::Result<bool> {
         Ok(match self.end {
-            Some(end) => calls::metadata(file)?.len() < end,
+            Some(end) => calls::metadata(file)?.len() != end,
             None => false,
         })
     }

@@ -58,6 +58,52 @@ fn the_first_write_of_another_may_already_be_a_fragment() {
     }
 }
 
+/// Failed on a full disk that two writers share: the rest stood behind the line of the other, where
+/// nobody could read it.
+#[test]
+fn a_line_begins_anew_when_another_has_written_behind_its_front() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let (mut one, mut other) = (sink(&file(&dir), strategy), sink(&file(&dir), strategy));
+        write_all(&mut *one, b"one\ntw");
+        write_all(&mut *other, b"three\n");
+        let error = one.write(b"o\n", false).unwrap_err();
+        let answer = one.reopen(ReopenReason::Failure(&error)).unwrap();
+        assert!(answer.is_some(), "the line is to be offered from its start");
+        write_all(&mut *one, b"two\n");
+        assert_eq!(read(&file(&dir)), "one\ntwthree\nthree\ntwo\n", "{strategy}");
+    }
+}
+
+/// Failed: an empty line stood behind that of the other.
+#[test]
+fn half_a_line_behind_which_another_has_written_gets_no_line_end() {
+    type Next = fn(&mut dyn Sink);
+    let nexts: [(Next, &str); 2] = [
+        (|sink| write_all(sink, b"four\n"), "two\nfour\n"),
+        (|sink| assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some()), "two\n"),
+    ];
+    for strategy in APPENDING {
+        for (next, end) in nexts {
+            let dir = directory();
+            let mut sink = sink(&file(&dir), strategy);
+            write_all(&mut *sink, b"one\n");
+            other(&file(&dir), b"half");
+            // The line is repeated, of which half is taken, and the line end behind that fails.
+            let plan =
+                Plan { from: 2, times: 2, error: libc::ENOSPC, short: true, count: 0.into() };
+            failing(plan, || write_all(&mut *sink, b"two\nthree\n"));
+            assert_eq!(read(&file(&dir)), "one\nhalftwo\nthree\ntw");
+            other(&file(&dir), b"line\nline\n");
+            let moved = dir.path().join("moved");
+            std::fs::rename(file(&dir), &moved).unwrap();
+            next(&mut *sink);
+            let expected = format!("one\nhalftwo\nthree\ntwline\nline\n{end}");
+            assert_eq!(read(&moved), expected, "{strategy}");
+        }
+    }
+}
+
 /// The third operation repeats the line: after the write, and a look at the byte before it.
 #[test]
 fn a_repetition_that_fails_is_made_up_for() {
