@@ -163,14 +163,15 @@ impl Shared {
             let waits = delivery.lines_in_hand() > 0 && !is_needless(&self.lock());
             let round = waits.then(|| self.write_now(&mut delivery));
             let failure = round.as_ref().and_then(Round::failure);
-            let done = failure.is_none().then(|| work(&mut delivery));
+            let end = || self.given_up().map(|()| work(&mut delivery));
+            let done = failure.is_none().then(end);
             let next = self.next_try(&delivery, &mut pause);
             drop(delivery);
             if let Some(round) = round {
                 self.tell(round);
             }
             if let Some(done) = done {
-                return self.given_up().map(|()| done);
+                return done;
             }
             // One that has failed is tried once: nobody else does it before the next line comes.
             if !self.await_try(next, until, |inner| inner.state != State::Failed) {
