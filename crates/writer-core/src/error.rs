@@ -280,7 +280,8 @@ pub enum ReopenError {
         /// The reason, with the path.
         source: io::Error,
     },
-    /// The worker is held up in a write; it reopens when that is over.
+    /// The worker is held up in a write; it reopens when that is over. Without a worker another
+    /// thread is, and nobody reopens afterwards.
     Timeout,
     /// The target has no name that could lead to another one: a sink, or an open descriptor.
     Unsupported,
