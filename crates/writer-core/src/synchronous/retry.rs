@@ -58,15 +58,20 @@ impl Shared {
     }
 
     /// Ends the episode, if there was one, with a round in which something went out. In a callback,
-    /// where nothing is told, it goes on until the next sender.
+    /// where nothing is told, it is left to the next sender to say so.
     fn note_success(&self, delivery: &mut Delivery, round: &mut Round) {
-        let works = round.flushed && !round.diverted;
-        if works && delivery.backoff.is_some() && !ThreadMark::is_in_callback_of(self) {
-            delivery.backoff = None;
-            round.recovered = Some(delivery.recover());
+        if !round.flushed || round.diverted {
+            return;
+        }
+        let failed = delivery.backoff.take().is_some();
+        if failed {
             let mut inner = self.lock();
             inner.state = State::Healthy;
             self.notify_room(&inner);
+        }
+        let untold = failed || delivery.reported != State::Healthy;
+        if untold && !ThreadMark::is_in_callback_of(self) {
+            round.recovered = Some(delivery.recover());
         }
     }
 

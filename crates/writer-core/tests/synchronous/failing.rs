@@ -64,8 +64,10 @@ fn the_end_of_a_failure_is_told_although_a_callback_sends() {
         .synchronous(true)
         .queue_policy(QueuePolicy::DropNewest)
         .on_error(move |_| {
+            let writer = itself.get().unwrap();
             broken.store(false, Ordering::Relaxed);
-            assert_eq!(itself.get().unwrap().send("of the failure"), Ok(true));
+            assert_eq!(writer.send("of the failure"), Ok(true));
+            assert_eq!(writer.metrics().state, State::Healthy);
         })
         .on_recover(move |_| {
             heard.fetch_add(1, Ordering::Relaxed);
