@@ -312,3 +312,27 @@ fn x9_a_shutdown_without_time_on_a_full_disk() {
         },
     );
 }
+
+#[test]
+fn x10_a_mapping_in_a_sandbox() {
+    row(
+        "X10",
+        "mmap where process_vm_readv and prlimit64 are forbidden (EPERM)",
+        "no panic; nothing lost",
+        || {
+            run_tool("strace", ["-f", "-o", "/dev/null", "true"], None)?;
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("log");
+            let calls = "process_vm_readv,prlimit64";
+            let ended = torture(&path)
+                .under(["strace", "-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={calls}")])
+                .under(["-e", &format!("inject={calls}:error=EPERM")])
+                .args("--strategy mmap --flush-every 100")
+                .run()
+                .expect_code(0);
+            let found = ended.verify(&path, &Allowed::default());
+            assert_eq!((found.records, ended.count("errors")), (8000, 0));
+            Ok("8000 of 8000 records, 0 errors".into())
+        },
+    );
+}

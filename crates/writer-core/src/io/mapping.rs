@@ -1,4 +1,5 @@
-//! One window of a file in memory: the only place that writes through a raw pointer.
+//! One window of a file in memory, the only place that writes through a raw pointer; and how long the
+//! file may become.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -168,6 +169,26 @@ impl Mapping {
             AtomicU8::from_ptr(target.add(body.len())).store(last, Ordering::Release);
         }
     }
+}
+
+/// How long a file may become; a call that makes it longer raises a signal. Where a sandbox forbids
+/// the question, as long as it likes: the safe call that rustix has for it would panic.
+#[cfg(unix)]
+pub(super) fn longest_file() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: `limit` is a place for the answer, and outlives the call.
+    let answer = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) };
+    match limit.rlim_cur {
+        libc::RLIM_INFINITY => u64::MAX,
+        _ if answer != 0 => u64::MAX,
+        #[allow(clippy::unnecessary_cast, reason = "it is narrower on some systems")]
+        longest => longest as u64,
+    }
+}
+
+#[cfg(not(unix))]
+pub(super) fn longest_file() -> u64 {
+    u64::MAX
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io;
 
 use super::block_buffered::BlockBuffered;
 use super::file::LogFile;
-use super::mapping::Mapping;
+use super::mapping::{Mapping, longest_file};
 use super::named::OverFile;
 use super::{Reopened, Sink, calls, os, tail};
 
@@ -150,7 +150,7 @@ impl MemoryMapped {
         }
         if needed > self.reserved {
             // A longer file would be answered with a signal, which ends the process.
-            let longest = os::longest_file().max(needed);
+            let longest = longest_file().max(needed);
             let least = needed.next_multiple_of(page).min(longest);
             self.reserve(if ahead { target.min(longest) } else { least }, least)?;
         }

@@ -179,12 +179,6 @@ pub(in super::super) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// How long a file may become; a call that makes it longer raises a signal.
-pub(in super::super) fn longest_file() -> u64 {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize);
-    limit.current.unwrap_or(u64::MAX)
-}
-
 /// The first place from `from` on that the file has data for; those before read as NUL. `None`
 /// behind the last data. Where the system cannot say, all is data. Moves the position of the file.
 #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -94,10 +94,6 @@ pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Resul
     file.set_len(offset + len)
 }
 
-pub(in super::super) fn longest_file() -> u64 {
-    u64::MAX
-}
-
 /// The standard library does not say: all is data.
 pub(in super::super) fn next_data(_: &File, from: u64) -> Option<u64> {
     Some(from)
