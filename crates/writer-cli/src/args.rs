@@ -10,7 +10,7 @@ use writer_cli::record::Level;
 const HELP: &str = "\
 Looks at files of JSON log lines.
 
-usage: writer verify [--live] [--allow-declared] [--json] FILE...
+usage: writer verify [--live] [--older-gone] [--allow-declared] [--json] FILE...
        writer tail [-f] [-n LINES | --all] [--level LEVEL] [--target TARGET]...
                    [--field KEY=VALUE]... [--color WHEN] FILE
        writer stats [--json] [--color WHEN] FILE...
@@ -18,6 +18,7 @@ usage: writer verify [--live] [--allow-declared] [--json] FILE...
 verify: does every line parse, is one missing? Files are read one after the other, the oldest first;
         - is standard input.
   --live            the file is being written: an unfinished last line and reserved NUL bytes are fine
+  --older-gone      older files are gone: numbers before the first of a run are not missing
   --allow-declared  lines that loss markers tell of are no reason to fail
   --json            the report as one JSON object
   ends with 0 if all is there, 1 if something is missing or damaged, 2 if a file cannot be read
@@ -47,6 +48,7 @@ pub(crate) enum Command {
 pub(crate) struct Verify {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) live: bool,
+    pub(crate) older_gone: bool,
     pub(crate) allow_declared: bool,
     pub(crate) json: bool,
 }
@@ -99,6 +101,7 @@ fn verify(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     while let Some(arg) = parser.next()? {
         match arg {
             Long("live") => options.live = true,
+            Long("older-gone") => options.older_gone = true,
             Long("allow-declared") => options.allow_declared = true,
             Long("json") => options.json = true,
             Value(file) => options.files.push(file.into()),

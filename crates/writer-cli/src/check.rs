@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 use writer_cli::integrity::Integrity;
 use writer_cli::record::Level;
+use writer_cli::sequence::Sequence;
 use writer_cli::verify::{Checker, Report};
 
 use crate::args::Verify;
@@ -24,6 +25,9 @@ pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
     let mut report = checker.finish();
     if options.live {
         (report.integrity.nul_tail, report.integrity.torn_tail) = (0, false);
+    }
+    if options.older_gone {
+        report.sequences.values_mut().for_each(Sequence::forget_front);
     }
     let forgiven = options.allow_declared && report.is_declared();
     let fine = !report.is_damaged() && (!report.has_losses() || forgiven);
@@ -69,6 +73,7 @@ fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {
         ),
         (u64::from(found.torn_tail), "unfinished last line"),
         (report.twice(), "numbers that came twice"),
+        (report.unfollowed, "numbered lines of more runs than are followed"),
     ] {
         if count > 0 {
             writeln!(out, "{count} {what}")?;
@@ -147,6 +152,7 @@ fn as_json(report: &Report, fine: bool) -> Value {
         "broken": found.broken, "torn": found.torn, "first_broken": broken,
         "nul_bytes": found.nuls, "first_nul_bytes": first_nuls, "nul_tail": found.nul_tail, "torn_tail": found.torn_tail,
         "markers": report.markers, "dropped": report.dropped, "dropped_by_level": dropped,
-        "numbered": report.numbered(), "missing": report.missing(), "runs": runs,
+        "numbered": report.numbered(), "missing": report.missing(), "unfollowed": report.unfollowed,
+        "runs": runs,
     })
 }

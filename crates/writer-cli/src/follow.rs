@@ -152,16 +152,22 @@ impl Follower {
             let Some(file) = &mut self.file else { return Ok(()) };
             file.seek(SeekFrom::Start(self.position))?;
             let read = read(file, &mut block)?;
-            let text = memchr::memchr(0, &block[..read]).unwrap_or(read);
-            self.position += text as u64;
-            self.take(&block[..text], tell)?;
-            if text > 0 {
-                self.stuck = None;
-            }
             if read == 0 {
                 return Ok(());
             }
-            if text < read && !self.pass_nuls()? {
+            let mut rest = &block[..read];
+            while let Some(nuls) = rest.iter().position(|&byte| byte != 0) {
+                if nuls > 0 && !self.is_out_of_patience() {
+                    return Ok(());
+                }
+                rest = &rest[nuls..];
+                let text = memchr::memchr(0, rest).unwrap_or(rest.len());
+                self.position += (nuls + text) as u64;
+                self.stuck = None;
+                self.take(&rest[..text], tell)?;
+                rest = &rest[text..];
+            }
+            if !rest.is_empty() && !self.pass_nuls()? {
                 return Ok(());
             }
         }
@@ -184,13 +190,18 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether NUL bytes have stood at the position for long.
+    fn is_out_of_patience(&mut self) -> bool {
+        self.stuck.get_or_insert_with(Instant::now).elapsed() >= self.patience
+    }
+
     /// NUL bytes stand at the position. A reserve is waited for; where something stands behind it
     /// for long, it is passed over, and this returns `true`.
     fn pass_nuls(&mut self) -> io::Result<bool> {
-        let since = *self.stuck.get_or_insert_with(Instant::now);
-        let Some(mut file) = self.file.as_ref().filter(|_| since.elapsed() >= self.patience) else {
+        if !self.is_out_of_patience() {
             return Ok(false);
-        };
+        }
+        let Some(mut file) = self.file.as_ref() else { return Ok(false) };
         self.stuck = None;
         let mut block = vec![0; BLOCK];
         let mut at = self.position;

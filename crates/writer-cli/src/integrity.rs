@@ -124,24 +124,17 @@ impl Integrity {
             None => 0,
             Some(_) => line.bytes.iter().filter(|&&byte| byte == 0).count() as u64,
         };
-        let mut bytes = line.bytes;
         let mut inside = nuls;
-        if nuls > 0 {
-            let text = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
-            let tail = (bytes.len() - text) as u64;
-            if !line.ended {
-                // The reserve of a mapping, perhaps behind the beginning of a line.
-                self.nul_tail = tail + line.len - line.bytes.len() as u64;
-                inside -= tail;
-                bytes = &bytes[..text];
-                if bytes.is_empty() {
-                    return None;
-                }
-            } else {
-                let start = bytes.iter().position(|&byte| byte != 0).unwrap_or(bytes.len());
-                bytes = &bytes[start..text.max(start)];
+        if nuls > 0 && !line.ended {
+            // The reserve of a mapping, perhaps behind the beginning of a line.
+            let tail = line.bytes.iter().rev().take_while(|&&byte| byte == 0).count() as u64;
+            self.nul_tail = tail + line.len - line.bytes.len() as u64;
+            inside -= tail;
+            if line.is_reserve() {
+                return None;
             }
         }
+        let bytes = line.text();
         self.lines += 1;
         if let Some(file) = self.files.last_mut() {
             file.lines += 1;

@@ -21,10 +21,23 @@ pub struct Line<'b> {
     pub ended: bool,
 }
 
-impl Line<'_> {
+impl<'b> Line<'b> {
     /// Whether bytes of it are missing in [`bytes`](Self::bytes).
     pub fn is_cut(&self) -> bool {
-        self.len > LONGEST as u64
+        self.len - u64::from(self.ended) > LONGEST as u64
+    }
+
+    /// Its bytes without the NUL bytes around them, which a mapping leaves.
+    pub fn text(&self) -> &'b [u8] {
+        let is_text = |&byte: &u8| byte != 0;
+        let start = self.bytes.iter().position(is_text).unwrap_or(self.bytes.len());
+        let end = self.bytes.iter().rposition(is_text).map_or(start, |at| at + 1);
+        &self.bytes[start..end]
+    }
+
+    /// Whether this is no line but what a mapping has in reserve.
+    pub fn is_reserve(&self) -> bool {
+        !self.ended && self.text().is_empty()
     }
 }
 
@@ -143,6 +156,15 @@ mod tests {
         bytes.extend(b"\nshort");
         let len = long.len() as u64 + 1;
         assert_eq!(all(&bytes), [(long, len, true), (b"short".to_vec(), 5, false)]);
+    }
+
+    #[test]
+    fn the_longest_line_is_whole_with_its_newline() {
+        for (len, cut) in [(LONGEST, false), (LONGEST + 1, true)] {
+            let mut bytes = vec![b'x'; len];
+            bytes.push(b'\n');
+            assert_eq!(Lines::new(&*bytes).next_line().unwrap().unwrap().is_cut(), cut);
+        }
     }
 
     #[test]

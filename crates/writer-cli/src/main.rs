@@ -53,7 +53,8 @@ fn main() -> ExitCode {
         Ok(Command::Tail(options)) => tail::run(&options).map(|()| FINE),
         Ok(Command::Stats(options)) => stats::run(&options).map(|()| FINE),
         Err(error) => {
-            complain(&format!("{error}\ntry: writer --help"));
+            complain(&error.to_string());
+            complain("try: writer --help");
             return FAILED.into();
         }
     };
@@ -78,7 +79,8 @@ fn write_all(text: &str) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-/// Says a line on stderr; where that is gone, nobody is left to be told.
+/// Says a line on stderr; where that is gone, nobody is left to be told. Names of files are in it,
+/// which others may have given.
 fn complain(text: &str) {
-    drop(writeln!(io::stderr(), "writer: {text}"));
+    drop(writeln!(io::stderr(), "writer: {}", paint::safe(text)));
 }

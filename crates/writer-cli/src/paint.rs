@@ -109,12 +109,11 @@ fn spans(out: &mut impl Write, record: &Record<'_>) -> io::Result<()> {
 }
 
 /// A loss marker, so that nobody overlooks it.
-pub(crate) fn losses(out: &mut impl Write, losses: &Losses, record: &Record<'_>) -> io::Result<()> {
+pub(crate) fn losses(out: &mut impl Write, losses: &Losses<'_>) -> io::Result<()> {
     let levels = Level::ALL.iter().zip(losses.by_level).rev().filter(|(_, lines)| *lines > 0);
     let levels: Vec<_> = levels.map(|(level, lines)| format!("{lines} {level}")).collect();
-    let field = |key: &str| record.field(key).unwrap_or_default().into_owned();
-    let (lines, levels) = (losses.lines, levels.join(", "));
-    let (since, until, policy) = (field("since"), field("until"), field("policy"));
+    let Losses { lines, since, until, policy, .. } = losses;
+    let levels = levels.join(", ");
     let text = format!("{lines} lines were dropped ({levels}) from {since} to {until} by {policy}");
     writeln!(out, "{ALARM} ---- {} ---- {ALARM:#}", safe(&text))
 }

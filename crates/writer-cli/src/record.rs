@@ -91,11 +91,17 @@ impl FromStr for Level {
 
 /// A loss marker: the writer's own line about lines that it dropped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Losses {
+pub struct Losses<'l> {
     /// How many.
     pub lines: u64,
     /// How many of each level, least severe first.
     pub by_level: [u64; 5],
+    /// When the first of them was dropped.
+    pub since: Cow<'l, str>,
+    /// When there was room again.
+    pub until: Cow<'l, str>,
+    /// The queue policy.
+    pub policy: Cow<'l, str>,
 }
 
 /// A line with its members sorted by what they mean.
@@ -133,8 +139,13 @@ const GCP: Keys = Keys { time: "time", level: "severity", target: "target", mess
 const BUNYAN: Keys = Keys { time: "time", level: "level", target: "target", message: "msg" };
 const LOGXPY: Keys = Keys { time: "ts", level: "mt", target: "logger", message: "msg" };
 
-/// The message of a loss marker, and its target.
-const LOSS: (&str, &str) = ("lines were dropped", "writer");
+/// The message of a loss marker, as JSON.
+pub(crate) const LOSS: &str = r#""lines were dropped""#;
+
+/// Whether a member's value is the message of a loss marker, or an object that may hold it.
+pub(crate) fn may_tell_losses(value: &str) -> bool {
+    value == LOSS || (value.starts_with('{') && value.contains(LOSS))
+}
 
 impl<'l> Record<'l> {
     /// Sorts the members of a line.
@@ -146,9 +157,9 @@ impl<'l> Record<'l> {
         }
         let keys = record.keys();
         record.time = record.take(keys.time).map(|value| value.trim_matches('"'));
-        record.level = record.take(keys.level).and_then(Level::of);
-        record.target = record.take_text(keys.target);
-        record.message = record.take_text(keys.message);
+        record.level = record.take_as(keys.level, Level::of);
+        record.target = record.take_as(keys.target, text);
+        record.message = record.take_as(keys.message, text);
         if keys.time == LOGXPY.time && record.take("log_level").and_then(text).is_some() {
             record.level = Some(Level::Trace);
         }
@@ -163,21 +174,19 @@ impl<'l> Record<'l> {
         record
     }
 
-    /// The schema that the members show.
+    /// The schema that the members show. The first key of a time tells: what comes later under
+    /// such a key is a field of the program.
     fn keys(&self) -> Keys {
-        let has = |key: &str| self.fields.iter().any(|member| member.key == key);
-        if has("@timestamp") {
-            ECS
-        } else if has("timestamp") {
-            DEFAULT
-        } else if has("time") && has("severity") {
-            GCP
-        } else if has("time") && has("v") {
-            BUNYAN
-        } else if has("ts") && has("tid") {
-            LOGXPY
-        } else {
-            DEFAULT
+        let first = |of: &[&str]| self.fields.iter().map(|m| m.key).find(|key| of.contains(key));
+        match first(&["@timestamp", "timestamp", "time", "ts"]) {
+            Some("@timestamp") => ECS,
+            Some("time") => match first(&["severity", "v"]) {
+                Some("severity") => GCP,
+                Some(_) => BUNYAN,
+                None => DEFAULT,
+            },
+            Some("ts") if first(&["tid"]).is_some() => LOGXPY,
+            _ => DEFAULT,
         }
     }
 
@@ -187,12 +196,12 @@ impl<'l> Record<'l> {
         Some(self.fields.remove(at).value)
     }
 
-    fn take_text(&mut self, key: &str) -> Option<Cow<'l, str>> {
+    /// Takes a member for which `read` has a meaning; any other stays a field.
+    fn take_as<T>(&mut self, key: &str, read: impl FnOnce(&'l str) -> Option<T>) -> Option<T> {
         let at = self.fields.iter().position(|member| member.key == key)?;
-        // What is no string stays a field.
-        let text = text(self.fields[at].value)?;
+        let meaning = read(self.fields[at].value)?;
         self.fields.remove(at);
-        Some(text)
+        Some(meaning)
     }
 
     /// Message and fields stand in an object of their own, as in the schema of tracing-subscriber.
@@ -202,7 +211,7 @@ impl<'l> Record<'l> {
             let nested = self.fields.remove(at).value;
             let after = self.fields.split_off(at);
             self.fields.extend(json::members(nested));
-            self.message = self.take_text("message");
+            self.message = self.take_as("message", text);
             self.fields.extend(after);
         }
     }
@@ -262,28 +271,53 @@ impl<'l> Record<'l> {
 
     /// The name of a span and its fields.
     pub fn span(&self, span: &'l str) -> (Cow<'l, str>, Vec<Member<'l>>) {
-        let mut members = json::members(span);
-        if self.typed {
-            let values = members.first().map(|list| json::members(list.value));
-            let values = values.and_then(|inner| inner.first().map(|values| pairs(values.value)));
-            members = values.unwrap_or_default();
-        }
+        let mut members = self.inside(span);
         match members.iter().position(|member| member.key == "name") {
             Some(at) => (self.value(members.remove(at).value), members),
             None => (Cow::Borrowed(""), members),
         }
     }
 
+    /// The members of a value that is an object.
+    fn inside(&self, object: &'l str) -> Vec<Member<'l>> {
+        let members = json::members(object);
+        if !self.typed {
+            return members;
+        }
+        let values = members.first().map(|list| json::members(list.value));
+        values.and_then(|list| Some(pairs(list.first()?.value))).unwrap_or_default()
+    }
+
     /// What a loss marker tells; `None` if it is none.
-    pub fn losses(&self) -> Option<Losses> {
-        if self.message.as_deref() != Some(LOSS.0) || self.target.as_deref() != Some(LOSS.1) {
+    ///
+    /// A format may rename the message, hide the target, and put the fields into an object of any
+    /// name, so a marker is known by the text and by its fields.
+    pub fn losses(&self) -> Option<Losses<'l>> {
+        let is_text = self.message.as_deref() == Some(LOSS.trim_matches('"'));
+        if !is_text && !self.fields.iter().any(|member| may_tell_losses(member.value)) {
             return None;
         }
-        let number = |key: &str| self.field(key)?.parse().ok();
+        let objects = self.fields.iter().filter(|member| member.value.starts_with('{'));
+        let nested = || objects.map(|member| self.inside(member.value));
+        self.told_in(&self.fields).or_else(|| nested().find_map(|inner| self.told_in(&inner)))
+    }
+
+    /// What these members of a loss marker tell.
+    fn told_in(&self, members: &[Member<'l>]) -> Option<Losses<'l>> {
+        let field = |key: &str| {
+            members.iter().find(|member| member.key == key).map(|found| self.value(found.value))
+        };
+        let number = |key: &str| field(key)?.parse().ok();
         let of_level = |level: Level| {
             number(&format!("dropped_{}", level.as_str().to_ascii_lowercase())).unwrap_or(0)
         };
-        Some(Losses { lines: number("dropped")?, by_level: Level::ALL.map(of_level) })
+        Some(Losses {
+            lines: number("dropped")?,
+            by_level: Level::ALL.map(of_level),
+            since: field("since")?,
+            until: field("until")?,
+            policy: field("policy")?,
+        })
     }
 }
 

@@ -111,6 +111,15 @@ impl Sequence {
         }
     }
 
+    /// Takes what is missing before the first number that came for no loss: it stood in files that
+    /// are gone.
+    pub fn forget_front(&mut self) {
+        if self.holes.remove(&1).is_none() && self.told.first().is_some_and(|hole| hole.first == 1)
+        {
+            self.settled -= self.told.remove(0).numbers();
+        }
+    }
+
     /// The highest number that came.
     pub fn highest(&self) -> u64 {
         self.highest
@@ -161,6 +170,20 @@ mod tests {
         assert_eq!(of(&[3]).missing(), 2, "it begins at one");
         assert_eq!(of(&[1, 2, 2, 1]).twice, 2);
         assert_eq!(of(&[0]).twice, 1, "there is no zero");
+    }
+
+    #[test]
+    fn what_is_missing_in_front_can_be_forgotten() {
+        let mut sequence = of(&[6, 4, 8]);
+        sequence.forget_front();
+        let holes = [Hole { first: 5, last: 5, line: 1 }, Hole { first: 7, last: 7, line: 3 }];
+        assert_eq!((sequence.missing(), sequence.holes()), (2, holes.into()));
+        let numbers: Vec<u64> = (2..200_000).map(|n| n * 2).collect();
+        let mut sequence = of(&numbers);
+        sequence.forget_front();
+        assert_eq!((sequence.missing(), sequence.holes()[0].first), (199_997, 5));
+        sequence.forget_front();
+        assert_eq!(sequence.missing(), 199_997, "that is no front");
     }
 
     #[test]

@@ -58,11 +58,11 @@ impl Counts {
         let mut lines = Lines::new(file);
         while let Some(line) = lines.next_line()? {
             self.bytes += line.len;
-            if !line.ended && line.bytes.iter().all(|&byte| byte == 0) {
+            if line.is_reserve() {
                 continue;
             }
             self.lines += 1;
-            match scanner.object(line.bytes) {
+            match scanner.object(line.text()) {
                 Ok(members) => self.record(&Record::of(members)),
                 Err(_) => self.others += 1,
             }

@@ -1,5 +1,6 @@
 //! `writer tail`: the last lines, as people read them, and those that come.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -7,7 +8,7 @@ use std::path::Path;
 
 use writer_cli::json::Scanner;
 use writer_cli::lines::Lines;
-use writer_cli::record::{Level, Losses, Record};
+use writer_cli::record::{Level, Record};
 
 use crate::args::{Filter, Tail};
 use crate::follow::{Follower, LOOK_EVERY, Seen, Stop, last_lines};
@@ -80,6 +81,14 @@ fn pause() {
     std::thread::sleep(LOOK_EVERY);
 }
 
+/// A line without NUL bytes, as the [`Follower`] gives one.
+fn without_nuls(line: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memchr(0, line) {
+        None => Cow::Borrowed(line),
+        Some(_) => line.iter().copied().filter(|&byte| byte != 0).collect(),
+    }
+}
+
 /// Shows lines.
 struct View<'o> {
     scanner: Scanner,
@@ -96,7 +105,9 @@ impl View<'_> {
     ) -> Result<(), Failure> {
         let mut lines = Lines::new(from);
         while let Some(line) = lines.next_line().map_err(&failure)? {
-            self.show(line.bytes)?;
+            if !line.is_reserve() {
+                self.show(&without_nuls(line.bytes))?;
+            }
             // The next line may be long in coming.
             if !lines.has_line() {
                 self.out.flush()?;
@@ -129,10 +140,11 @@ impl View<'_> {
                 break;
             }
             end += line.len;
-            let Ok(members) = self.scanner.object(line.bytes) else { continue };
+            let bytes = without_nuls(line.bytes);
+            let Ok(members) = self.scanner.object(&bytes) else { continue };
             let record = Record::of(members);
             if self.filter.lets_pass(&record) || record.losses().is_some() {
-                last.push_back(line.bytes.to_vec());
+                last.push_back(bytes.to_vec());
                 if last.len() > lines {
                     last.pop_front();
                 }
@@ -146,9 +158,8 @@ impl View<'_> {
             return if self.filter.is_empty() { paint::plain(&mut self.out, line) } else { Ok(()) };
         };
         let record = Record::of(members);
-        let losses: Option<Losses> = record.losses();
-        if let Some(losses) = losses {
-            return paint::losses(&mut self.out, &losses, &record);
+        if let Some(losses) = record.losses() {
+            return paint::losses(&mut self.out, &losses);
         }
         if self.filter.lets_pass(&record) { paint::record(&mut self.out, &record) } else { Ok(()) }
     }

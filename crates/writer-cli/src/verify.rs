@@ -5,11 +5,11 @@ use std::io::{self, Read};
 
 use crate::integrity::Integrity;
 use crate::json::{self, Member, Members};
-use crate::record::Record;
+use crate::record::{LOSS, Record, may_tell_losses};
 use crate::sequence::Sequence;
 
 /// How many sequences are followed. Each run of a program has one or a few.
-const SEQUENCES: usize = 10_000;
+const SEQUENCES: usize = 100_000;
 
 /// The keys of a line's number and of the sequence it belongs to. A writer's line has both or none:
 /// one of them alone is a field of the program.
@@ -30,6 +30,8 @@ pub struct Report {
     pub dropped_by_level: [u64; 5],
     /// The sequences by their run.
     pub sequences: BTreeMap<String, Sequence>,
+    /// Numbered lines of runs beyond the first 100 000, whose numbers nobody looked at.
+    pub unfollowed: u64,
 }
 
 impl Report {
@@ -48,9 +50,9 @@ impl Report {
         self.sequences.values().map(|sequence| sequence.twice).sum()
     }
 
-    /// Whether something in the files is damaged, whatever was dropped.
+    /// Whether something in the files is damaged or cannot be told to be whole, whatever was dropped.
     pub fn is_damaged(&self) -> bool {
-        self.integrity.is_damaged() || self.twice() > 0
+        self.integrity.is_damaged() || self.twice() > 0 || self.unfollowed > 0
     }
 
     /// Whether lines are known not to be here.
@@ -85,8 +87,9 @@ impl Checker {
     /// Ends the check.
     pub fn finish(mut self) -> Report {
         self.told.keep_sequence();
-        let Told { markers, dropped, dropped_by_level, sequences, .. } = self.told;
-        Report { integrity: self.integrity, markers, dropped, dropped_by_level, sequences }
+        let Told { markers, dropped, dropped_by_level, sequences, unfollowed, .. } = self.told;
+        let integrity = self.integrity;
+        Report { integrity, markers, dropped, dropped_by_level, sequences, unfollowed }
     }
 }
 
@@ -97,6 +100,7 @@ struct Told {
     dropped: u64,
     dropped_by_level: [u64; 5],
     sequences: BTreeMap<String, Sequence>,
+    unfollowed: u64,
     /// The run of the line before, whose sequence is most likely that of the next one.
     run: String,
     sequence: Sequence,
@@ -126,8 +130,13 @@ impl Told {
     fn keep_sequence(&mut self) {
         let sequence = std::mem::take(&mut self.sequence);
         let known = self.sequences.len();
-        if sequence.came > 0 && (known < SEQUENCES || self.sequences.contains_key(&self.run)) {
+        if sequence.came == 0 {
+            return;
+        }
+        if known < SEQUENCES {
             self.sequences.insert(self.run.clone(), sequence);
+        } else {
+            self.unfollowed += sequence.came;
         }
     }
 
@@ -156,10 +165,8 @@ impl<'l> Marks<'l> {
             match key {
                 NUMBER => marks.number = value.parse().ok(),
                 RUN => marks.run = inside(value),
-                "message" | "msg" => marks.maybe_loss |= value == r#""lines were dropped""#,
-                "fields" => marks.maybe_loss |= value.contains(r#""lines were dropped""#),
                 "resourceLogs" => marks.note_otlp(value),
-                _ => {}
+                _ => marks.maybe_loss |= may_tell_losses(value),
             }
         }
         marks
@@ -167,7 +174,7 @@ impl<'l> Marks<'l> {
 
     #[cold]
     fn note_otlp(&mut self, logs: &'l str) {
-        self.maybe_loss = logs.contains(r#""lines were dropped""#);
+        self.maybe_loss = logs.contains(LOSS);
         let line = [Member { key: "resourceLogs", value: logs }];
         for field in Record::of(line.into_iter()).fields {
             let value = json::members(field.value).first().map(|inner| inner.value);
@@ -249,7 +256,8 @@ mod tests {
         assert_eq!(missing.missing(), u64::MAX);
         assert!(missing.has_losses() && !missing.is_declared());
         let marker = "{\"target\":\"writer\",\"message\":\"lines were dropped\",\
-            \"dropped\":9223372036854775808,\"dropped_info\":9223372036854775808}\n";
+            \"dropped\":9223372036854775808,\"dropped_info\":9223372036854775808,\
+            \"since\":\"\",\"until\":\"\",\"policy\":\"warn\"}\n";
         let dropped = report(&[numbers.as_bytes(), marker.as_bytes(), marker.as_bytes()]);
         assert_eq!((dropped.markers, dropped.dropped), (2, u64::MAX));
         assert_eq!(dropped.dropped_by_level[2], u64::MAX);

@@ -1,0 +1,205 @@
+//! `writer tail`.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read};
+
+use super::*;
+
+#[test]
+fn tail_shows_lines_of_every_schema_alike() {
+    for schema in SCHEMAS {
+        let folder = Folder::new();
+        let format = Format::builder().schema(schema).build().unwrap();
+        let file =
+            folder.file("app", encode(&format, Severity::Warn, "shop::orders", "slow answer"));
+        let (code, text) = run(&["tail", &file]);
+        assert_eq!(code, 0);
+        assert!(text.starts_with("20"), "{schema:?}: {text}");
+        assert!(text.contains("WARN shop::orders: slow answer"), "{schema:?}: {text}");
+        assert!(text.contains("user=jo n=42"), "{schema:?}: {text}");
+        assert!(!text.contains('\u{1b}'), "no colour where nobody sees it: {text}");
+        if schema != Schema::Logxpy {
+            assert!(text.ends_with(" in request{id=7}\n"), "{schema:?}: {text}");
+        }
+    }
+}
+
+#[test]
+fn tail_shows_the_last_lines_and_filters() {
+    let folder = Folder::new();
+    let format = Format::default();
+    let mut bytes = Vec::new();
+    for (severity, target, text) in [
+        (Severity::Info, "shop", "one"),
+        (Severity::Error, "shop::orders", "two"),
+        (Severity::Debug, "shopping", "three"),
+    ] {
+        bytes.extend(encode(&format, severity, target, text));
+    }
+    bytes.extend(b"thread 'main' panicked\x1b[31m\n");
+    let file = folder.file("app", &bytes);
+    let shown = |arguments: &[&str]| -> Vec<String> {
+        let (code, text) = run(&[&["tail", "--color=never"], arguments, &[&file]].concat());
+        assert_eq!(code, 0, "{text}");
+        let words = ["one", "two", "three", "panicked"];
+        words.iter().filter(|word| text.contains(**word)).map(|word| (*word).into()).collect()
+    };
+    assert_eq!(shown(&[]), ["one", "two", "three", "panicked"]);
+    assert_eq!(shown(&["-n2"]), ["three", "panicked"]);
+    assert_eq!(shown(&["-n", "0"]), Vec::<String>::new());
+    assert_eq!(shown(&["--level", "info"]), ["one", "two"]);
+    assert_eq!(shown(&["--target", "shop"]), ["one", "two"]);
+    assert_eq!(shown(&["-t", "shop::orders", "-t", "shopping"]), ["two", "three"]);
+    assert_eq!(shown(&["--level", "debug", "-n", "1"]), ["three"]);
+    assert_eq!(shown(&["--field", "user=jo", "--field", "n=42"]), ["one", "two", "three"]);
+    assert_eq!(shown(&["--field", "id=7", "-l", "error"]), ["two"], "fields of spans count");
+    assert_eq!(shown(&["--field", "n=43"]), Vec::<String>::new());
+    let (_, text) = run(&["tail", "--all", &file]);
+    assert!(text.contains("panicked\\u{1b}[31m"), "{text}");
+    let (_, text) = run(&["tail", "--color=always", &file]);
+    assert!(text.contains("\u{1b}["), "{text}");
+    let output = program(&["tail", &file]).env("NO_COLOR", "1").output().unwrap();
+    assert!(!output.stdout.contains(&0x1b));
+}
+
+/// A user's field `timestamp` was taken for the schema's, and a level without a name was left out.
+#[test]
+fn tail_leaves_out_nothing_of_what_it_does_not_know() {
+    let folder = Folder::new();
+    for schema in SCHEMAS {
+        let format = Format::builder().schema(schema).build().unwrap();
+        let mut line = Vec::new();
+        format.encode(
+            &Meta::new(Severity::Warn, "shop"),
+            |record| {
+                record.message().str("slow");
+                for (number, key) in (0..).zip(["timestamp", "@timestamp", "severity", "v", "ts"]) {
+                    record.field(key).u64(number);
+                }
+            },
+            |_, encoded| line.extend_from_slice(encoded),
+        );
+        let (_, text) = run(&["tail", "-l", "warn", &folder.file("app", line)]);
+        assert!(text.starts_with("20") && text.contains(" WARN shop: slow"), "{schema:?}: {text}");
+    }
+    let line = "{\"timestamp\":\"now\",\"level\":\"loud\",\"message\":\"m\"}\n";
+    assert_eq!(run(&["tail", &folder.file("loud", line)]).1, "now m level=loud\n");
+}
+
+/// A pipe's NUL bytes were shown, a megabyte of reserve as six, and a line behind some was left out
+/// where lines were filtered.
+#[test]
+fn tail_leaves_out_nul_bytes_wherever_they_come_from() {
+    let lines = "{\"level\":\"INFO\",\"message\":\"a\"}\n\0\0{\"level\":\"INFO\",\"message\":\"b\"}\n\0\0\0";
+    let folder = Folder::new();
+    let file = folder.file("app", lines);
+    let expected = (0, " INFO a\n INFO b\n".to_owned());
+    for arguments in [&["tail"][..], &["tail", "--all"], &["tail", "-l", "info"]] {
+        assert_eq!(run(&[arguments, &[&*file]].concat()), expected, "{arguments:?}");
+        assert_eq!(fed(&[arguments, &["-"]].concat(), lines), expected, "{arguments:?}");
+    }
+    // Such a file took a read of 64 KiB for each of them.
+    let holes = folder.file("holes", "x\0".repeat(200_000));
+    assert_eq!(run(&["tail", &holes]).1, "x".repeat(200_000) + "\n");
+}
+
+#[test]
+fn tail_shows_loss_markers_whatever_is_filtered() {
+    let folder = Folder::new();
+    let path = folder.path("app.jsonl");
+    lossy(&path, Format::builder().sequence(true));
+    let (_, text) = run(&["tail", "--target", "nothing", path.to_str().unwrap()]);
+    assert!(text.starts_with(" ---- 7 lines were dropped (7 ERROR) from 2"), "{text}");
+    assert_eq!(text.lines().count(), 1);
+    let (_, text) = run(&["tail", path.to_str().unwrap()]);
+    assert!(!text.contains("seq="), "{text}");
+}
+
+/// A `tail -f` whose lines are read one by one.
+struct Following(std::process::Child, BufReader<std::process::ChildStdout>);
+
+impl Following {
+    fn start(file: &str) -> Following {
+        let mut command = program(&["tail", "-f", "--color=never", file]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Following(child, output)
+    }
+
+    fn next(&mut self) -> String {
+        let mut line = String::new();
+        self.1.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn tail_follows_a_file_through_all_that_happens_to_it() {
+    let folder = Folder::new();
+    let name = folder.file("app", "{\"message\":\"one\"}\n");
+    let append = |bytes: &[u8]| {
+        let mut file = OpenOptions::new().append(true).create(true).open(&name).unwrap();
+        file.write_all(bytes).unwrap();
+    };
+    let mut tail = Following::start(&name);
+    assert_eq!(tail.next(), "one");
+    append(b"{\"message\":\"tw");
+    append(b"o\"}\n{\"message\":\"three\"}\n");
+    assert_eq!((tail.next(), tail.next()), ("two".into(), "three".into()));
+    // Renamed, with a last line that is written afterwards, and made anew.
+    fs::rename(&name, folder.path("app.1")).unwrap();
+    let mut old = OpenOptions::new().append(true).open(folder.path("app.1")).unwrap();
+    old.write_all(b"{\"message\":\"last\"}\n").unwrap();
+    append(b"{\"message\":\"first\"}\n");
+    assert_eq!((tail.next(), tail.next()), ("last".into(), "first".into()));
+    // Truncated in place. What is shorter than before is seen at the next look.
+    File::create(&name).unwrap();
+    append(b"{\"message\":\"x\"}\n");
+    assert_eq!(tail.next(), "x");
+}
+
+#[test]
+#[cfg(unix)]
+fn tail_waits_behind_the_reserve_of_a_mapped_file() {
+    use std::os::unix::fs::FileExt;
+    let folder = Folder::new();
+    let name = folder
+        .file("app", b"{\"message\":\"one\"}\n\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+    let mut tail = Following::start(&name);
+    assert_eq!(tail.next(), "one");
+    let file = OpenOptions::new().write(true).open(&name).unwrap();
+    file.write_all_at(b"{\"message\":\"two\"}\n", 18).unwrap();
+    assert_eq!(tail.next(), "two");
+}
+
+#[test]
+fn nobody_is_told_when_the_reader_has_seen_enough() {
+    let folder = Folder::new();
+    let file = folder.file("app", "{\"message\":\"x\"}\n".repeat(200_000));
+    let mut command = program(&["tail", "--all", &file]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut some = [0; 10];
+    child.stdout.take().unwrap().read_exact(&mut some).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0));
+}
+
+#[test]
+fn tail_shows_the_lines_of_a_pipe_as_they_come() {
+    let mut command = program(&["tail", "--color=never", "-"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut tail = Following(child, output);
+    for message in ["one", "two"] {
+        writeln!(pipe, "{{\"message\":\"{message}\"}}").unwrap();
+        assert_eq!(tail.next(), message);
+    }
+}
