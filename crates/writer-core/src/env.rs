@@ -21,8 +21,8 @@ pub(crate) fn apply(
     variables.set("TYPE", &mut config.strategy, parse)?;
     variables.set("MODE", &mut config.mode, parse)?;
     variables.set("POLICY", &mut config.queue_policy, parse)?;
-    variables.set("QUEUE_SIZE", &mut config.max_queue_size, parse)?;
-    variables.set("BATCH_SIZE", &mut config.batch_size, parse)?;
+    variables.set("QUEUE_SIZE", &mut config.max_queue_size, lines)?;
+    variables.set("BATCH_SIZE", &mut config.batch_size, lines)?;
     variables.set("FLUSH_INTERVAL", &mut config.flush_interval, |text| duration(text).map(Some))?;
     variables.set("TICK", &mut config.tick, |text| match duration(text)? {
         // `build` refuses it as well, but cannot tell where it comes from.
@@ -57,6 +57,10 @@ impl<R: Fn(&str) -> Option<String>> Variables<'_, R> {
 
 fn parse<T: FromStr<Err: ToString>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn lines(text: &str) -> Result<usize, String> {
+    text.parse().map_err(|_| String::from("expected a number of lines"))
 }
 
 /// Reads `10us`, `1ms`, `0.5s`, `5m`; a plain number is seconds.
@@ -128,7 +132,8 @@ mod tests {
             ("APP_TICK", "0.0001us"),
         ] {
             let error = applied(&[(name, value)]).unwrap_err();
-            assert!(error.to_string().contains(name), "{error}");
+            let text = error.to_string();
+            assert!(text.contains(name) && text.contains("expected"), "{text}");
         }
     }
 
