@@ -334,6 +334,17 @@ mod tests {
     }
 
     #[test]
+    fn the_beginning_of_a_line_goes_with_the_file_that_is_truncated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app");
+        std::fs::write(&path, "one\nhalf").unwrap();
+        let mut follower = Follower::new(&path, File::open(&path).ok(), 0);
+        assert_eq!(told(&mut follower), ["one"]);
+        std::fs::write(&path, "new\n").unwrap();
+        assert_eq!(told(&mut follower), ["truncated", "new"]);
+    }
+
+    #[test]
     fn a_file_that_gets_its_name_back_is_not_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let (path, away) = (folder.path().join("app"), folder.path().join("app.1"));

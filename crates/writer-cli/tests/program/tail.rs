@@ -60,6 +60,30 @@ fn tail_shows_the_last_lines_and_filters() {
     assert!(text.contains("\u{1b}["), "{text}");
     let output = program(&["tail", &file]).env("NO_COLOR", "1").output().unwrap();
     assert!(!output.stdout.contains(&0x1b));
+    let never = &["tail", "--color=never", &file];
+    let output = program(never).env("CLICOLOR_FORCE", "1").output().unwrap();
+    assert!(!output.stdout.contains(&0x1b));
+}
+
+#[test]
+fn tail_shows_each_part_once_and_as_it_stands() {
+    let folder = Folder::new();
+    for (line, expected) in [
+        (
+            r#"{"timestamp":"t","level":"INFO","message":"m","seq":5,"a":"","b":"x y","c":"x"}"#,
+            "t  INFO m seq=5 a=\"\" b=\"x y\" c=x\n",
+        ),
+        (
+            r#"{"timestamp":"t","level":"WARN","target":"g","fields":{"message":"m"},"spans":[{"name":"s","id":1}],"span":{"name":"s","id":1}}"#,
+            "t  WARN g: m in s{id=1}\n",
+        ),
+        (
+            r#"{"ts":1.5,"tid":"5a.1","mt":"debug","log_level":"TRACE","msg":"m"}"#,
+            "1970-01-01T00:00:01.500000Z TRACE m tid=5a.1\n",
+        ),
+    ] {
+        assert_eq!(run(&["tail", &folder.file("app", line)]).1, expected, "{line}");
+    }
 }
 
 /// A user's field `timestamp` was taken for the schema's, and a level without a name was left out.
