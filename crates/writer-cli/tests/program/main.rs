@@ -218,6 +218,17 @@ fn stats_counts_levels_targets_and_losses_and_plots_the_rate() {
     let behind = folder.file("behind", "{\"level\":\"INFO\"}\n\0\0{\"level\":\"WARN\"}\n\0\0");
     let (_, text) = run(&["stats", &behind]);
     assert!(text.starts_with("2 lines") && !text.contains("no JSON"), "as verify: {text}");
+    let line = |second: u32, target: &str| {
+        format!("{{\"timestamp\":\"2026-11-23T08:15:0{second}.5Z\",\"target\":\"{target}\"}}\n")
+    };
+    let lines = [line(3, "few"), line(7, "many"), line(2, "many"), line(4, "many")].concat();
+    let (_, text) = run(&["stats", &folder.file("order", lines)]);
+    for part in [
+        "from 2026-11-23T08:15:02.500000Z to 2026-11-23T08:15:07.500000Z, 5.000 s\n",
+        "           3 many\n           1 few\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
     let file = folder.file("app", "no json\n{\"level\":\"INFO\",\"target\":\"\\u001b[2J\"}\n");
     let (_, text) = run(&["stats", &file]);
     assert!(text.contains("1 lines that are no JSON") && text.contains("\\u{1b}[2J"), "{text}");
