@@ -15,6 +15,7 @@ mod fork_callback;
 #[cfg(unix)]
 mod fork_fallback;
 mod guards;
+mod held;
 #[cfg(unix)]
 mod idle;
 #[cfg(unix)]
@@ -47,6 +48,7 @@ fn tests() -> Vec<Test> {
         #[cfg(unix)]
         fork_fallback::TESTS,
         guards::TESTS,
+        held::TESTS,
         #[cfg(unix)]
         idle::TESTS,
         #[cfg(unix)]
@@ -86,6 +88,7 @@ fn play(role: &str) {
         #[cfg(unix)]
         "fork-fallback" => fork_fallback::play(&args),
         "guard" => guards::play(&args),
+        "held" => held::play(&args),
         #[cfg(unix)]
         "idle" => idle::play(&args),
         #[cfg(unix)]
