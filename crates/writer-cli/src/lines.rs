@@ -159,6 +159,24 @@ mod tests {
     }
 
     #[test]
+    fn a_read_that_is_interrupted_is_begun_anew() {
+        struct Interrupted<'b>(&'b [u8], bool);
+
+        impl Read for Interrupted<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.1 = !self.1;
+                if self.1 { Err(io::ErrorKind::Interrupted.into()) } else { self.0.read(buffer) }
+            }
+        }
+
+        let mut lines = Lines::new(Interrupted(b"one\ntwo", false));
+        for expected in [&b"one"[..], b"two"] {
+            assert_eq!(lines.next_line().unwrap().unwrap().bytes, expected);
+        }
+        assert!(lines.next_line().unwrap().is_none());
+    }
+
+    #[test]
     fn the_longest_line_is_whole_with_its_newline() {
         for (len, cut) in [(LONGEST, false), (LONGEST + 1, true)] {
             let mut bytes = vec![b'x'; len];

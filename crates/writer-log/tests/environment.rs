@@ -11,10 +11,13 @@ use writer_log::InitError;
 /// Where the child logs to; a process without it is no child.
 const FILE: &str = "WRITER_LOG_TEST_FILE";
 
+/// Where directives come from, in place of `RUST_LOG`, if it is set.
+const OTHER: &str = "WRITER_LOG_TEST_LEVELS";
+
 fn child(file: &Path, variables: &[(&str, &OsStr)]) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "the_child", "--nocapture"]);
-    for name in ["RUST_LOG", "WRITER_ASYNC", "WRITER_TYPE", "WRITER_MODE"] {
+    for name in ["RUST_LOG", OTHER, "WRITER_ASYNC", "WRITER_TYPE", "WRITER_MODE"] {
         command.env_remove(name);
     }
     command.env(FILE, file).envs(variables.iter().copied()).output().unwrap()
@@ -24,7 +27,11 @@ fn child(file: &Path, variables: &[(&str, &OsStr)]) -> Output {
 #[test]
 fn the_child() {
     let Some(file) = std::env::var_os(FILE) else { return };
-    let guard = match writer_log::builder(&*file).env_overrides("WRITER").init() {
+    let mut builder = writer_log::builder(&*file).env_overrides("WRITER");
+    if std::env::var_os(OTHER).is_some() {
+        builder = builder.filter("off").filter_env(OTHER);
+    }
+    let guard = match builder.init() {
         Ok(guard) => guard,
         Err(error) => {
             let kind = matches!(error, InitError::Filter { .. });
@@ -105,6 +112,17 @@ fn levels_come_from_rust_log_else_info() {
         assert!(said.contains(&format!("max={max}")), "{value:?}: {said}");
         assert_eq!(lines.len(), count, "{value:?}");
     }
+}
+
+#[test]
+fn levels_may_come_from_a_variable_of_another_name() {
+    for (value, max, count) in [("debug", "DEBUG", 3), ("", "INFO", 2), ("error", "ERROR", 1)] {
+        let (said, lines) = run(&[("RUST_LOG", "trace"), (OTHER, value)]);
+        assert!(said.contains(&format!("max={max}")), "{value:?}: {said}");
+        assert_eq!(lines.len(), count, "{value:?}");
+    }
+    let (said, _) = run(&[(OTHER, "a=b=c")]);
+    assert!(said.contains("filter=true") && said.contains(OTHER), "{said}");
 }
 
 #[test]
