@@ -97,7 +97,7 @@ mod tests {
         let config = applied(&[
             ("APP_ASYNC", "0"),
             ("APP_TYPE", "line"),
-            ("APP_MODE", "manual"),
+            ("APP_MODE", " manual "),
             ("APP_POLICY", "skip"),
             ("APP_QUEUE_SIZE", "7"),
             ("APP_BATCH_SIZE", "3"),

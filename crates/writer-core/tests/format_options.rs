@@ -37,6 +37,34 @@ fn floats_that_are_not_finite_are_null_or_strings_as_the_program_or_the_schema_s
     }
 }
 
+/// Each name that the documentation of `redact_defaults` lists.
+#[test]
+fn the_usual_names_of_secrets_are_known() {
+    let names = [
+        "password",
+        "passwd",
+        "pwd",
+        "passphrase",
+        "secret",
+        "token",
+        "authorization",
+        "cookie",
+        "set-cookie",
+        "api_key",
+        "apikey",
+        "access_key",
+        "private_key",
+        "credential",
+        "credentials",
+    ];
+    for name in names {
+        let lines = lines(Format::builder().redact_defaults(), 1, |record| {
+            record.field(name).str("hunter2");
+        });
+        assert!(lines[0].contains(&format!("\"{name}\":\"[redacted]\"")), "{}", lines[0]);
+    }
+}
+
 /// The coarse one stands still while many of these lines are made.
 #[test]
 #[cfg(target_os = "linux")]
