@@ -127,6 +127,19 @@ fn a_span_in_two_threads_at_once_is_busy_once() {
 }
 
 #[test]
+fn a_span_that_one_of_two_has_left_is_still_busy() {
+    let lines = lines(|| {
+        let span = info_span!("s");
+        span.in_scope(|| {
+            span.in_scope(|| ());
+            busy();
+        });
+    });
+    let (busy, _) = times(&lines[1]);
+    assert!(busy >= STEP, "{busy:?}");
+}
+
+#[test]
 fn a_close_after_the_shutdown_is_counted_and_harmless() {
     let log = Log::new();
     let (layer, guard) =
