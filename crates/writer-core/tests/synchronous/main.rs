@@ -187,6 +187,7 @@ fn a_shutdown_waits_no_longer_than_asked_for_a_sender_in_the_sink() {
     assert!(matches!(flush, Err(FlushError::Timeout { pending: 1 })), "{flush:?}");
     let result = guard.shutdown(10 * MS);
     assert!(matches!(result, Err(ShutdownError::Timeout { remaining: 1 })), "{result:?}");
+    assert!(!writer.is_running(), "no worker drains on");
     stays(10 * MS, "the sender goes on", || !sender.is_finished());
     gate.open();
     assert_eq!(sender.join().unwrap(), Ok(true));
