@@ -157,7 +157,8 @@ mod tests {
         let marker = |lines: u64| {
             format!(
                 "{{\"level\":\"WARN\",\"target\":\"writer\",\"message\":\"lines were dropped\",\
-                 \"dropped\":{lines},\"dropped_info\":{lines}}}\n"
+                 \"dropped\":{lines},\"dropped_info\":{lines},\"since\":\"a\",\"until\":\"b\",\
+                 \"policy\":\"warn\"}}\n"
             )
         };
         let other = "{\"message\":\"lines were dropped\",\"dropped\":9}\n";
