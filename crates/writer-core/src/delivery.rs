@@ -232,6 +232,11 @@ impl Delivery {
         self.hand.lines()
     }
 
+    /// Whether a line is partly out, or was taken and not flushed.
+    pub(crate) fn is_unfinished(&mut self) -> bool {
+        !self.hand.is_empty() || self.outlet().is_unflushed()
+    }
+
     fn take(&mut self, shared: &Shared) -> usize {
         let ready = shared.pool.get_ready();
         let mut inner = shared.lock();

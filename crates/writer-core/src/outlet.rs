@@ -101,6 +101,11 @@ impl Outlet {
         Ok(std::mem::take(&mut self.dirty))
     }
 
+    /// Whether something was written since the last flush that succeeded.
+    pub(crate) fn is_unflushed(&self) -> bool {
+        self.dirty
+    }
+
     /// Whether something was written since the last sync that succeeded, or that found none to be
     /// had.
     pub(crate) fn is_unsynced(&self) -> bool {

@@ -146,12 +146,12 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let until = clock::deadline(self.clock.now(), timeout);
-        self.between_lines(until, |_| false, |_| ())
+        self.once_flushed(until, |_| false, |_| ())
     }
 
-    /// Does something with the sink once no line is partly out, or there is no need to wait for
-    /// that. Between two tries of a sink that fails others have it.
-    fn between_lines<T>(
+    /// Does something with the sink once no line is partly out or taken and not flushed, or there is
+    /// no need to wait for that. Between two tries of a sink that fails others have it.
+    fn once_flushed<T>(
         &self,
         until: Option<Instant>,
         is_needless: impl Fn(&Inner) -> bool,
@@ -160,7 +160,7 @@ impl Shared {
         let mut pause = Duration::ZERO;
         loop {
             let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
-            let waits = delivery.lines_in_hand() > 0 && !is_needless(&self.lock());
+            let waits = delivery.is_unfinished() && !is_needless(&self.lock());
             let round = waits.then(|| self.write_now(&mut delivery));
             let failure = round.as_ref().and_then(Round::failure);
             let end = || self.given_up().map(|()| work(&mut delivery));
@@ -180,7 +180,7 @@ impl Shared {
         }
     }
 
-    /// Why a line is still partly out.
+    /// Why something is still not out.
     fn unfinished(&self, failure: Option<Failure>) -> FlushError {
         let metrics = self.metrics();
         match failure {
@@ -209,7 +209,7 @@ impl Shared {
         };
         // Who had the sink in between has served all that had asked by then.
         let is_served = |inner: &Inner| inner.syncs.served >= ticket;
-        let ended = self.between_lines(until, is_served, |delivery| {
+        let ended = self.once_flushed(until, is_served, |delivery| {
             let requested = {
                 let mut inner = self.lock();
                 if inner.ended || is_served(&inner) {

@@ -136,6 +136,21 @@ fn a_target_that_does_not_flush_is_flushed_until_it_does() {
     assert_eq!((rig.probe.text(), rig.metrics().state), ("a\n".into(), State::Healthy));
 }
 
+/// Failed: a flush was Ok although the sink had taken a line and not handed it on.
+#[test]
+fn a_flush_waits_for_a_line_that_was_taken_and_not_flushed() {
+    let rig = rig(QueuePolicy::DropNewest);
+    rig.probe.script(|script| script.flush_fails = true);
+    assert_eq!(rig.send("a"), Ok(true), "it is out");
+    let in_vain = Err(FlushError::Timeout { pending: 0 });
+    assert_eq!(rig.shared.flush_now(Duration::ZERO), in_vain);
+    assert_eq!(rig.shared.sync_now(Duration::ZERO), in_vain);
+    rig.probe.script(|script| script.flush_fails = false);
+    assert_eq!(rig.shared.flush_now(Duration::ZERO), Ok(()));
+    assert_eq!(rig.heard.lock().unwrap().recovered, [0]);
+    assert_eq!((rig.probe.text(), rig.metrics().state), ("a\n".into(), State::Healthy));
+}
+
 /// Failed: the round of a shutdown, in which nothing was left to write, passed for a success.
 #[test]
 fn a_sink_that_has_taken_nothing_since_it_failed_does_not_work_again() {
