@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use writer_core::{QueuePolicy, ShutdownError, Sink, State, Strategy, Writer};
 use writer_torture::rig::{Skip, Strace, Torture, figure, pause, row};
@@ -117,9 +117,10 @@ fn one_fault(fault: Fault, at: u64, for_ever: bool, policy: QueuePolicy) -> u64 
         }
     }
     let mut ended = guard.shutdown(wait);
-    if matches!(ended, Err(ShutdownError::Timeout { .. })) {
-        // A sink that works and is not done yet.
-        ended = guard.shutdown(Duration::from_secs(60));
+    // A sink that works and is not done yet, or has not yet been found to fail.
+    let until = Instant::now() + Duration::from_secs(60);
+    while matches!(ended, Err(ShutdownError::Timeout { .. })) && Instant::now() < until {
+        ended = guard.shutdown(Duration::from_millis(100));
     }
     // Its report of an incomplete shutdown is known here.
     std::mem::forget(guard);

@@ -54,18 +54,17 @@ fn compare(format: &Format, text: &str) {
         &[10, 12],
         &[9, 13],
     ];
-    let names = |order: &[usize]| order.iter().map(|&at| NAMES[at]).collect::<Vec<_>>();
-    for expected in orders {
-        let site = format.expected_call_site(&meta, names(expected));
-        for order in orders {
-            let names = names(order);
-            let keep = |_, line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
-            let plain = format.encode(&meta, |record| fill(record, &names, text, false), keep);
+    let keep = |_, line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
+    let orders = orders.map(|order| order.iter().map(|&at| NAMES[at]).collect::<Vec<_>>());
+    let sites = orders.each_ref().map(|names| format.expected_call_site(&meta, names.clone()));
+    for names in &orders {
+        let plain = format.encode(&meta, |record| fill(record, names, text, false), keep).unwrap();
+        super::reader::check_line(plain.result.as_bytes());
+        for (expected, site) in orders.iter().zip(&sites) {
             let time = Some(SystemTime::UNIX_EPOCH);
-            let quick = site.encode(time, |record| fill(record, &names, text, true), keep);
+            let quick = site.encode(time, |record| fill(record, names, text, true), keep).unwrap();
             // How many `_` the keys of fields that were left out would have had is known only here.
             let head = |line: &str| line.split("\"original_bytes\"").next().map(str::to_owned);
-            let (quick, plain) = (quick.unwrap(), plain.unwrap());
             assert_eq!(
                 (quick.format_errors, quick.truncated),
                 (plain.format_errors, plain.truncated)
@@ -75,7 +74,9 @@ fn compare(format: &Format, text: &str) {
                 head(&plain.result),
                 "{names:?} where {expected:?} are expected"
             );
-            super::reader::check_line(quick.result.as_bytes());
+            if quick.result != plain.result {
+                super::reader::check_line(quick.result.as_bytes());
+            }
         }
     }
 }

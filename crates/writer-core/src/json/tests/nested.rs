@@ -11,6 +11,7 @@ use serde_core::ser::{
 };
 use serde_json::{Value as Json, json};
 
+use super::properties::any_text;
 use super::{encode, read, reader, text};
 use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, TOO_DEEP, WideIntegers};
 
@@ -377,12 +378,12 @@ fn tree() -> impl Strategy<Value = Json> {
         Just(Json::Null),
         any::<bool>().prop_map(Json::from),
         any::<i64>().prop_map(Json::from),
-        any::<String>().prop_map(Json::from),
+        any_text().prop_map(Json::from),
     ];
     leaf.prop_recursive(8, 128, 10, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..10).prop_map(Json::from),
-            prop::collection::btree_map(any::<String>(), inner, 0..10)
+            prop::collection::btree_map(any_text(), inner, 0..10)
                 .prop_map(|map| Json::Object(map.into_iter().collect())),
         ]
     })
