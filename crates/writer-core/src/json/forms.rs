@@ -5,23 +5,34 @@ use std::error::Error;
 use std::fmt;
 
 use super::escape;
-use super::kind::Kind;
+use super::kind::{Integer, Kind};
 use super::out::Out;
 use super::schema::Options;
 
 /// How many sources of an error are written.
 const CHAIN: usize = 16;
 
-pub(super) fn wide(out: &mut Out, digits: bool, text: &str) {
-    if digits {
-        out.raw(text.as_bytes());
+/// Writes an integer whose kind is that of [`Kind::of_integer`].
+pub(super) fn integer(out: &mut Out, kind: Kind, value: impl Integer) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(value);
+    match kind {
+        Kind::String => out.string(digits),
+        _ => out.raw(digits.as_bytes()),
+    }
+}
+
+#[inline]
+pub(super) fn float<F: zmij::Float + Into<f64> + Copy>(out: &mut Out, value: F, options: Options) {
+    if value.into().is_finite() {
+        out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
     } else {
-        out.string(text);
+        non_finite(out, value.into(), options);
     }
 }
 
 #[cold]
-pub(super) fn non_finite(out: &mut Out, value: f64, options: Options) {
+fn non_finite(out: &mut Out, value: f64, options: Options) {
     out.raw(if options.non_finite_null {
         b"null"
     } else if value.is_nan() {

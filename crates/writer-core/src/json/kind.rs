@@ -20,11 +20,18 @@ pub(super) enum Kind {
     Digits,
 }
 
+/// An integer of up to 128 bits.
+pub(super) trait Integer: itoa::Integer + TryInto<i64> + TryInto<u64> + Copy {}
+
+impl<I: itoa::Integer + TryInto<i64> + TryInto<u64> + Copy> Integer for I {}
+
 impl Kind {
-    pub(super) fn of_wide(signed: bool, fits: bool, options: Options) -> Self {
-        if signed {
+    /// What an integer is: a string where it fits 64 bits neither with a sign nor without, unless
+    /// the options want its digits.
+    pub(super) fn of_integer(value: impl Integer, options: Options) -> Self {
+        if TryInto::<i64>::try_into(value).is_ok() {
             Kind::Int
-        } else if fits || options.wide_digits {
+        } else if TryInto::<u64>::try_into(value).is_ok() || options.wide_digits {
             Kind::Digits
         } else {
             Kind::String

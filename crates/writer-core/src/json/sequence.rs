@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::build::FormatBuilder;
+use super::task;
 
 /// The key of a line's number.
 pub(super) const NUMBER: &str = "seq";
@@ -43,11 +44,10 @@ impl Sequence {
 
 /// Eleven characters that no other format has, in this process or another, as a JSON string.
 pub(super) fn run() -> String {
-    const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let mut random = RandomState::new().hash_one((process::id(), SystemTime::now()));
     let mut run = String::from("\"");
     for _ in 0..11 {
-        run.push(char::from(DIGITS[(random % 62) as usize]));
+        run.push(task::digit(random % 62));
         random /= 62;
     }
     run.push('"');

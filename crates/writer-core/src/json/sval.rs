@@ -189,10 +189,10 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
         bool(bool) bool,
         u64(u64) integer,
         i64(i64) integer,
-        u128(u128) u128,
-        i128(i128) i128,
-        f32(f32) f32,
-        f64(f64) f64,
+        u128(u128) integer,
+        i128(i128) integer,
+        f32(f32) float,
+        f64(f64) float,
     }
 
     fn value<V: Inner + ?Sized>(&mut self, value: &'sval V) -> Result {

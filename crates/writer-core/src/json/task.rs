@@ -157,8 +157,8 @@ fn next_uuid() -> Box<str> {
     [a, b, c, d, e].join("-").into()
 }
 
-/// `0-9a-zA-Z`
-fn digit(number: u64) -> char {
+/// `0-9a-zA-Z`: the digit of a number below 62.
+pub(super) fn digit(number: u64) -> char {
     const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     char::from(DIGITS[number as usize % 62])
 }

@@ -9,7 +9,7 @@ use std::thread;
 use super::buf::copy_short;
 use super::digits;
 use super::forms;
-use super::kind::Kind;
+use super::kind::{Integer, Kind};
 use super::members::{Members, Open};
 use super::name::Name;
 #[cfg(any(feature = "serde", feature = "sval"))]
@@ -91,20 +91,17 @@ impl Value<'_> {
     /// readers round or refuse larger numbers; see
     /// [`FormatBuilder::wide_integers`](super::FormatBuilder::wide_integers).
     pub fn u128(self, value: u128) {
-        let fits = u64::try_from(value).is_ok();
-        let kind = Kind::of_wide(i64::try_from(value).is_ok(), fits, self.rules.options);
-        self.plain(kind, |out, options| {
-            forms::wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
-        });
+        self.wide(value);
     }
 
     /// Writes like [`Value::u128`].
     pub fn i128(self, value: i128) {
-        let fits = i64::try_from(value).is_ok() || u64::try_from(value).is_ok();
-        let kind = Kind::of_wide(i64::try_from(value).is_ok(), fits, self.rules.options);
-        self.plain(kind, |out, options| {
-            forms::wide(out, fits || options.wide_digits, itoa::Buffer::new().format(value));
-        });
+        self.wide(value);
+    }
+
+    fn wide(self, value: impl Integer) {
+        let kind = Kind::of_integer(value, self.rules.options);
+        self.plain(kind, |out, _| forms::integer(out, kind, value));
     }
 
     /// Writes the shortest digits that read back as the same value. NaN and the infinities become
@@ -119,26 +116,14 @@ impl Value<'_> {
                 }
             })
         {
-            self.plain(Kind::Double, move |out, options| {
-                if value.is_finite() {
-                    out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-                } else {
-                    forms::non_finite(out, value, options);
-                }
-            });
+            self.plain(Kind::Double, move |out, options| forms::float(out, value, options));
         }
     }
 
     /// Writes the shortest digits that read back as the same `f32`: `0.1`, not
     /// `0.10000000149011612`. Otherwise like [`Value::f64`].
     pub fn f32(self, value: f32) {
-        self.plain(Kind::Double, |out, options| {
-            if value.is_finite() {
-                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-            } else {
-                forms::non_finite(out, f64::from(value), options);
-            }
-        });
+        self.plain(Kind::Double, |out, options| forms::float(out, value, options));
     }
 
     /// Writes a string.

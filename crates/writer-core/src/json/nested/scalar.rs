@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::Nest;
 use crate::json::forms;
-use crate::json::kind::Kind;
+use crate::json::kind::{Integer, Kind};
 #[cfg(any(feature = "serde", feature = "sval"))]
 use crate::json::out::Mark;
 use crate::json::out::Out;
@@ -28,49 +28,13 @@ impl Nest<'_> {
         self.scalar(Kind::Bool, |out, _| out.raw(if value { b"true" } else { b"false" }));
     }
 
-    /// Writes an integer of at most 64 bits.
-    pub(in crate::json) fn integer(&mut self, value: impl itoa::Integer) {
-        let mut buffer = itoa::Buffer::new();
-        let digits = buffer.format(value);
-        let signed = !self.options.typed || digits.parse::<i64>().is_ok();
-        let kind = if signed { Kind::Int } else { Kind::Digits };
-        self.scalar(kind, |out, _| out.raw(digits.as_bytes()));
+    pub(in crate::json) fn integer(&mut self, value: impl Integer) {
+        let kind = Kind::of_integer(value, self.options);
+        self.scalar(kind, |out, _| forms::integer(out, kind, value));
     }
 
-    pub(in crate::json) fn u128(&mut self, value: u128) {
-        let (signed, fits) = (i64::try_from(value).is_ok(), u64::try_from(value).is_ok());
-        self.wide(signed, fits, itoa::Buffer::new().format(value));
-    }
-
-    pub(in crate::json) fn i128(&mut self, value: i128) {
-        let signed = i64::try_from(value).is_ok();
-        let fits = signed || u64::try_from(value).is_ok();
-        self.wide(signed, fits, itoa::Buffer::new().format(value));
-    }
-
-    fn wide(&mut self, signed: bool, fits: bool, text: &str) {
-        let kind = Kind::of_wide(signed, fits, self.options);
-        self.scalar(kind, |out, options| forms::wide(out, fits || options.wide_digits, text));
-    }
-
-    pub(in crate::json) fn f64(&mut self, value: f64) {
-        self.scalar(Kind::Double, |out, options| {
-            if value.is_finite() {
-                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-            } else {
-                forms::non_finite(out, value, options);
-            }
-        });
-    }
-
-    pub(in crate::json) fn f32(&mut self, value: f32) {
-        self.scalar(Kind::Double, |out, options| {
-            if value.is_finite() {
-                out.raw(zmij::Buffer::new().format_finite(value).as_bytes());
-            } else {
-                forms::non_finite(out, value.into(), options);
-            }
-        });
+    pub(in crate::json) fn float(&mut self, value: impl zmij::Float + Into<f64> + Copy) {
+        self.scalar(Kind::Double, |out, options| forms::float(out, value, options));
     }
 
     pub(in crate::json) fn string(&mut self, text: &str) {
@@ -144,8 +108,8 @@ impl Nest<'_> {
         }
         self.out.roll_back(mark);
         match (whole, float) {
-            (Some(whole), _) => self.i128(whole),
-            (None, Some(float)) => self.f64(float),
+            (Some(whole), _) => self.integer(whole),
+            (None, Some(float)) => self.float(float),
             (None, None) => {}
         }
     }
