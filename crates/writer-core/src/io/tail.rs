@@ -69,12 +69,13 @@ fn cut_nuls(file: &File) -> io::Result<(Repair, bool)> {
 }
 
 fn end_line(file: &File) -> io::Result<()> {
-    while os::append(file, b"\n").or_else(retry_interrupted)? == 0 {}
-    Ok(())
-}
-
-fn retry_interrupted(error: io::Error) -> io::Result<usize> {
-    if error.kind() == io::ErrorKind::Interrupted { Ok(0) } else { Err(error) }
+    loop {
+        match os::append(file, b"\n") {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            other => return other.map(drop),
+        }
+    }
 }
 
 /// Where the text of a file of this length ends: behind its last byte that is not NUL.
