@@ -205,7 +205,8 @@ impl WriterBuilder {
         self
     }
 
-    /// Whether missing parent folders are made. Default: yes.
+    /// Whether missing parent folders are made, with the permission bits `0o750` before the umask.
+    /// Default: yes.
     pub fn create_dirs(mut self, create: bool) -> Self {
         self.config.create_dirs = create;
         self
@@ -304,7 +305,7 @@ impl WriterBuilder {
     }
 
     /// Called with a number of dropped lines: for the first at once in the sender's thread, then
-    /// at most once a second. The sum of all calls is [`Metrics::dropped`](crate::Metrics::dropped)
+    /// at most once a second, there or on the worker's. The sum of all calls is [`Metrics::dropped`](crate::Metrics::dropped)
     /// when the writer has ended.
     pub fn on_drop(mut self, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.callbacks.on_drop = Some(Box::new(callback));
@@ -313,7 +314,11 @@ impl WriterBuilder {
 
     /// Whether lines are written in the sender's thread, without worker and queue: the same lines
     /// in the same file, and each is written when `send` returns. Mode, batch, interval, tick and
-    /// queue settings have no effect then. Default: no.
+    /// the bounds of the queue have no effect then. Default: no.
+    ///
+    /// [`queue_policy`](Self::queue_policy) says what a sender does while writes fail: under
+    /// [`QueuePolicy::Block`] it tries again until [`block_timeout`](Self::block_timeout) or
+    /// [`fail_after`](Self::fail_after) is over, else once. Then its line is refused.
     pub fn synchronous(mut self, synchronous: bool) -> Self {
         self.config.synchronous = synchronous;
         self

@@ -126,7 +126,8 @@ pub enum SendError {
     /// The writer is shut down, or this is a forked child of the process that built it.
     Closed,
     /// Sent from the worker's own thread under [`QueuePolicy::Block`](crate::QueuePolicy::Block)
-    /// while the queue was full: waiting there would never end.
+    /// while the queue was full, or without a worker by the sink itself: waiting there would never
+    /// end.
     WouldBlock,
 }
 
@@ -166,7 +167,7 @@ pub enum FlushError {
         /// What failed last.
         source: WriteError,
     },
-    /// Called on the worker's own thread.
+    /// Called on the worker's own thread, or without a worker by the sink.
     WouldDeadlock,
     /// The target cannot be synced.
     Unsupported,
@@ -240,7 +241,8 @@ pub enum ShutdownError {
         /// The answer of the system.
         source: io::Error,
     },
-    /// Called on the worker's own thread: the writer is closed, the worker drains afterwards.
+    /// Called on the worker's own thread, which drains afterwards, or without a worker by the sink.
+    /// The writer is closed.
     WouldDeadlock,
 }
 
@@ -285,7 +287,8 @@ pub enum ReopenError {
     Timeout,
     /// The target has no name that could lead to another one: a sink, or an open descriptor.
     Unsupported,
-    /// Called on the worker's own thread, which reopens when it has come back.
+    /// Called on the worker's own thread, which reopens when it has come back; or without a worker
+    /// by the sink, and nobody reopens afterwards.
     WouldDeadlock,
     /// The writer is shut down, or this is a forked child.
     Closed,

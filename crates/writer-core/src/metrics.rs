@@ -28,7 +28,8 @@ pub struct Metrics {
     pub refused: u64,
     /// Pushed out of the queue by newer lines.
     pub evicted: u64,
-    /// Sent after close, or on the worker's own thread with a full queue under Block.
+    /// Sent after close, in a forked child without a writer of its own, on the worker's own thread
+    /// with a full queue under Block, or by the sink of a writer without worker.
     pub rejected: u64,
     /// Accepted and given up, because the sink failed until the end or panicked.
     pub lost: u64,

@@ -93,8 +93,9 @@ impl Writer {
     /// `Ok(false)` means that the queue policy dropped it.
     ///
     /// The line is copied into the queue before this returns. Blocks only under
-    /// [`QueuePolicy::Block`](crate::QueuePolicy::Block) with a full queue, or with
-    /// [`synchronous`](WriterBuilder::synchronous) for the time of the write.
+    /// [`QueuePolicy::Block`](crate::QueuePolicy::Block) with a full queue; with
+    /// [`synchronous`](WriterBuilder::synchronous) for the time of the write, and under `Block`
+    /// while writes fail.
     ///
     /// # Errors
     ///
@@ -230,7 +231,7 @@ impl Writer {
     /// [`ReopenError::Refused`] if the path cannot be opened, as at
     /// [`build`](WriterBuilder::build): the file so far stays in use. [`ReopenError::Timeout`] if
     /// the worker is held up, and [`ReopenError::WouldDeadlock`] in a callback or sink of this
-    /// writer: it is done afterwards. [`ReopenError::Unsupported`] for descriptors, and sinks that
+    /// writer: the worker does it afterwards, if there is one. [`ReopenError::Unsupported`] for descriptors, and sinks that
     /// know no reopening; [`ReopenError::Closed`] after a shutdown and in a forked child.
     pub fn reopen(&self) -> Result<(), ReopenError> {
         let shared = self.shared().ok_or(ReopenError::Closed)?;

@@ -106,7 +106,16 @@ impl Sink for Talking {
         answers.push(writer.send("from the sink") == Err(SendError::WouldBlock));
         answers.push(matches!(writer.flush(LIMIT), Err(FlushError::WouldDeadlock)));
         answers.push(matches!(writer.sync(LIMIT), Err(FlushError::WouldDeadlock)));
+        answers.push(matches!(writer.reopen(), Err(ReopenError::WouldDeadlock)));
         Ok(lines.len())
+    }
+
+    fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        if let ReopenReason::Asked = reason {
+            // Nobody is left who could do it afterwards.
+            self.answers.lock().unwrap().push(false);
+        }
+        Ok(None)
     }
 }
 
@@ -124,7 +133,7 @@ fn a_sink_that_sends_does_not_deadlock() {
         assert_ended(&m, 2);
         assert_eq!((m.written, m.rejected), (1, 1));
     });
-    assert_eq!(*answers.lock().unwrap(), [true, true, true]);
+    assert_eq!(*answers.lock().unwrap(), [true; 4]);
 }
 
 /// Sends to another writer in the middle of its own write, and gives each answer away.
