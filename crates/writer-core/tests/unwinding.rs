@@ -1,9 +1,22 @@
-//! Panics of the program while it has a writer.
+//! Where a program takes writers: through panics that it catches, and to other threads.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::panic::{RefUnwindSafe, UnwindSafe, catch_unwind};
 
-use writer_core::{LineWriter, Writer, WriterGuard};
+use writer_core::json::{CallSite, EncodedSpan, Format, FormatBuilder, SpanLines, SpanList};
+use writer_core::{BuildError, FlushError, ReopenError, SendError, ShutdownError, WriteError};
+use writer_core::{Config, LineWriter, Losses, Metrics, Writer, WriterBuilder, WriterGuard};
+
+#[test]
+fn threads_may_pass_on_and_share_what_a_program_keeps() {
+    fn may<T: Send + Sync + 'static>() {}
+    may::<(Writer, WriterGuard, LineWriter, Config, Metrics, Losses)>();
+    may::<(BuildError, SendError, FlushError, ReopenError, ShutdownError, WriteError)>();
+    may::<(FormatBuilder, Format, CallSite, EncodedSpan, SpanList, SpanLines)>();
+
+    fn may_be_passed_on<T: Send + 'static>() {}
+    may_be_passed_on::<WriterBuilder>();
+}
 
 #[test]
 fn handles_and_guards_may_go_through_a_panic_that_is_caught() {

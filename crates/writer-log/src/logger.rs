@@ -22,6 +22,7 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// [`LogBuilder::build`]: crate::LogBuilder::build
 #[derive(Debug, Clone)]
+#[must_use = "a logger that was built does nothing until it is installed"]
 pub struct Logger {
     writer: Writer,
     format: Format,

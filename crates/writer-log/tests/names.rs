@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use writer_log::{
-    FlushError, Schema, SendError, Severity, ShutdownError, Sink, State, WriteError, WriteSink,
-    Writer,
+    FlushError, ReopenError, Schema, SendError, Severity, ShutdownError, Sink, State, WriteError,
+    WriteSink, Writer,
 };
 
 /// What a program meets has its name in this crate: it needs no dependency on the core.
@@ -33,5 +33,6 @@ fn a_program_can_name_what_it_meets() {
     let ended: Result<(), ShutdownError> = guard.shutdown(Duration::from_secs(60));
     assert!(ended.is_ok(), "{ended:?}");
     assert_eq!(writer.send("{}"), Err(SendError::Closed));
+    assert_eq!(writer.reopen(), Err(ReopenError::Closed));
     assert!(states.lock().unwrap().contains(&State::Failed));
 }

@@ -11,12 +11,12 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
 use writer_core::Writer;
-use writer_core::json::{Encoded, Format, Meta, Record, SpanLines, SpanMoment};
+use writer_core::json::{Encoded, Format, Record, SpanLines, SpanMoment};
 
 use crate::log_record::{self, LogFields};
 #[cfg(feature = "opentelemetry")]
 use crate::opentelemetry::Traces;
-use crate::site::{Site, Sites, plain_name, severity};
+use crate::site::{Site, Sites, meta, plain_name};
 use crate::span::Node;
 use crate::span_events::{SpanEvents, Times};
 use crate::visit::{EventFields, SpanFields};
@@ -34,6 +34,7 @@ static NEXT_LAYER: AtomicU64 = AtomicU64::new(0);
 /// Spans that a filter of this layer hides are left out of the list. If the filter hides the parent
 /// that an event names, the event has no list at all; if it hides the current span, the list is
 /// that of the innermost entered span that the layer may see, which a parent never entered is not.
+#[must_use = "a layer does nothing until it is added to a subscriber"]
 pub struct JsonLayer {
     pub(crate) id: u64,
     writer: Writer,
@@ -119,13 +120,9 @@ impl JsonLayer {
         node: &Node,
         moment: SpanMoment,
     ) {
-        let meta = Meta::new(severity(*metadata.level()), metadata.target())
-            .module(metadata.module_path())
-            .file(metadata.file())
-            .line(metadata.line());
         let (_, list, _) = node.list();
         let send = |severity, line: &[u8]| self.writer.send_record(severity, line);
-        self.note(lines.encode(&meta, metadata.name(), moment, &list, send));
+        self.note(lines.encode(&meta(metadata), metadata.name(), moment, &list, send));
     }
 
     /// Counts a line about a span that would have been written, in a forked child without a writer.

@@ -144,8 +144,8 @@ pub use writer_core::capture;
 pub use writer_core::signals;
 #[doc(no_inline)]
 pub use writer_core::{
-    self, BuildError, FlushError, Metrics, Mode, QueuePolicy, Schema, SendError, Severity,
-    ShutdownError, Sink, State, Strategy, WriteError, WriteSink, Writer, WriterBuilder,
+    self, BuildError, FlushError, Metrics, Mode, QueuePolicy, ReopenError, Schema, SendError,
+    Severity, ShutdownError, Sink, State, Strategy, WriteError, WriteSink, Writer, WriterBuilder,
     WriterGuard, json,
 };
 

@@ -33,13 +33,9 @@ impl Site {
             .iter()
             .filter(|field| Some(field.index()) != message)
             .map(|field| plain_name(field.name()));
-        let meta = Meta::new(severity(*metadata.level()), metadata.target())
-            .module(metadata.module_path())
-            .file(metadata.file())
-            .line(metadata.line());
         let others = fields.len() - usize::from(message.is_some());
         Site {
-            prepared: format.call_site(&meta, names),
+            prepared: format.call_site(&meta(metadata), names),
             fields: 1_u64.checked_shl(others as u32).map(|bit| bit - 1),
             shows_null: format.shows_null(),
             message,
@@ -48,9 +44,7 @@ impl Site {
                 && fields.field("log.target").is_some(),
         }
     }
-}
 
-impl Site {
     /// Whether all that an event declares is in its record.
     #[inline]
     pub(crate) fn is_complete(&self, record: &Record<'_>) -> bool {
@@ -124,6 +118,14 @@ fn find(
 /// The name of a field as its author means it: `type`, where it had to be written `r#type`.
 pub(crate) fn plain_name(name: &'static str) -> &'static str {
     name.strip_prefix("r#").unwrap_or(name)
+}
+
+/// What is known of a call site ahead.
+pub(crate) fn meta<'m>(metadata: &'m Metadata<'_>) -> Meta<'m> {
+    Meta::new(severity(*metadata.level()), metadata.target())
+        .module(metadata.module_path())
+        .file(metadata.file())
+        .line(metadata.line())
 }
 
 /// The severity of a level.

@@ -13,8 +13,8 @@ use tracing_subscriber::Registry;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 use writer_tracing::{
-    FlushError, Mode, Schema, SendError, Severity, ShutdownError, Sink, State, Strategy,
-    WriteError, WriteSink, Writer,
+    FlushError, Mode, ReopenError, Schema, SendError, Severity, ShutdownError, Sink, State,
+    Strategy, WriteError, WriteSink, Writer,
 };
 
 #[test]
@@ -188,5 +188,6 @@ fn a_program_can_name_what_it_meets() {
     let ended: Result<(), ShutdownError> = guard.shutdown(Duration::from_secs(60));
     assert!(ended.is_ok(), "{ended:?}");
     assert_eq!(writer.send("{}"), Err(SendError::Closed));
+    assert_eq!(writer.reopen(), Err(ReopenError::Closed));
     assert!(states.lock().unwrap().contains(&State::Failed));
 }

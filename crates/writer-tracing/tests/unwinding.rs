@@ -1,9 +1,9 @@
-//! Panics of the program while it has a layer.
+//! Where a program takes layers: through panics that it catches, and to other threads.
 #![allow(missing_docs)]
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use writer_tracing::{JsonLayer, MakeLineWriter, WriterGuard};
+use writer_tracing::{JsonLayer, LayerBuilder, LayerOn, MakeLineWriter, WriterGuard};
 
 #[test]
 fn a_layer_may_go_through_a_panic_that_is_caught() {
@@ -11,4 +11,13 @@ fn a_layer_may_go_through_a_panic_that_is_caught() {
     may::<JsonLayer>();
     may::<MakeLineWriter>();
     may::<WriterGuard>();
+}
+
+#[test]
+fn threads_may_pass_on_and_share_a_layer() {
+    fn may<T: Send + Sync + 'static>() {}
+    may::<(JsonLayer, MakeLineWriter, LayerOn)>();
+
+    fn may_be_passed_on<T: Send + 'static>() {}
+    may_be_passed_on::<LayerBuilder>();
 }

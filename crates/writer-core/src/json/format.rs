@@ -26,6 +26,7 @@ const USUAL_KEY: usize = 64;
 
 /// What is known of a record besides its message and its fields.
 #[derive(Debug, Clone, Copy)]
+#[must_use = "its methods return what is changed"]
 pub struct Meta<'a> {
     pub(super) severity: Severity,
     pub(super) target: &'a str,
