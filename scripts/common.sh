@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the checks of other systems and of dependencies share; sourced, not run.
 
 # Says why a check cannot be done here, and ends the script: that is no failure.

@@ -106,20 +106,24 @@ fn play(role: &str) {
     }
 }
 
-/// The part of the usual test harness that tools rely on: a filter, `--exact`, `--list`, `--skip`.
+/// The part of the usual test harness that tools rely on: filters, `--exact`, `--list`, `--skip`.
 fn run_tests() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
     let skips: Vec<_> = args.windows(2).filter(|pair| pair[0] == "--skip").collect();
-    let mut filters = args.iter().enumerate().filter(|(i, arg)| {
-        let value = *i > 0 && matches!(args[i - 1].as_str(), "--skip" | "--test-threads");
+    let is_filter = |&(i, arg): &(usize, &String)| {
+        let value = i > 0 && matches!(args[i - 1].as_str(), "--skip" | "--test-threads");
         !arg.starts_with('-') && !value
-    });
-    let filter = filters.next().map_or("", |(_, arg)| arg);
+    };
+    let filters: Vec<_> = args.iter().enumerate().filter(is_filter).map(|(_, arg)| arg).collect();
     let mut wanted = tests();
     wanted.retain(|(name, _)| {
-        let matches = if has("--exact") { *name == filter } else { name.contains(filter) };
-        matches && !skips.iter().any(|skip| name.contains(&skip[1]))
+        let is_by = |filter: &&String| match has("--exact") {
+            true => *name == **filter,
+            false => name.contains(filter.as_str()),
+        };
+        (filters.is_empty() || filters.iter().any(is_by))
+            && !skips.iter().any(|skip| name.contains(&skip[1]))
     });
     if has("--list") {
         wanted.retain(|_| !has("--ignored"));
