@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use common::Target;
@@ -64,4 +65,48 @@ fn the_worker_has_the_name_that_it_was_given() {
     let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
     // A thread of another test may end meanwhile.
     assert!(names.flatten().any(|name| name == "till-log\n"));
+}
+
+/// The options that a builder has: its public methods that give it back, in all these sources.
+fn options_of(builder: &str, sources: &[&str]) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for source in sources {
+        let text = source_of(source);
+        let begin = format!("\nimpl {builder} {{\n");
+        let blocks = text.split(&begin).skip(1);
+        let blocks = blocks.map(|block| block.split("\n}\n").next().unwrap());
+        for method in blocks.flat_map(|block| block.split("\n    pub fn ").skip(1)) {
+            let (name, rest) = method.split_once('(').unwrap();
+            if rest.split('{').next().unwrap().contains("-> Self") {
+                found.insert(name.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// The options that a macro gives the builders of the adapters.
+fn options_handed_on_by(source: &str) -> BTreeSet<String> {
+    let text = source_of(source);
+    let list = text.split("@each $field\n").nth(1).unwrap().split("\n        }").next().unwrap();
+    list.lines()
+        .filter_map(|line| line.strip_prefix("            ")?.split_once('('))
+        .filter(|(name, _)| !name.contains(' '))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+fn source_of(path: &str) -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(path);
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_builders_of_the_adapters_have_every_option() {
+    let options = options_of("WriterBuilder", &["builder.rs", "losses.rs"]);
+    assert!(options.contains("loss_marker") && options.contains("strategy"), "{options:?}");
+    assert_eq!(options, options_handed_on_by("options.rs"));
+    let options = options_of("FormatBuilder", &["json/build.rs", "json/sequence.rs"]);
+    assert!(options.contains("sequence") && options.contains("schema"), "{options:?}");
+    assert_eq!(options, options_handed_on_by("json/options.rs"));
 }
