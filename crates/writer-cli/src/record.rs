@@ -160,16 +160,17 @@ impl<'l> Record<'l> {
         record.level = record.take_as(keys.level, Level::of);
         record.target = record.take_as(keys.target, text);
         record.message = record.take_as(keys.message, text);
-        if keys.time == LOGXPY.time && record.take("log_level").and_then(text).is_some() {
-            record.level = Some(Level::Trace);
+        if keys.time == LOGXPY.time {
+            let trace = record.take_as("log_level", Level::of);
+            record.level = trace.or(record.level);
         }
         if keys.time == DEFAULT.time && record.message.is_none() {
             record.open_nested();
         }
-        if let Some(spans) = record.take("spans") {
-            record.spans = json::elements(spans);
+        if let Some(spans) = record.take_as("spans", span_list) {
             // It stands in the list as well.
-            record.take("span");
+            record.take_as("span", |span| spans.ends_with(&[span]).then_some(()));
+            record.spans = spans;
         }
         record
     }
@@ -240,10 +241,8 @@ impl<'l> Record<'l> {
         }
         let resource = member(resource, "resource").and_then(|r| member(r, "attributes"));
         self.fields.extend(resource.map(pairs).into_iter().flatten());
-        if let Some(spans) = self.take("spans") {
-            let list = member(spans, "arrayValue").and_then(|array| member(array, "values"));
-            self.spans = list.map(json::elements).unwrap_or_default();
-        }
+        let list = |spans| member(member(spans, "arrayValue")?, "values").and_then(span_list);
+        self.spans = self.take_as("spans", list).unwrap_or_default();
     }
 
     /// When it was, in microseconds since 1970.
@@ -321,6 +320,12 @@ impl<'l> Record<'l> {
     }
 }
 
+/// The elements of a list of spans: of any other value nothing is known.
+fn span_list(value: &str) -> Option<Vec<&str>> {
+    let spans = json::elements(value);
+    (!spans.is_empty() && spans.iter().all(|span| span.starts_with('{'))).then_some(spans)
+}
+
 /// The attributes of OTLP as members.
 fn pairs(attributes: &str) -> Vec<Member<'_>> {
     let pair = |object| {
@@ -361,7 +366,40 @@ mod tests {
         let record = Record::of(scanner.object(line.as_bytes()).unwrap());
         assert_eq!((record.level, record.message.as_deref()), (Some(Level::Warn), None));
         let keys: Vec<_> = record.fields.iter().map(|member| member.key).collect();
-        assert_eq!(keys, ["time", "msg", "message"]);
+        assert_eq!(keys, ["time", "msg", "message", "spans"]);
+    }
+
+    /// Each was taken for the level of this crate's lines, `TRACE`.
+    #[test]
+    fn a_level_beside_the_message_type_is_the_one_that_it_names() {
+        for (name, level) in [("TRACE", Some(Level::Trace)), ("ERROR", Some(Level::Error))] {
+            let line = format!(r#"{{"ts":1,"tid":"a","mt":"note","log_level":"{name}"}}"#);
+            let mut scanner = Scanner::default();
+            let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+            assert_eq!((record.level, record.fields.len()), (level, 1), "{line}");
+        }
+    }
+
+    /// `tail` left them out, and found none by them.
+    #[test]
+    fn spans_of_another_program_stay_fields() {
+        let otlp = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"attributes":[
+            {"key":"spans","value":{"intValue":"7"}}]}]}]}]}"#;
+        for (line, fields) in [
+            (r#"{"spans":7,"span":"a"}"#, vec![("spans", "7"), ("span", "a")]),
+            (r#"{"spans":["a","b"]}"#, vec![("spans", r#"["a","b"]"#)]),
+            (r#"{"spans":[],"span":{}}"#, vec![("spans", "[]"), ("span", "{}")]),
+            (r#"{"spans":[{"name":"a"}],"span":"own"}"#, vec![("span", "own")]),
+            (r#"{"spans":[{"name":"a"},{"name":"b"}],"span":{"name":"b"}}"#, vec![]),
+            (&otlp.replace('\n', ""), vec![("spans", "7")]),
+        ] {
+            let mut scanner = Scanner::default();
+            let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+            let found: Vec<_> =
+                record.fields.iter().map(|field| (field.key, record.value(field.value))).collect();
+            let fields: Vec<_> = fields.iter().map(|&(key, value)| (key, value.into())).collect();
+            assert_eq!(found, fields, "{line}");
+        }
     }
 
     #[test]
