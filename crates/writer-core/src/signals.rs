@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::error::Operation;
+use crate::error::{Operation, ReopenError};
 use crate::exit;
 use crate::process;
 use crate::writer::Writer;
@@ -103,8 +103,10 @@ fn terminate(signal: c_int) {
 fn reopen(_: c_int) {
     let until = Instant::now() + LIST_WITHIN;
     for shared in exit::living(until, |writer| writer.served.reopens.load(Ordering::Relaxed)) {
-        if let Err(error) = Writer::new(shared.clone()).reopen() {
-            shared.report_failure(Operation::Reopen, io::Error::other(error));
+        match Writer::new(shared.clone()).reopen() {
+            // One that has ended has no file; a handle of it may be left for ever.
+            Ok(()) | Err(ReopenError::Closed) => {}
+            Err(error) => shared.report_failure(Operation::Reopen, io::Error::other(error)),
         }
     }
 }

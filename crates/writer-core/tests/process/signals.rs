@@ -26,6 +26,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("signals::a_restarted_child_loses_nothing", || fork("restarted")),
     ("signals::a_hangup_goes_over_to_a_new_file", a_hangup_goes_over),
     ("signals::a_hangup_that_fails_is_reported", a_failed_hangup_is_reported),
+    ("signals::a_hangup_after_the_end_of_a_writer_is_no_failure", a_hangup_after_the_end),
 ];
 
 const KILLS: usize = 100;
@@ -150,6 +151,15 @@ fn a_failed_hangup_is_reported() {
     assert_eq!(child::whole_lines(&path.with_extension("old")), [line("main", 0), line("main", 1)]);
 }
 
+/// Each hangup was told of as a failure: there was a handle left, as a global logger has one.
+fn a_hangup_after_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let args: [(&str, &dyn std::fmt::Display); 2] =
+        [("scene", &"ended"), ("path", &folder.path().display())];
+    let outcome = child::run("signals", &args);
+    assert_eq!(outcome.said, ["0 reports"]);
+}
+
 /// What was ignored when the tests were started is ignored by every program they start: SIGINT in
 /// the background of a script, SIGHUP under nohup.
 fn reset_signals() {
@@ -173,6 +183,7 @@ pub(crate) fn play(args: &Args) {
         "restarted" => forked(args, restart),
         "hangup" => hangup(args),
         "refused" => refused(args),
+        "ended" => ended(args),
         other => panic!("no scene {other}"),
     }
 }
@@ -387,4 +398,26 @@ fn refused(args: &Args) {
     say(format_args!("{report:?}"));
     assert_eq!(writer.send(line("main", 1)), Ok(true));
     guard.shutdown(LIMIT).unwrap();
+}
+
+/// A writer that has ended, and one that shows when the hangup is served.
+fn ended(args: &Args) {
+    let (told, reports) = mpsc::channel();
+    let (_handle, guard) = Writer::builder(args.path().join("ended"))
+        .on_error(move |error| told.send(error.to_string()).unwrap())
+        .build()
+        .unwrap();
+    signals::reopen_on_hangup(guard.writer()).unwrap();
+    guard.shutdown(LIMIT).unwrap();
+    let path = args.path().join("log");
+    let (writer, _guard) = Writer::builder(&path).build().unwrap();
+    signals::reopen_on_hangup(&writer).unwrap();
+    fs::rename(&path, path.with_extension("old")).unwrap();
+    kill(std::process::id().cast_signed(), libc::SIGHUP);
+    let start = Instant::now();
+    while writer.metrics().reopened == 0 {
+        assert!(start.elapsed() < LIMIT);
+        std::thread::yield_now();
+    }
+    say(format_args!("{} reports", reports.try_iter().count()));
 }
