@@ -38,7 +38,8 @@ pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
         if options.filter.is_empty() {
             position = last_lines(file, lines).map_err(failure)?;
         } else {
-            let (last, end) = view.last_matching(file, lines).map_err(failure)?;
+            let matching = view.last_matching(file, lines, options.follow);
+            let (last, end) = matching.map_err(failure)?;
             last.iter().try_for_each(|line| view.show(line))?;
             position = end;
         }
@@ -131,12 +132,17 @@ impl View<'_> {
     }
 
     /// The last lines that match, and where the first line begins that is not among those looked
-    /// at.
-    fn last_matching(&mut self, file: &File, lines: usize) -> io::Result<(VecDeque<Vec<u8>>, u64)> {
+    /// at: who `follows` leaves one whose end has not come for later.
+    fn last_matching(
+        &mut self,
+        file: &File,
+        lines: usize,
+        follows: bool,
+    ) -> io::Result<(VecDeque<Vec<u8>>, u64)> {
         let (mut last, mut end) = (VecDeque::new(), 0);
         let mut all = Lines::new(file);
         while let Some(line) = all.next_line()? {
-            if !line.ended {
+            if !line.ended && follows {
                 break;
             }
             end += line.len;

@@ -65,6 +65,21 @@ fn tail_shows_the_last_lines_and_filters() {
     assert!(!output.stdout.contains(&0x1b));
 }
 
+/// With a filter it was shown beside as many others as were asked for.
+#[test]
+fn a_last_line_without_an_end_is_one_of_those_asked_for() {
+    let folder = Folder::new();
+    let file = folder.file("app", b"{\"level\":\"WARN\",\"n\":1}\n{\"level\":\"WARN\",\"n\":2}");
+    for filter in [&[][..], &["--level", "warn"]] {
+        for (lines, shown) in [("0", ""), ("1", " WARN n=2\n"), ("2", " WARN n=1\n WARN n=2\n")] {
+            assert_eq!(
+                run(&[&["tail", "-n", lines], filter, &[&file]].concat()),
+                (0, shown.into())
+            );
+        }
+    }
+}
+
 #[test]
 fn tail_shows_each_part_once_and_as_it_stands() {
     let folder = Folder::new();
