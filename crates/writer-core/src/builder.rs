@@ -314,7 +314,8 @@ impl WriterBuilder {
 
     /// Whether lines are written in the sender's thread, without worker and queue: the same lines
     /// in the same file, and each is written when `send` returns. Mode, batch, interval, tick and
-    /// the bounds of the queue have no effect then. Default: no.
+    /// the bounds of the queue have no effect then. Callbacks run in the sender's thread too, and
+    /// may flush, sync and reopen there. Default: no.
     ///
     /// [`queue_policy`](Self::queue_policy) says what a sender does while writes fail: under
     /// [`QueuePolicy::Block`] it tries again until [`block_timeout`](Self::block_timeout) or

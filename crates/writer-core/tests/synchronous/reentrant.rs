@@ -22,6 +22,9 @@ fn callbacks_run_on_the_sender_and_may_use_the_writer() {
                 // The lock is free again.
                 if so_far < 10 {
                     assert_eq!(writer.send("echo"), Ok(true));
+                    assert_eq!(writer.flush(LIMIT), Ok(()));
+                    assert_eq!(writer.sync(LIMIT), Ok(()));
+                    assert_eq!(writer.reopen(), Ok(()));
                 }
             })
             .on_flush(move || {
