@@ -30,7 +30,7 @@
 //!   whose key is taken gets `_` appended until it is free.
 //! * Code of the user (`Display`, `Debug`, `Error`, `Serialize`) runs in the calling thread while
 //!   nothing is locked or borrowed. It may fail, panic, or log.
-//! * A line never grows beyond [`FormatBuilder::max_record_bytes`], nor does the memory for it.
+//! * A line never grows beyond [`FormatBuilder::max_record_bytes`], and what is cut takes no memory.
 //! * In the steady state a record allocates nothing. Exceptions are nested values that are deeper
 //!   than 16 levels, have keys that are arrays or objects, or, where secrets are redacted, keys with
 //!   an escape; lines of more than 64 KiB; values that log themselves.

@@ -64,7 +64,7 @@ pub(super) fn usable() -> bool {
 /// The counter. It may be read a few instructions early or late, which is some nanoseconds.
 #[inline(always)]
 fn count() -> u64 {
-    // Safety: the instruction is part of the architecture. Where a process has been forbidden to
+    // SAFETY: the instruction is part of the architecture. Where a process has been forbidden to
     // use it (`PR_SET_TSC` of `prctl(2)`), the system's clock cannot be read either.
     unsafe { std::arch::x86_64::_rdtsc() }
 }
