@@ -39,7 +39,7 @@ pub struct Metrics {
     pub pending: u64,
     /// Written to the fallback instead of the target; a part of `written`.
     pub diverted: u64,
-    /// Failed attempts to write.
+    /// Attempts to write or flush that failed, or in which the sink panicked.
     pub errors: u64,
     /// Bytes handed over to the target.
     pub bytes_written: u64,
