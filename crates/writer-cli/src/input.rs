@@ -12,9 +12,6 @@ const COMPRESSED: [(&[u8], &str, &str); 4] = [
     (b"BZh", "bzip2", "bzcat"),
 ];
 
-/// The longest of these beginnings, in bytes.
-const LONGEST_START: u64 = 6;
-
 /// Whether a path stands for standard input.
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
@@ -44,7 +41,11 @@ pub(crate) fn look_at(mut file: &File) -> io::Result<()> {
 
 fn start(from: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    from.take(LONGEST_START).read_to_end(&mut start)?;
+    // Byte by byte, and none too many: in a pipe the next one may be long in coming.
+    let may_be = |start: &[u8]| {
+        COMPRESSED.iter().any(|(magic, ..)| magic.len() > start.len() && magic.starts_with(start))
+    };
+    while may_be(&start) && from.take(1).read_to_end(&mut start)? > 0 {}
     for (magic, name, program) in COMPRESSED {
         if start.starts_with(magic) {
             let advice =
