@@ -24,7 +24,7 @@ use crate::thread::Thread;
 use crate::turns::Turns;
 
 /// Smallest and largest memory of a chunk, in bytes of lines.
-const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
+pub(crate) const CHUNK_BYTES: std::ops::RangeInclusive<usize> = 64 << 10..=1 << 20;
 
 /// What a chunk holds unless the queue is smaller or a block larger. Under load each is one write:
 /// larger ones cost a system less per byte, smaller ones leave more room in the caches of the

@@ -11,13 +11,10 @@ use crate::exit;
 use crate::io::{self, Reopened, Sink};
 use crate::process;
 use crate::report::Callbacks;
-use crate::shared::Shared;
+use crate::shared::{CHUNK_BYTES, Shared};
 use crate::sync::lock;
 use crate::thread::Thread;
 use crate::worker;
-
-/// The largest block, in bytes.
-const MAX_BLOCK: usize = 1 << 20;
 
 /// Opens a fallback.
 pub(crate) type OpenSink = dyn Fn() -> std::io::Result<Box<dyn Sink>> + Send + Sync;
@@ -87,7 +84,8 @@ pub(crate) fn start(
     sink: Option<Box<dyn Sink>>,
     fallback: Fallback,
 ) -> Result<Arc<Shared>, BuildError> {
-    config.block_size = config.block_size.min(MAX_BLOCK);
+    // A chunk must hold a block.
+    config.block_size = config.block_size.min(*CHUNK_BYTES.end());
     config.mmap_chunk = io::round_chunk(config.mmap_chunk);
     let at_once = config.strategy == Strategy::LineBuffered && config.mode == Mode::Trigger;
     if at_once {

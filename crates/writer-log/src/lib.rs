@@ -2,7 +2,7 @@
 //!
 //! # Options
 //!
-//! [`builder`] takes every option of the writer, every option of the lines, and filter directives:
+//! [`builder()`] takes every option of the writer, every option of the lines, and filter directives:
 //!
 //! ```
 //! use writer_log::json::Part;

@@ -3,7 +3,7 @@
 //! Whether lines are whole and which numbers are missing is checked by what `writer verify` does
 //! for users: [`Integrity`] and [`Sequence`]. Added is what only a test can ask for, as it knows
 //! what it sent: [`Found`] tells sources apart, each of whose numbers must grow from line to line,
-//! and [`judge`] compares it with what the run has promised, acknowledgements and counters.
+//! and [`judge()`] compares it with what the run has promised, acknowledgements and counters.
 
 mod judge;
 

@@ -25,7 +25,7 @@
 //!
 //! A writer that exists can be shared, with other layers and with the `log` crate: see [`on`]. To
 //! keep the lines of `tracing_subscriber::fmt` and only write them in the background, see
-//! [`make_writer`].
+//! [`make_writer()`].
 //!
 //! # Records of the `log` crate
 //!

@@ -24,7 +24,7 @@ impl Value<'_> {
     /// [`FormatBuilder::redact`](super::FormatBuilder::redact): the value of such a key is not
     /// looked at.
     ///
-    /// The whole value is replaced by [`FORMAT_ERROR`](super::FORMAT_ERROR) if its `Serialize`
+    /// The whole value is replaced by [`FORMAT_ERROR`] if its `Serialize`
     /// fails, also where it hides that, by [`FORMAT_PANIC`](super::FORMAT_PANIC) if it panics, and
     /// by [`TOO_DEEP`](super::TOO_DEEP) if more than 64 arrays and objects lie one in the other. A
     /// value that is nothing (`None`, `()`) is treated as by [`Value::null`].
