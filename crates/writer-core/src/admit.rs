@@ -192,7 +192,10 @@ impl Shared {
         if self.callbacks.hears_drops() {
             let first = inner.unreported == 0;
             inner.unreported += lines.iter().sum::<u64>();
-            report = inner.drops_to_report(self.clock.now());
+            // Were it told of a line that it sends itself, it could call for itself for ever.
+            if !ThreadMark::is_in_on_drop_of(self) {
+                report = inner.drops_to_report(self.clock.now());
+            }
             remind |= first && report.is_none();
         }
         if remind && !inner.no_room {
@@ -204,6 +207,7 @@ impl Shared {
 
     pub(crate) fn report_drops(&self, lines: Option<u64>) {
         if let Some(lines) = lines {
+            let _mark = ThreadMark::enter_on_drop(self);
             self.callbacks.dropped(lines);
         }
     }

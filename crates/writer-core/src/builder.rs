@@ -306,7 +306,8 @@ impl WriterBuilder {
 
     /// Called with a number of dropped lines: for the first at once in the sender's thread, then
     /// at most once a second, there or on the worker's. The sum of all calls is
-    /// [`Metrics::dropped`](crate::Metrics::dropped) when the writer has ended.
+    /// [`Metrics::dropped`](crate::Metrics::dropped) when the writer has ended. Of lines that it
+    /// sends itself it is told later, when it has returned.
     pub fn on_drop(mut self, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.callbacks.on_drop = Some(Box::new(callback));
         self

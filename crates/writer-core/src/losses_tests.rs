@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, Weak};
 
 use super::*;
 use crate::chunk::Line;
+use crate::report::Callbacks;
+use crate::shared::Shared;
 use crate::sync::lock;
 use crate::testing::{MS, Probe, ProbeSink, Rig, SEC};
 use crate::{Mode, State};
@@ -376,4 +378,37 @@ fn without_a_worker_markers_that_fail_are_all_written_later() {
     let marker = "<1: 0 0 1 0 0 drop_newest>\n";
     assert_eq!(rig.probe.text(), format!("a\n{marker}b\n{marker}"));
     assert_eq!(rig.metrics().markers, 2);
+}
+
+/// Failed where each send waits for longer than a second, as with a sink that hangs: `on_drop` was
+/// called for each line that it sent itself, and the sender never came back.
+#[test]
+fn what_on_drop_sends_itself_it_is_told_of_later() {
+    for synchronous in [false, true] {
+        let mut rig = Rig::without_worker(|c| {
+            (c.max_queue_size, c.queue_policy) = (1, QueuePolicy::DropNewest);
+            c.synchronous = synchronous;
+        });
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let (itself, drops) = (Arc::new(OnceLock::<Weak<Shared>>::new()), Arc::clone(&heard));
+        let of_itself = Arc::clone(&itself);
+        let on_drop = move |lines| {
+            drops.lock().unwrap().push(lines);
+            assert!(drops.lock().unwrap().len() < 5, "calls for itself");
+            let shared = of_itself.wait().upgrade().unwrap();
+            shared.advance(SEC);
+            assert_eq!(crate::testing::send(&shared, "from on_drop"), Ok(false));
+        };
+        let callbacks = Callbacks { on_drop: Some(Box::new(on_drop)), ..Callbacks::default() };
+        Arc::get_mut(&mut rig.shared).unwrap().callbacks = Arc::new(callbacks);
+        itself.set(Arc::downgrade(&rig.shared)).unwrap();
+        rig.probe.script(|script| script.room = Some(1));
+        assert_eq!(rig.send("abc"), Ok(true), "there is no room behind it");
+        assert_eq!(rig.send("d"), Ok(false));
+        assert_eq!(*heard.lock().unwrap(), [1], "synchronous: {synchronous}");
+        rig.shared.advance(SEC);
+        assert_eq!(rig.send("e"), Ok(false));
+        assert_eq!(*heard.lock().unwrap(), [1, 2], "synchronous: {synchronous}");
+        assert_eq!(rig.metrics().dropped, 4);
+    }
 }

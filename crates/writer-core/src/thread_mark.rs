@@ -75,8 +75,10 @@ mod imp {
     }
 }
 
-/// What a mark has on top of the address, which is never odd, in a callback.
+/// What a mark has on top of the address, a multiple of four, in a callback.
 const IN_CALLBACK: usize = 1;
+/// The same in `on_drop`, with a worker and without.
+const IN_ON_DROP: usize = 2;
 
 /// While it lives, this thread works for one writer, and still for those of older marks. Marks end
 /// in the reverse order of their beginning.
@@ -94,6 +96,16 @@ impl ThreadMark {
     /// Marks the thread as running a callback of a writer without worker.
     pub(crate) fn enter_callback<T>(writer: &T) -> Self {
         ThreadMark { before: imp::push(std::ptr::from_ref(writer).addr() + IN_CALLBACK) }
+    }
+
+    /// Marks the thread as running `on_drop`.
+    pub(crate) fn enter_on_drop<T>(writer: &T) -> Self {
+        ThreadMark { before: imp::push(std::ptr::from_ref(writer).addr() + IN_ON_DROP) }
+    }
+
+    /// Whether this thread runs `on_drop` of `writer`.
+    pub(crate) fn is_in_on_drop_of<T>(writer: &T) -> bool {
+        imp::has(std::ptr::from_ref(writer).addr() + IN_ON_DROP)
     }
 
     /// Whether this thread runs a callback of `writer`, which has no worker.

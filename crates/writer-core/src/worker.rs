@@ -104,7 +104,7 @@ impl Worker<'_> {
             Task::Write { forced } => self.write(forced),
             Task::Sync(ticket) => lock(&self.shared.delivery).serve_syncs(self.shared, ticket),
             Task::Reopen(ticket) => self.reopen(ticket),
-            Task::ReportDrops(lines) => self.shared.callbacks.dropped(lines),
+            Task::ReportDrops(lines) => self.shared.report_drops(Some(lines)),
             Task::Mark(losses) => self.mark(&losses),
             Task::Idle => self.idle(),
             Task::End => return false,
