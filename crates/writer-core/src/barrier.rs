@@ -24,7 +24,7 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let inner = self.lock();
-        let (target, lost_before) = (inner.queue.accepted(), lost_before(&inner));
+        let (target, lost_before) = (inner.queue.accepted(), inner.lost_before());
         let inner = if inner.flushed < target && !inner.ended {
             self.await_flush(inner, target, clock::deadline(self.clock.now(), timeout))
         } else {
@@ -54,7 +54,7 @@ impl Shared {
             return Err(FlushError::WouldDeadlock);
         }
         let mut inner = self.lock();
-        let (target, lost_before) = (inner.queue.accepted(), lost_before(&inner));
+        let (target, lost_before) = (inner.queue.accepted(), inner.lost_before());
         let mut ticket = inner.syncs.served;
         if !inner.ended {
             ticket = inner.syncs.request();
@@ -129,10 +129,7 @@ impl Shared {
         if inner.flushed < target {
             return Err(self.not_in_time(inner));
         }
-        match inner.count.lost - lost_before {
-            0 => Ok(()),
-            lines => Err(FlushError::Lost { lines }),
-        }
+        inner.lost_since(lost_before)
     }
 
     /// What the sync with this ticket, which is served or never will be, is answered: with success
@@ -203,11 +200,19 @@ impl Inner {
     fn failed_after(&self, errors: u64) -> bool {
         self.in_vain.is_some() && self.count.errors > errors
     }
-}
 
-/// The lines that were lost before this call: those that a shutdown gave up concern every call.
-fn lost_before(inner: &Inner) -> u64 {
-    inner.count.lost - inner.given_up
+    /// The lines that were lost before this call: those that a shutdown gave up concern every call.
+    pub(crate) fn lost_before(&self) -> u64 {
+        self.count.lost - self.given_up
+    }
+
+    /// Whether none was lost since a call that found so many.
+    pub(crate) fn lost_since(&self, before: u64) -> Result<(), FlushError> {
+        match self.count.lost - before {
+            0 => Ok(()),
+            lines => Err(FlushError::Lost { lines }),
+        }
+    }
 }
 
 pub(crate) fn reopen_error(error: &io::Error) -> ReopenError {

@@ -116,7 +116,7 @@ type Encode = Box<dyn Fn(&Losses, &mut Vec<u8>) + Send + Sync>;
 pub(crate) struct MarkerLine(OnceLock<Option<Encode>>);
 
 impl MarkerLine {
-    fn new(encode: Option<Encode>) -> Self {
+    pub(crate) fn new(encode: Option<Encode>) -> Self {
         MarkerLine(OnceLock::from(encode))
     }
 

@@ -10,10 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::losses::MarkerLine;
 use crate::report::Callbacks;
 use crate::shared::Shared;
-use crate::testing::{Probe, ProbeSink, Rig, SEC};
-use crate::{Config, QueuePolicy, process, worker};
+use crate::testing::{Probe, ProbeSink, Rig, SEC, send};
+use crate::{Config, QueuePolicy, Writer, process, worker};
 
 /// How many seconds the child has, by the clock of the system.
 const LIMIT: u32 = 20;
@@ -49,6 +50,16 @@ fn child_ends(
     callbacks: impl FnOnce(Arc<Fork>) -> Callbacks,
     prepare: impl FnOnce(&Rig),
 ) {
+    child_of_call_ends(config, callbacks, prepare, |shared| worker::run(shared, true));
+}
+
+/// The same for a `call` in which one of them forks.
+fn child_of_call_ends(
+    config: impl FnOnce(&mut Config),
+    callbacks: impl FnOnce(Arc<Fork>) -> Callbacks,
+    prepare: impl FnOnce(&Rig),
+    call: impl FnOnce(&Arc<Shared>) + Send + 'static,
+) {
     process::watch_forks();
     let (reached, at_fork) = channel();
     let (tell_taken, taken) = channel();
@@ -60,8 +71,8 @@ fn child_ends(
     prepare(&rig);
     fork.armed.store(true, Ordering::SeqCst);
     let shared = Arc::clone(&rig.shared);
-    let worker = std::thread::spawn(move || {
-        worker::run(&shared, true);
+    let caller = std::thread::spawn(move || {
+        call(&shared);
         if shared.is_foreign() {
             // SAFETY: ends the child, with nothing of the parent's run on the way.
             unsafe { libc::_exit(0) }
@@ -80,7 +91,7 @@ fn child_ends(
     inner.give_up = true;
     rig.shared.close(&mut inner);
     drop(inner);
-    worker.join().unwrap();
+    caller.join().unwrap();
     assert_eq!(status, 0, "the child waits for ever");
 }
 
@@ -190,4 +201,43 @@ fn a_child_forked_when_the_last_drops_are_reported_ends() {
         assert_eq!(["a", "b", "c"].map(|text| rig.send(text)), [Ok(true), Ok(false), Ok(false)]);
         close(&rig.shared);
     });
+}
+
+/// Failed, once in a while in a program that forks in a callback: the child went on with what its
+/// parent does after a round, and waited for ever.
+#[test]
+fn a_child_forked_in_a_call_without_a_worker_ends() {
+    let calls: [fn(&Arc<Shared>); 4] = [
+        |shared| assert_eq!(send(shared, "b"), Ok(true)),
+        |shared| drop(shared.flush_now(SEC)),
+        |shared| drop(shared.sync_now(SEC)),
+        |shared| drop(Writer::new(Arc::clone(shared)).shutdown(SEC)),
+    ];
+    let config = |c: &mut Config| {
+        (c.synchronous, c.queue_policy) = (true, QueuePolicy::DropNewest);
+    };
+    for call in calls {
+        let on_write = |fork: Arc<Fork>| Callbacks {
+            on_write: Some(Box::new(move |_| fork.fork())),
+            marker: MarkerLine::new(Some(Box::new(|_, line| line.push(b'm')))),
+            ..no_others()
+        };
+        // The rest of a line is to be written, and then a line about the one that was refused.
+        let prepare = |rig: &Rig| {
+            rig.probe.script(|script| script.room = Some(1));
+            assert_eq!(["abc", "d"].map(|text| rig.send(text)), [Ok(true), Ok(false)]);
+            rig.shared.advance(SEC);
+            rig.probe.script(|script| script.room = None);
+        };
+        child_of_call_ends(config, on_write, prepare, call);
+    }
+    let on_drop = |fork: Arc<Fork>| Callbacks {
+        on_drop: Some(Box::new(move |_| fork.fork())),
+        ..no_others()
+    };
+    let prepare = |rig: &Rig| {
+        rig.probe.script(|script| script.room = Some(0));
+        assert_eq!(["a", "b"].map(|text| rig.send(text)), [Ok(false), Ok(false)]);
+    };
+    child_of_call_ends(config, on_drop, prepare, calls[3]);
 }

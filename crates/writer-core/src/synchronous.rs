@@ -7,7 +7,7 @@ mod retry;
 
 use std::time::{Duration, Instant};
 
-use crate::barrier::reopen_error;
+use crate::barrier::{GIVE_UP_WITHIN, reopen_error};
 use crate::chunk::Line;
 use crate::clock;
 use crate::delivery::Delivery;
@@ -96,7 +96,8 @@ impl Shared {
             inner.take_losses()?
         };
         self.put_marker(delivery, &losses);
-        Some(self.write_now(delivery))
+        // The code that makes the line may fork, like any callback.
+        (!self.is_foreign()).then(|| self.write_now(delivery))
     }
 
     /// Has the next write begin with a line about these losses. The code of the user that encodes
@@ -115,6 +116,10 @@ impl Shared {
     /// Runs the callbacks. Those of a line that a callback sent are left to the next sender, or
     /// each would call for another for ever.
     fn tell(&self, mut round: Round) {
+        // A callback of the round before may have forked.
+        if self.is_foreign() {
+            return;
+        }
         if ThreadMark::is_in_callback_of(self) {
             self.lock().untold += round.lines;
             return;
@@ -157,18 +162,26 @@ impl Shared {
         is_needless: impl Fn(&Inner) -> bool,
         work: impl Fn(&mut Delivery) -> T,
     ) -> Result<T, FlushError> {
-        let mut pause = Duration::ZERO;
+        let (lost_before, mut pause) = (self.lock().lost_before(), Duration::ZERO);
         loop {
             let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
             let waits = delivery.is_unfinished() && !is_needless(&self.lock());
             let round = waits.then(|| self.write_now(&mut delivery));
-            let failure = round.as_ref().and_then(Round::failure);
-            let end = || self.given_up().map(|()| work(&mut delivery));
-            let done = failure.is_none().then(end);
+            let failure = {
+                // The error may be one of the user's, and send when it is printed.
+                let _mark = ThreadMark::enter(self);
+                round.as_ref().and_then(Round::failure)
+            };
+            let lost_since = || self.lock().lost_since(lost_before);
+            let done = failure.is_none().then(|| lost_since().map(|()| work(&mut delivery)));
             let next = self.next_try(&delivery, &mut pause);
             drop(delivery);
             if let Some(round) = round {
                 self.tell(round);
+            }
+            // A callback may have forked.
+            if self.is_foreign() {
+                return Err(FlushError::Closed);
             }
             if let Some(done) = done {
                 return done;
@@ -188,13 +201,6 @@ impl Shared {
                 self.failed_flush(metrics.pending, &failure)
             }
             _ => FlushError::Timeout { pending: metrics.pending },
-        }
-    }
-
-    fn given_up(&self) -> Result<(), FlushError> {
-        match self.lock().given_up {
-            0 => Ok(()),
-            lines => Err(FlushError::Lost { lines }),
         }
     }
 
@@ -255,27 +261,47 @@ impl Shared {
         if ThreadMark::is_on(self) {
             return Err(ShutdownError::WouldDeadlock);
         }
-        let Some(mut delivery) = self.delivery_by(until) else {
-            return Err(ShutdownError::Timeout { remaining: self.metrics().pending });
-        };
-        if self.lock().ended {
-            return self.shutdown_result(&self.lock());
+        let (mut free_by, mut pause) = (until, Duration::ZERO);
+        loop {
+            let Some(mut delivery) = self.delivery_by(free_by) else {
+                return Err(ShutdownError::Timeout { remaining: self.metrics().pending });
+            };
+            if self.lock().ended {
+                return self.shutdown_result(&self.lock());
+            }
+            if let Some(losses) = self.last_losses() {
+                self.put_marker(&mut delivery, &losses);
+            }
+            if self.is_foreign() {
+                return Ok(());
+            }
+            let round = self.write_now(&mut delivery);
+            let failed = matches!(round.end, RoundEnd::Failed(..));
+            if !failed || until.is_some_and(|until| self.clock.now() >= until) {
+                return self.end_now(delivery, round);
+            }
+            let next = self.next_try(&delivery, &mut pause);
+            // Senders learn that the writer is closed, and a reopening may be what helps.
+            drop(delivery);
+            self.tell(round);
+            self.await_try(next, until, |inner| !inner.ended);
+            if self.is_foreign() {
+                return Ok(());
+            }
+            free_by = until.and_then(|until| clock::deadline(until, GIVE_UP_WITHIN));
         }
-        if let Some(losses) = self.last_losses() {
-            self.put_marker(&mut delivery, &losses);
-        }
-        let (mut round, mut pause) = (self.write_now(&mut delivery), Duration::ZERO);
-        let write_again = |delivery: &mut Delivery, round: &mut Round| {
-            let before = std::mem::replace(round, self.write_now(delivery));
-            round.follow(before);
-        };
-        while matches!(round.end, RoundEnd::Failed(..))
-            && self.await_try(self.next_try(&delivery, &mut pause), until, |_| true)
-        {
-            write_again(&mut delivery, &mut round);
-        }
+    }
+
+    /// Ends the writer, whose last round was this one: whatever is left goes to the fallback, or is
+    /// given up.
+    fn end_now(
+        &self,
+        mut delivery: MutexGuard<'_, Delivery>,
+        mut round: Round,
+    ) -> Result<(), ShutdownError> {
         if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
-            write_again(&mut delivery, &mut round);
+            let before = std::mem::replace(&mut round, self.write_now(&mut delivery));
+            round.follow(before);
         }
         if delivery.lines_in_hand() > 0 {
             delivery.give_up(self);
@@ -287,11 +313,18 @@ impl Shared {
         let mut inner = self.lock();
         inner.ended = true;
         inner.close_error = close_error;
+        self.notify_room(&inner);
         drop(inner);
         drop(delivery);
         self.tell(round);
+        if self.is_foreign() {
+            return Ok(());
+        }
         let unreported = std::mem::take(&mut self.lock().unreported);
         self.report_drops((unreported > 0).then_some(unreported));
+        if self.is_foreign() {
+            return Ok(());
+        }
         self.shutdown_result(&self.lock())
     }
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::testing::{MS, Rig, SEC, send};
-use crate::{FlushError, QueuePolicy, ReopenError, ShutdownError, State};
+use crate::{FlushError, QueuePolicy, ReopenError, SendError, ShutdownError, State};
 
 fn rig(policy: QueuePolicy) -> Rig {
     Rig::without_worker(|c| {
@@ -255,7 +255,7 @@ fn who_waits_with_a_time_limit_goes_before_senders_that_come_later() {
         assert!(waiting.join().unwrap());
         rig.probe.script(|script| script.gate = false);
         let sent = sender.join().unwrap();
-        assert!(matches!(sent, Ok(true) | Err(crate::SendError::Closed)), "{sent:?}");
+        assert!(matches!(sent, Ok(true) | Err(SendError::Closed)), "{sent:?}");
     }
 }
 
@@ -341,4 +341,42 @@ fn a_flush_after_lines_were_given_up_says_so() {
     assert!(matches!(result, Err(ShutdownError::Lost { lines: 1 })), "{result:?}");
     let flush = rig.shared.flush_now(SEC);
     assert!(matches!(flush, Err(FlushError::Lost { lines: 1 })), "{flush:?}");
+}
+
+/// Failed: the flush was Ok, as if the rest of the line had been written.
+#[test]
+fn a_flush_in_which_a_line_is_lost_says_so() {
+    for wait in [crate::shared::Shared::flush_now, crate::shared::Shared::sync_now] {
+        let rig = rig(QueuePolicy::DropNewest);
+        rig.probe.script(|script| script.room = Some(1));
+        assert_eq!(rig.send("abc"), Ok(true), "it went out in part, so it stays");
+        rig.probe.script(|script| script.panics = true);
+        assert_eq!(wait(&rig.shared, SEC), Err(FlushError::Lost { lines: 1 }));
+        assert_eq!(wait(&rig.shared, SEC), Ok(()), "it was lost before this call");
+    }
+}
+
+/// Failed: a shutdown kept a failing sink until its time was over. Whoever sent meanwhile waited as
+/// long, and a reopening, which may be what helps, in vain.
+#[test]
+fn others_have_the_sink_between_two_tries_of_a_shutdown() {
+    let rig = rig(QueuePolicy::Block);
+    rig.probe.script(|script| script.room = Some(1));
+    let torn = rig.spawn(|shared| send(shared, "abc"));
+    rig.until(|inner| inner.room_waiters == 1);
+    let shutdown = rig.spawn(|shared| shared.shutdown_now(Duration::MAX));
+    assert_eq!(torn.join().unwrap(), Ok(true), "it went out in part, so it stays");
+    for (errors, pause) in [(2, 10), (3, 20), (4, 40)] {
+        rig.until(|inner| inner.count.errors == errors && inner.room_waiters == 1);
+        let late = rig.spawn(|shared| send(shared, "late"));
+        rig.until(|_| late.is_finished());
+        assert_eq!(late.join().unwrap(), Err(SendError::Closed));
+        assert_eq!(rig.shared.reopen_now(Duration::ZERO), Err(ReopenError::Unsupported));
+        rig.shared.advance(pause * MS);
+    }
+    rig.until(|inner| inner.count.errors == 5 && inner.room_waiters == 1);
+    rig.probe.script(|script| script.room = None);
+    assert_eq!(rig.shared.flush_now(Duration::ZERO), Ok(()));
+    assert_eq!(shutdown.join().unwrap(), Ok(()));
+    assert_eq!((rig.probe.text(), rig.metrics().pending), ("abc\n".into(), 0));
 }

@@ -295,7 +295,8 @@ impl Writer {
         };
         let ended =
             !matches!(result, Err(ShutdownError::Timeout { .. } | ShutdownError::WouldDeadlock));
-        if ended {
+        // A callback may have forked, and the lock be taken in the child for ever.
+        if ended && !shared.is_foreign() {
             shared.lock().end_told = true;
             let thread = shared.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
             // The worker has nothing left to do but to return. What its callbacks left in

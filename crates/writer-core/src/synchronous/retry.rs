@@ -107,8 +107,8 @@ impl Shared {
         clock::deadline(now, *pause).into_iter().chain(fails_at).min()
     }
 
-    /// After a failure, rests until `next`, or until the sink works again, with the sink let go
-    /// unless nobody else may have it. Returns whether it may be tried once more, which is not
+    /// After a failure, rests until `next`, or until the sink works again, with the sink let go.
+    /// Returns whether it may be tried once more, which is not
     /// after `until`.
     pub(super) fn await_try(
         &self,

@@ -278,3 +278,32 @@ fn an_error_of_a_sink_may_send_while_it_is_printed() {
         });
     }
 }
+
+/// Takes one byte, and then fails with an error that sends while it is printed.
+struct Breaking(Failing, bool);
+
+impl Sink for Breaking {
+    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        if std::mem::replace(&mut self.1, true) { self.0.fail() } else { Ok(1) }
+    }
+}
+
+/// Failed: whoever flushed waited for itself.
+#[test]
+fn an_error_of_a_write_may_send_while_a_flush_looks_at_it() {
+    let handle: Arc<OnceLock<Writer>> = Arc::default();
+    let (writer, guard) = Writer::to(Breaking(Failing(Arc::clone(&handle)), false))
+        .synchronous(true)
+        .queue_policy(QueuePolicy::DropNewest)
+        .fail_after(Duration::ZERO)
+        .on_error(|_| {})
+        .build()
+        .unwrap();
+    handle.set(writer.clone()).unwrap();
+    in_time(move || {
+        assert_eq!(writer.send("line"), Ok(true), "it went out in part, so it stays");
+        assert!(matches!(writer.flush(LIMIT), Err(FlushError::Failed { .. })));
+        assert!(matches!(writer.sync(LIMIT), Err(FlushError::Failed { .. })));
+        assert!(matches!(guard.shutdown(Duration::ZERO), Err(ShutdownError::Lost { lines: 1 })));
+    });
+}
