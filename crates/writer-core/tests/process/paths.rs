@@ -14,6 +14,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("paths::an_odd_path_is_refused_with_nothing_left_behind", an_odd_path_is_refused),
     ("paths::without_permission_nothing_is_made", without_permission_nothing_is_made),
     ("paths::a_full_device_ends_in_an_error_and_in_time", a_full_device_ends_in_an_error),
+    ("paths::what_is_printed_to_closed_streams_is_not_in_the_log", closed_streams_stay_apart),
 ];
 
 /// A user without rights: nobody.
@@ -34,11 +35,24 @@ fn a_full_device_ends_in_an_error() {
     child::run("paths", &[("scene", &"devices")]);
 }
 
+/// Failed: the log was opened under the number of stderr, and a message of a panic was in it.
+fn closed_streams_stay_apart() {
+    for strategy in child::STRATEGIES {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let args: [(&str, &dyn std::fmt::Display); 3] =
+            [("scene", &"streams"), ("strategy", &strategy), ("path", &path.display())];
+        child::run("paths", &args);
+        assert_eq!(child::whole_lines(&path), ["first", "second"], "{strategy}");
+    }
+}
+
 pub(crate) fn play(args: &Args) {
     match args.text("scene") {
         "odd" => odd(&args.path()),
         "rights" => rights(&args.path()),
         "devices" => devices(),
+        "streams" => streams(args),
         other => panic!("no scene {other}"),
     }
 }
@@ -201,4 +215,25 @@ fn devices() {
         let error = builder("/dev/null").strategy(Strategy::MemoryMapped).build().unwrap_err();
         assert!(matches!(error, BuildError::SpecialFile { .. }), "{error}");
     }
+}
+
+/// A daemon that has closed its streams and opened nothing in their place.
+fn streams(args: &Args) {
+    for stream in 0..=2 {
+        // SAFETY: nobody uses the streams of this process but by their numbers.
+        assert_eq!(unsafe { libc::close(stream) }, 0);
+    }
+    let path = args.path();
+    let (writer, guard) = Writer::builder(&path).strategy(args.parse("strategy")).build().unwrap();
+    assert_eq!(writer.send("first"), Ok(true));
+    writer.flush(LIMIT).unwrap();
+    // A file that was opened anew is none of the streams either.
+    fs::rename(&path, path.with_extension("old")).unwrap();
+    writer.reopen().unwrap();
+    fs::rename(path.with_extension("old"), &path).unwrap();
+    writer.reopen().unwrap();
+    assert_eq!(writer.send("second"), Ok(true));
+    print!("to stdout");
+    eprintln!("to stderr");
+    drop(guard);
 }

@@ -72,7 +72,7 @@ pub(super) fn open(path: &Path, how: OpenHow) -> io::Result<File> {
     }
     system::prepare(&mut options, how);
     strike()?;
-    options.open(path)
+    system::beside_streams(options.open(path)?)
 }
 
 /// The largest mapping step, in bytes. A file system that cannot give a whole step may hand out all

@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -38,6 +38,15 @@ pub(in super::super) fn prepare(options: &mut OpenOptions, how: OpenHow) {
         flags |= libc::O_NOFOLLOW;
     }
     options.append(true).mode(how.permissions & 0o777).custom_flags(flags);
+}
+
+/// The file under a number that no standard stream has. Where a program has closed these, as some
+/// daemons do, the next file opened gets their numbers, and with them all that is printed.
+pub(in super::super) fn beside_streams(file: File) -> io::Result<File> {
+    if file.as_raw_fd() > libc::STDERR_FILENO {
+        return Ok(file);
+    }
+    Ok(rustix::io::fcntl_dupfd_cloexec(&file, libc::STDERR_FILENO + 1)?.into())
 }
 
 /// Lets writes wait again, after the check that opening must not wait for.
