@@ -20,7 +20,7 @@ pub(super) fn strike_write(bytes: &[u8]) -> io::Result<&[u8]> {
 }
 
 #[cfg(test)]
-pub(crate) use plan::{Plan, enter, entered};
+pub(crate) use plan::{Plan, do_before, enter, entered};
 #[cfg(test)]
 pub(super) use plan::{strike, strike_write};
 
@@ -31,8 +31,12 @@ mod plan {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    type Act = Box<dyn FnOnce()>;
+
     thread_local! {
         static PLAN: RefCell<Option<Arc<Plan>>> = const { RefCell::new(None) };
+        /// After how many operations what happens.
+        static ACT: RefCell<Option<(usize, Act)>> = const { RefCell::new(None) };
     }
 
     /// Which operations fail, counted over all threads that follow the plan.
@@ -68,7 +72,28 @@ mod plan {
         PLAN.with_borrow(Clone::clone)
     }
 
+    /// Has something happen in this thread right before one of the next operations: at 0, the
+    /// first.
+    pub(crate) fn do_before(operation: usize, act: impl FnOnce() + 'static) {
+        ACT.set(Some((operation, Box::new(act))));
+    }
+
+    fn act() {
+        let due = ACT.with_borrow_mut(|act| match act {
+            Some((0, _)) => act.take(),
+            Some((left, _)) => {
+                *left -= 1;
+                None
+            }
+            None => None,
+        });
+        if let Some((_, act)) = due {
+            act();
+        }
+    }
+
     pub(in super::super) fn strike() -> io::Result<()> {
+        act();
         match entered() {
             Some(plan) if plan.next().0 => Err(io::Error::from_raw_os_error(plan.error)),
             _ => Ok(()),
@@ -76,6 +101,7 @@ mod plan {
     }
 
     pub(in super::super) fn strike_write(bytes: &[u8]) -> io::Result<&[u8]> {
+        act();
         let Some(plan) = entered() else { return Ok(bytes) };
         match plan.next() {
             (true, true) if plan.short && bytes.len() > 2 => {

@@ -176,8 +176,12 @@ impl LogFile {
                 self.unended = false;
                 return Err(io::Error::other(ChangedInLine));
             }
-            let taken = self.write(lines)?;
-            others.follow(&self.file);
+            // This line alone: it begins anew where another has written since that look.
+            let taken = self.write(first_line(lines))?;
+            if others.is_apart(&self.file, taken) {
+                self.broken = std::mem::take(&mut self.unended);
+                return Err(io::Error::other(ChangedInLine));
+            }
             return Ok(taken);
         }
         self.repeat_beside(others)?;

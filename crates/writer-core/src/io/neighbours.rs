@@ -48,6 +48,14 @@ impl Neighbours {
         self.end = os::position(file);
     }
 
+    /// Looks whether the last `taken` bytes came to stand elsewhere than behind what this writer
+    /// wrote before.
+    pub(super) fn is_apart(&mut self, file: &File, taken: usize) -> bool {
+        let expected = self.end.map(|end| end + taken as u64);
+        self.follow(file);
+        self.end.is_some() && expected.is_some_and(|end| self.end != Some(end))
+    }
+
     /// Looks where the last `taken` bytes came to stand: whether the first of them follow half a
     /// line that somebody else has left.
     pub(super) fn is_glued(&mut self, file: &File, taken: usize) -> bool {

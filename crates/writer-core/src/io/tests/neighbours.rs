@@ -75,6 +75,26 @@ fn a_line_begins_anew_when_another_has_written_behind_its_front() {
     }
 }
 
+/// Failed: the line was in two pieces, and counted as written.
+#[test]
+fn a_line_begins_anew_when_another_writes_right_before_its_rest() {
+    // In the second case the rest itself is taken in part.
+    for (rest, end) in [("o\nfour\n", "o\ntwo\nfour\n"), ("oo", "oo\ntwo\nfour\n")] {
+        for strategy in APPENDING {
+            let dir = directory();
+            let mut sink = sink(&file(&dir), strategy);
+            write_all(&mut *sink, b"one\ntw");
+            let path = file(&dir);
+            // The first operation is the look at the length.
+            fault::do_before(1, move || other(&path, b"line\n"));
+            let error = sink.write(rest.as_bytes(), false).unwrap_err();
+            assert!(sink.reopen(ReopenReason::Failure(&error)).unwrap().is_some(), "begins anew");
+            write_all(&mut *sink, b"two\nfour\n");
+            assert_eq!(read(&file(&dir)), format!("one\ntwline\n{end}"), "{strategy}");
+        }
+    }
+}
+
 /// Failed: an empty line stood behind that of the other.
 #[test]
 fn half_a_line_behind_which_another_has_written_gets_no_line_end() {
