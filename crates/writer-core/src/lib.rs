@@ -83,6 +83,8 @@ mod models;
 #[cfg(all(test, not(any(loom, windows))))]
 mod rest_tests;
 #[cfg(all(test, not(loom)))]
+mod synchronous_model_tests;
+#[cfg(all(test, not(loom)))]
 mod synchronous_tests;
 #[cfg(all(test, not(loom)))]
 mod testing;

@@ -19,8 +19,10 @@ pub(super) fn strike_write(bytes: &[u8]) -> io::Result<&[u8]> {
     Ok(bytes)
 }
 
+#[cfg(all(test, unix))]
+pub(crate) use plan::do_before;
 #[cfg(test)]
-pub(crate) use plan::{Plan, do_before, enter, entered};
+pub(crate) use plan::{Plan, enter, entered};
 #[cfg(test)]
 pub(super) use plan::{strike, strike_write};
 
@@ -74,6 +76,7 @@ mod plan {
 
     /// Has something happen in this thread right before one of the next operations: at 0, the
     /// first.
+    #[cfg(unix)]
     pub(crate) fn do_before(operation: usize, act: impl FnOnce() + 'static) {
         ACT.set(Some((operation, Box::new(act))));
     }
