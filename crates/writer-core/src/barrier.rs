@@ -80,8 +80,7 @@ impl Shared {
         if inner.ended {
             return Err(ReopenError::Closed);
         }
-        inner.reopens.requested += 1;
-        let ticket = inner.reopens.requested;
+        let ticket = inner.reopens.request();
         self.work.notify_one();
         if ThreadMark::is_on(self) {
             return Err(ReopenError::WouldDeadlock);
@@ -89,10 +88,7 @@ impl Shared {
         let until = clock::deadline(self.clock.now(), timeout);
         inner = self.watch(inner, until, |inner| inner.ended || inner.reopens.served >= ticket);
         if inner.reopens.served >= ticket {
-            match &inner.reopens.failed {
-                Some((last, error)) if ticket <= *last => Err(reopen_error(error)),
-                _ => Ok(()),
-            }
+            inner.reopens.failure(ticket).map_or(Ok(()), |error| Err(reopen_error(error)))
         } else if inner.ended {
             Err(ReopenError::Closed)
         } else {

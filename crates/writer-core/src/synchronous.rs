@@ -34,8 +34,9 @@ impl Shared {
         loop {
             self.turns.let_others_go();
             let mut delivery = lock(&self.delivery);
-            if !is_in {
-                self.put_in(line)?;
+            if !is_in && let Some(ticket) = self.put_in(line)? {
+                let _mark = ThreadMark::enter(self);
+                delivery.serve_reopens(self, ticket);
             }
             let until = self.patience(called);
             let round = self.write_now(&mut delivery);
@@ -61,15 +62,16 @@ impl Shared {
         if is_in { Ok(true) } else { self.leave_out(line) }
     }
 
-    /// Puts a line into the queue, on its way to the sink.
-    fn put_in(&self, line: Line<'_>) -> Result<(), SendError> {
+    /// Puts a line into the queue, on its way to the sink. Returns up to which ticket the sink is to
+    /// be reopened before, for callers who could not wait for their turn.
+    fn put_in(&self, line: Line<'_>) -> Result<Option<u64>, SendError> {
         let mut inner = self.lock();
         if inner.is_closed() {
             inner.count.rejected += 1;
             return Err(SendError::Closed);
         }
         inner.queue.push(&self.pool, line);
-        Ok(())
+        Ok(inner.reopens.waiting())
     }
 
     /// Counts a line that did not go out.
@@ -235,20 +237,32 @@ impl Shared {
     }
 
     pub(crate) fn reopen_now(&self, timeout: Duration) -> Result<(), ReopenError> {
+        let ticket = {
+            let mut inner = self.lock();
+            if inner.ended {
+                return Err(ReopenError::Closed);
+            }
+            inner.reopens.request()
+        };
         if ThreadMark::is_on(self) {
             return Err(ReopenError::WouldDeadlock);
         }
         let until = clock::deadline(self.clock.now(), timeout);
         let mut delivery = self.delivery_by(until).ok_or(ReopenError::Timeout)?;
-        if self.lock().ended {
+        let (is_served, ended) = {
+            let inner = self.lock();
+            (inner.reopens.served >= ticket, inner.ended)
+        };
+        if !is_served && ended {
             return Err(ReopenError::Closed);
         }
-        let result = {
+        if !is_served {
             let _mark = ThreadMark::enter(self);
-            delivery.reopen_as_asked(self).map_err(|error| plain(&error))
-        };
+            delivery.serve_reopens(self, ticket);
+        }
         drop(delivery);
-        result.map_err(|error| reopen_error(&error))
+        let inner = self.lock();
+        inner.reopens.failure(ticket).map_or(Ok(()), |error| Err(reopen_error(error)))
     }
 
     pub(crate) fn shutdown_now(&self, timeout: Duration) -> Result<(), ShutdownError> {

@@ -380,3 +380,15 @@ fn others_have_the_sink_between_two_tries_of_a_shutdown() {
     assert_eq!(shutdown.join().unwrap(), Ok(()));
     assert_eq!((rig.probe.text(), rig.metrics().pending), ("abc\n".into(), 0));
 }
+
+/// Failed: where the path is not followed, the file that was moved away went on being written.
+#[test]
+fn a_reopening_that_could_not_wait_comes_before_the_next_line() {
+    let rig = rig(QueuePolicy::Block);
+    let turn = rig.shared.delivery.lock().unwrap();
+    assert_eq!(rig.shared.reopen_now(Duration::ZERO), Err(ReopenError::Timeout));
+    drop(turn);
+    assert_eq!(rig.shared.lock().reopens.served, 0);
+    assert_eq!(rig.send("a"), Ok(true));
+    assert_eq!(rig.shared.lock().reopens.served, 1);
+}

@@ -38,3 +38,21 @@ pub(crate) struct Reopens {
     /// Why the target could not be reopened, and the last ticket that this answers.
     pub(crate) failed: Option<(u64, io::Error)>,
 }
+
+impl Reopens {
+    /// Takes a ticket.
+    pub(crate) fn request(&mut self) -> u64 {
+        self.requested += 1;
+        self.requested
+    }
+
+    /// The last ticket, if that is not served.
+    pub(crate) fn waiting(&self) -> Option<u64> {
+        (self.requested > self.served).then_some(self.requested)
+    }
+
+    /// What came of the reopening with this ticket, which is served.
+    pub(crate) fn failure(&self, ticket: u64) -> Option<&io::Error> {
+        self.failed.as_ref().filter(|(last, _)| ticket <= *last).map(|(_, error)| error)
+    }
+}

@@ -129,8 +129,8 @@ impl Worker<'_> {
         let now = self.shared.clock.now();
         self.rhythm.reach(now);
         // Also while writes fail: it may be what helps.
-        if inner.reopens.requested > inner.reopens.served {
-            return Ok(Task::Reopen(inner.reopens.requested));
+        if let Some(ticket) = inner.reopens.waiting() {
+            return Ok(Task::Reopen(ticket));
         }
         if let Some(retry) = &mut self.retry
             && !self.diverted
