@@ -9,7 +9,8 @@ use crate::error::{Operation, State};
 use crate::inner::Inner;
 use crate::io::{ReopenReason, Reopened, Sink};
 use crate::marker::{Markers, Sent};
-use crate::outlet::{Outlet, plain};
+use crate::outlet::plain;
+use crate::outlets::Outlets;
 use crate::queue::Hand;
 use crate::round::{Round, RoundEnd};
 use crate::shared::Shared;
@@ -33,17 +34,9 @@ pub(crate) enum Drained {
 
 /// The sink, and the lines on their way to it. Whoever has the lock around it writes.
 pub(crate) struct Delivery {
-    main: Outlet,
-    /// Where lines go while the sink proper has failed, if there is such a place.
-    fallback: Option<Outlet>,
-    /// While lines go there: when the sink proper is tried again.
-    diverted_until: Option<Instant>,
-    /// The part of a line that is out, if there is one, went to the fallback.
-    last_diverted: bool,
-    /// Lines that went to the fallback since the sink proper failed, and whether somebody heard
-    /// that the fallback fails too.
+    pub(crate) outlets: Outlets,
+    /// Lines that went to the fallback since the sink proper failed.
     diverted: u64,
-    fallback_failed: bool,
     hand: Hand,
     markers: Markers,
     /// When the sink is next asked whether its target is still at its name.
@@ -60,12 +53,8 @@ impl Delivery {
     /// `now` is when the target of `sink` was opened.
     pub(crate) fn new(sink: Box<dyn Sink>, now: Instant) -> Self {
         Delivery {
-            main: Outlet::new(sink),
-            fallback: None,
-            diverted_until: None,
-            last_diverted: false,
+            outlets: Outlets::new(sink),
             diverted: 0,
-            fallback_failed: false,
             hand: Hand::default(),
             markers: Markers::default(),
             check_at: now + CHECK_EVERY,
@@ -75,29 +64,14 @@ impl Delivery {
         }
     }
 
-    /// Has lines go to `sink` while the sink proper has failed.
-    pub(crate) fn set_fallback(&mut self, sink: Box<dyn Sink>) {
-        self.fallback = Some(Outlet::new(sink));
-    }
-
-    pub(crate) fn has_fallback(&self) -> bool {
-        self.fallback.is_some()
-    }
-
-    /// Has lines go to the fallback until then; `false` if there is none.
-    pub(crate) fn divert(&mut self, until: Option<Instant>) -> bool {
-        self.diverted_until = until.filter(|_| self.fallback.is_some());
-        self.diverted_until.is_some()
-    }
-
     /// Has all further lines go to the fallback; `false` if there is none.
     pub(crate) fn divert_for_good(&mut self, shared: &Shared) -> bool {
-        self.divert(clock::deadline(shared.clock.now(), FOR_GOOD))
+        self.outlets.divert(clock::deadline(shared.clock.now(), FOR_GOOD))
     }
 
     /// Ends an episode of failures: returns how many lines went to the fallback in it.
     pub(crate) fn recover(&mut self) -> u64 {
-        (self.diverted_until, self.fallback_failed) = (None, false);
+        self.outlets.recover();
         self.reported = State::Healthy;
         std::mem::take(&mut self.diverted)
     }
@@ -129,7 +103,7 @@ impl Delivery {
         until: Option<Instant>,
         may_hold: impl Fn(&Inner) -> bool,
     ) -> Round {
-        let diverted = self.diverted_until.is_some_and(|until| shared.clock.now() < until);
+        let diverted = self.outlets.is_to_divert(shared.clock.now());
         self.choose(diverted);
         let mut round = Round {
             lines: 0,
@@ -180,38 +154,28 @@ impl Delivery {
             }
         }
         self.count_mended(shared);
-        match self.outlet().flush() {
+        match self.outlets.current().flush() {
             Ok(flushed) => round.flushed = flushed,
             Err(error) => self.fail(shared, &mut round, Operation::Flush, error),
         }
         round
     }
 
-    /// The outlet of this round.
-    fn outlet(&mut self) -> &mut Outlet {
-        match &mut self.fallback {
-            Some(fallback) if self.last_diverted => fallback,
-            _ => &mut self.main,
-        }
-    }
-
     /// Changes over to the fallback or back. A line of which a part is out begins anew, and the
     /// part is closed when something is next written there.
     fn choose(&mut self, diverted: bool) {
-        if diverted != self.last_diverted {
-            if self.hand.inside_line() || self.markers.inside_marker() {
-                self.outlet().tear();
-                self.hand.rewind();
-                self.markers.rewind();
-            }
-            self.last_diverted = diverted;
+        let changes = diverted != self.outlets.is_diverted();
+        if changes && (self.hand.inside_line() || self.markers.inside_marker()) {
+            self.outlets.current().tear();
+            self.hand.rewind();
+            self.markers.rewind();
         }
+        self.outlets.choose(diverted);
     }
 
     fn fail(&mut self, shared: &Shared, round: &mut Round, operation: Operation, error: io::Error) {
-        if self.last_diverted {
-            self.diverted_until = None;
-            if !std::mem::replace(&mut self.fallback_failed, true) {
+        if self.outlets.is_diverted() {
+            if self.outlets.fail_fallback() {
                 round.notice = Some((Operation::Fallback, plain(&error)));
             }
         } else if operation == Operation::Write {
@@ -234,7 +198,7 @@ impl Delivery {
 
     /// Whether a line is partly out, or was taken and not flushed.
     pub(crate) fn is_unfinished(&mut self) -> bool {
-        !self.hand.is_empty() || self.outlet().is_unflushed()
+        !self.hand.is_empty() || self.outlets.current().is_unflushed()
     }
 
     fn take(&mut self, shared: &Shared) -> usize {
@@ -273,8 +237,8 @@ impl Delivery {
     /// Has the sink look for its target by name, and begins a line anew that the old one has a part
     /// of.
     pub(crate) fn reopen(&mut self, shared: &Shared, reason: ReopenReason<'_>) -> io::Result<()> {
-        if let Some(found) = self.main.reopen(reason)? {
-            if !self.last_diverted {
+        if let Some(found) = self.outlets.main().reopen(reason)? {
+            if !self.outlets.is_diverted() {
                 self.hand.rewind();
                 self.markers.rewind();
             }
@@ -305,11 +269,7 @@ impl Delivery {
 
     /// One call of the sink; `None` if it panicked.
     fn offer(&mut self, more: bool) -> Option<io::Result<usize>> {
-        let outlet = match &mut self.fallback {
-            Some(fallback) if self.last_diverted => fallback,
-            _ => &mut self.main,
-        };
-        outlet.offer(self.hand.front()?, more)
+        self.outlets.current().offer(self.hand.front()?, more)
     }
 
     /// Writes the loss markers, unless a line is partly out.
@@ -318,9 +278,7 @@ impl Delivery {
             return Ok(());
         }
         let mut sent = Sent::default();
-        let mut markers = std::mem::take(&mut self.markers);
-        let result = markers.offer(self.outlet(), &mut sent);
-        self.markers = markers;
+        let result = self.markers.offer(self.outlets.current(), &mut sent);
         round.progress |= sent.bytes > 0;
         let mut inner = shared.lock();
         inner.count.bytes_written += sent.bytes;
@@ -330,7 +288,7 @@ impl Delivery {
 
     fn advance(&mut self, shared: &Shared, bytes: usize) -> usize {
         let lines = self.hand.advance(&shared.pool, bytes);
-        let diverted = if self.last_diverted { lines as u64 } else { 0 };
+        let diverted = if self.outlets.is_diverted() { lines as u64 } else { 0 };
         self.diverted += diverted;
         let mut inner = shared.lock();
         inner.count.written += lines as u64;
@@ -344,7 +302,7 @@ impl Delivery {
     fn lose_front(&mut self, shared: &Shared) {
         let (lines, inside_line) = self.hand.discard_front(&shared.pool);
         if inside_line {
-            self.outlet().tear();
+            self.outlets.current().tear();
         }
         let mut inner = shared.lock();
         inner.count.lost += lines as u64;
@@ -375,7 +333,7 @@ impl Delivery {
     /// be out. Those of later requests may not be, although they came before this call.
     pub(crate) fn serve_syncs(&mut self, shared: &Shared, ticket: u64) {
         let flushed = shared.lock().flushed;
-        let result = self.sync().map_err(|error| plain(&error));
+        let result = self.outlets.sync().map_err(|error| plain(&error));
         self.count_mended(shared);
         let mut inner = shared.lock();
         inner.syncs.served = ticket;
@@ -386,30 +344,16 @@ impl Delivery {
         shared.notify_progress(&inner);
     }
 
-    /// Makes all that is written durable.
-    fn sync(&mut self) -> io::Result<()> {
-        let result = self.main.sync();
-        match &mut self.fallback {
-            Some(fallback) if fallback.is_unsynced() => result.and(fallback.sync()),
-            _ => result,
-        }
-    }
-
-    /// Whether the sink wants to tidy up when nothing comes.
-    pub(crate) fn wants_idle(&self) -> bool {
-        self.main.wants_idle()
-    }
-
     /// Lets the sink tidy up.
     pub(crate) fn idle(&mut self, shared: &Shared) -> io::Result<()> {
-        let result = self.main.idle();
+        let result = self.outlets.main().idle();
         self.count_mended(shared);
         result
     }
 
     /// Counts what the sink has mended by itself.
     fn count_mended(&mut self, shared: &Shared) {
-        let mended = self.main.mended();
+        let mended = self.outlets.main().mended();
         if mended != Reopened::default() {
             shared.lock().count.found(mended);
         }
@@ -422,9 +366,9 @@ impl Delivery {
 
     /// Closes the sinks, once, and lets go of them.
     pub(crate) fn close(&mut self, shared: &Shared) -> io::Result<()> {
-        let closed = self.main.close();
+        let closed = self.outlets.close();
         self.count_mended(shared);
-        closed.and(self.fallback.as_mut().map_or(Ok(()), Outlet::close))
+        closed
     }
 
     /// Writes everything at once, in the calling thread, as far as that is begun before `until`:

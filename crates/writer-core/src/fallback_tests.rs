@@ -15,7 +15,7 @@ fn failing(change: impl FnOnce(&mut crate::Config)) -> (Rig, Arc<Probe>) {
         change(config);
     });
     let fallback = Arc::new(Probe::default());
-    lock(&rig.shared.delivery).set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    lock(&rig.shared.delivery).outlets.set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
     rig.advance(SEC);
     rig.probe.script(|script| script.room = Some(0));
     (rig, fallback)
@@ -225,7 +225,7 @@ fn without_a_worker_lines_take_the_same_ways() {
         config.fail_after = std::time::Duration::ZERO;
     });
     let fallback = Arc::new(Probe::default());
-    lock(&rig.shared.delivery).set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    lock(&rig.shared.delivery).outlets.set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
     rig.probe.script(|script| script.room = Some(2));
     for text in ["abc", "d"] {
         assert_eq!(rig.send(text), Ok(true));

@@ -47,6 +47,7 @@ mod metrics;
 mod mode;
 mod options;
 mod outlet;
+mod outlets;
 mod process;
 mod queue;
 #[cfg(unix)]

@@ -216,7 +216,7 @@ fn with_fallback(change: impl FnOnce(&mut crate::Config)) -> (Rig, Arc<Probe>) {
         change(c);
     });
     let fallback = Arc::new(Probe::default());
-    lock(&rig.shared.delivery).set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    lock(&rig.shared.delivery).outlets.set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
     (rig, fallback)
 }
 

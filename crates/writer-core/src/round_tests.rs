@@ -179,7 +179,7 @@ fn a_child_forked_after_the_last_write_to_a_fallback_ends() {
         on_write,
         |rig| {
             let fallback = Box::new(ProbeSink(Arc::default()));
-            crate::sync::lock(&rig.shared.delivery).set_fallback(fallback);
+            crate::sync::lock(&rig.shared.delivery).outlets.set_fallback(fallback);
             rig.probe.script(|script| script.room = Some(0));
             rig.send("a").unwrap();
             close(&rig.shared);

@@ -112,7 +112,7 @@ pub(crate) fn start(
     };
     let shared = Arc::new(Shared::new(config, Clock::System, callbacks, sink, found));
     if let Some(fallback) = fallback {
-        lock(&shared.delivery).set_fallback(fallback);
+        lock(&shared.delivery).outlets.set_fallback(fallback);
     }
     if !shared.config.synchronous {
         spawn(&shared, at_once)?;

@@ -170,7 +170,7 @@ fn play(steps: &[Step], with_fallback: bool) {
     let spare = Arc::new(Probe::default());
     let mut model = Model::default();
     if with_fallback {
-        lock(&rig.shared.delivery).set_fallback(Box::new(ProbeSink(Arc::clone(&spare))));
+        lock(&rig.shared.delivery).outlets.set_fallback(Box::new(ProbeSink(Arc::clone(&spare))));
         model.spare = Some(String::new());
     }
     for (n, step) in steps.iter().enumerate() {

@@ -50,7 +50,7 @@ impl Shared {
             let now = self.clock.now();
             let state = self.note_failure(delivery, &mut round, now);
             let until = clock::deadline(now, LONGEST_PAUSE);
-            if state != State::Failed || round.diverted || !delivery.divert(until) {
+            if state != State::Failed || round.diverted || !delivery.outlets.divert(until) {
                 return round;
             }
             before = Some(round);

@@ -18,7 +18,7 @@ pub(super) fn end(shared: &Shared) {
     };
     // Without lines a marker may still wait for a sink that fails.
     let rescues = left || shared.lock().state != State::Healthy;
-    if rescues && delivery.has_fallback() {
+    if rescues && delivery.outlets.has_fallback() {
         drop(delivery);
         rescue(shared);
         if shared.is_foreign() {

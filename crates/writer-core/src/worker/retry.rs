@@ -43,8 +43,8 @@ impl Worker<'_> {
         if self.retry.is_some() && works {
             round.recovered = Some(delivery.recover());
         }
-        self.can_divert = delivery.has_fallback();
-        let wants_idle = delivery.wants_idle();
+        self.can_divert = delivery.outlets.has_fallback();
+        let wants_idle = delivery.outlets.main().wants_idle();
         drop(delivery);
         let now = shared.clock.now();
         self.idle_at = if wants_idle { clock::deadline(now, IDLE) } else { None };
@@ -79,7 +79,8 @@ impl Worker<'_> {
         let was_last = so_far.is_some_and(|retry| retry.was_last);
         let mut retry = Retry { backoff, at, reported, was_last };
         let until = failed.then_some(retry.at);
-        self.diverted = self.can_divert && !round.diverted && lock(&shared.delivery).divert(until);
+        self.diverted =
+            self.can_divert && !round.diverted && lock(&shared.delivery).outlets.divert(until);
         // What is in the hand goes there at once.
         self.held |= self.diverted;
         shared.count_failure(state, failure.filter(|_| failed && !self.diverted));
@@ -101,7 +102,7 @@ impl Worker<'_> {
         lock(&shared.delivery).serve_reopens(shared, ticket);
         if self.diverted {
             // The next line is tried on the new target.
-            lock(&shared.delivery).divert(Some(shared.clock.now()));
+            lock(&shared.delivery).outlets.divert(Some(shared.clock.now()));
         }
     }
 }
