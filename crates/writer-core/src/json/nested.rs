@@ -258,7 +258,8 @@ impl Nest<'_> {
                 self.out.discard(element.mark);
                 element.mark = self.out.mark();
             }
-            self.out.skipped += 1;
+            // What stands between key and value, without what is counted with the key.
+            self.out.skipped += if element.pair { b",\"value\":".len() as u64 } else { 1 };
             return;
         }
         let Some(keys) = self.levels.get_mut(level.index) else { return };

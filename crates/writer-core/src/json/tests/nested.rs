@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::properties::any_text;
 use super::{encode, read, reader, text};
-use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, TOO_DEEP, WideIntegers};
+use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, Schema, TOO_DEEP, WideIntegers};
 
 /// The value as it reads back.
 fn nested(value: &(impl Serialize + ?Sized)) -> Json {
@@ -419,18 +419,22 @@ proptest! {
 
 #[test]
 fn deep_values_are_cut_at_every_size_and_count_what_is_missing() {
-    for size in 3500..4100 {
-        let fill = |record: &mut crate::json::Record<'_>| {
-            record.message().str(&"x".repeat(size));
-            record.field("deep").serialize(&(Nodes(60), "é\n", [1, 2, 3], Tuple, true));
-        };
-        let whole = encode(&Format::default(), fill);
-        let format = Format::builder().max_record_bytes(4096).build().unwrap();
-        let cut = encode(&format, fill);
-        assert!(cut.result.len() <= 4096);
-        if cut.truncated {
-            let json = reader::check_line(&cut.result);
-            assert_eq!(json["original_bytes"], whole.result.len() as u64);
+    for (schema, depth) in [(Schema::Default, 60), (Schema::Otel, 20)] {
+        let format = |cap| Format::builder().schema(schema).max_record_bytes(cap).build().unwrap();
+        let (large, small) = (format(1 << 20), format(4096));
+        for size in 3000..4100 {
+            let fill = |record: &mut crate::json::Record<'_>| {
+                record.message().str(&"x".repeat(size));
+                record.field("deep").serialize(&(Nodes(depth), "é\n", [1, 2, 3], Tuple, true));
+            };
+            let cut = encode(&small, fill);
+            assert!(cut.result.len() <= 4096);
+            if cut.truncated {
+                let whole = encode(&large, fill).result.len();
+                let line = String::from_utf8(cut.result).unwrap();
+                let (_, original) = line.split_once("original_bytes").unwrap();
+                assert!(original.contains(&whole.to_string()), "{size} {whole} {line}");
+            }
         }
     }
 }
