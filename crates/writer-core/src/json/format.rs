@@ -10,7 +10,7 @@ use super::build::FormatBuilder;
 use super::members::Members;
 use super::out::Out;
 use super::record::Record;
-use super::schema::Rules;
+use super::schema::{Demand, Rules};
 use super::scratch;
 use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
@@ -382,8 +382,8 @@ impl Inner {
     /// Ends the line. Returns whether anything of it was cut.
     #[inline(always)]
     fn finish(&self, members: &mut Members) -> bool {
-        if self.rules.options.needs_message && !members.message_is_there() {
-            self.empty_message(members);
+        if self.rules.options.message != Demand::Any {
+            self.settle_message(members);
         }
         let out = &members.out;
         if self.rules.complex || members.cut || out.full() || out.skipped > 0 {
@@ -392,6 +392,17 @@ impl Inner {
         members.end_object(b'}');
         members.out.buf.push(b'\n');
         false
+    }
+
+    /// Has the message be what the readers of the schema demand.
+    #[inline(never)]
+    fn settle_message(&self, members: &mut Members) {
+        match members.message_is_text(&self.rules) {
+            Some(true) => {}
+            Some(false) => members.message_to_text(&self.rules),
+            None if self.rules.options.message == Demand::TextAlways => self.empty_message(members),
+            None => {}
+        }
     }
 
     /// Writes an empty message in its place, also in a line that is full: the limit leaves room for

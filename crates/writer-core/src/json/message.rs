@@ -62,6 +62,31 @@ impl Members {
         }
     }
 
+    /// Whether the message is a string; `None` where there is none, or it did not fit.
+    pub(super) fn message_is_text(&self, rules: &Rules) -> Option<bool> {
+        let here = self.out.buf.get(self.message_at..).filter(|_| self.message_done)?;
+        let value = here.strip_prefix(&*rules.message.key)?;
+        Some(value.first() == Some(&b'"'))
+    }
+
+    /// Makes a string of the message, which is a number, an object or the like: its JSON, and an
+    /// empty one of `null`. What of it does not fit is cut.
+    #[cold]
+    pub(super) fn message_to_text(&mut self, rules: &Rules) {
+        let start = self.message_at + rules.message.key.len();
+        let end = start + value_len(&self.out.buf[start..]);
+        let json = String::from_utf8_lossy(&self.out.buf[start..end]).into_owned();
+        let (new, full, limit) = (self.out.buf.len(), self.out.full(), self.out.limit());
+        self.out.set_full(false);
+        // What it takes the place of goes, and two quotes may go beyond the limit: there is room
+        // for more than these.
+        self.out.set_limit(limit.max(new) + json.len() + 2);
+        self.out.string(if json == "null" { "" } else { &json });
+        self.out.set_limit(limit);
+        self.out.set_full(full || self.out.full());
+        self.splice(start..end, new);
+    }
+
     /// Tells that what stood at `from` in the metadata and behind has moved by `by`.
     pub(super) fn shift_head(&mut self, from: usize, by: isize) {
         for place in [&mut self.message_at, &mut self.head_end] {
@@ -95,11 +120,24 @@ impl Members {
     }
 }
 
-/// How long the string or number is with which JSON begins, in bytes.
+/// How long the value is with which JSON begins, in bytes; behind it comes a comma.
 fn value_len(json: &[u8]) -> usize {
-    if json.first() != Some(&b'"') {
-        return json.iter().position(|&byte| byte == b',').unwrap_or(json.len());
+    let (mut at, mut depth) = (0, 0_usize);
+    while let Some(&byte) = json.get(at) {
+        match byte {
+            b',' if depth == 0 => break,
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b'"' => at += string_len(&json[at..]) - 1,
+            _ => {}
+        }
+        at += 1;
     }
+    at
+}
+
+/// How long the string is with which JSON begins, with its quotes.
+fn string_len(json: &[u8]) -> usize {
     let mut at = 1;
     while json.get(at).is_some_and(|&byte| byte != b'"') {
         at += if json[at] == b'\\' { 2 } else { 1 };

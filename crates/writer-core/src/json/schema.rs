@@ -47,7 +47,8 @@ pub enum Schema {
     /// [ECS logging](https://github.com/elastic/ecs-logging/blob/main/spec/spec.json) writes it:
     /// keys with dots instead of nested objects, because that specification asks for them, Elastic
     /// reads both alike, and a line is shorter and easier to read so. Time, level, message and
-    /// `ecs.version` come first, in the order that it demands.
+    /// `ecs.version` come first, in the order that it demands. A message that is no text, such as a
+    /// number, becomes one: its JSON as a string.
     ///
     /// The names of the objects that the dotted keys stand for (`log`, `log.origin`,
     /// `log.origin.file`, `ecs`, `process`, `process.thread`, `trace`, `span`) are taken too: a
@@ -73,7 +74,8 @@ pub enum Schema {
     /// The core fields of [bunyan](https://github.com/trentm/node-bunyan#core-fields). `name` is
     /// the name of the program and `hostname` that of the machine, unless static fields of these
     /// names say otherwise. A record without a message has an empty one: it is a core field, and
-    /// bunyan's program shows no line without it as a record.
+    /// bunyan's program shows no line without it as a record. One that is no text becomes its JSON
+    /// as a string, for the program ends at any other.
     Bunyan,
     /// The lines of logxpy: Unix time, a task's id and the record's place in the task, the severity
     /// as a message type, and the fields of the spans among those of the record.
@@ -228,8 +230,19 @@ pub(super) struct Options {
     pub(super) typed: bool,
     /// A field of a record that is nothing is left out instead of being `null`.
     pub(super) no_null: bool,
-    /// A record without a message has an empty one, if messages are shown.
-    pub(super) needs_message: bool,
+    pub(super) message: Demand,
+}
+
+/// What the readers of a schema demand of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Demand {
+    /// Nothing.
+    #[default]
+    Any,
+    /// A string, where there is one.
+    Text,
+    /// A string in every record: an empty one where there is none, if messages are shown.
+    TextAlways,
 }
 
 /// The key of a cut line; reserved so that it can be written after the fields.

@@ -204,7 +204,9 @@ impl Inner {
                     buf.extend_from_slice(id);
                 }
                 buf.push(b',');
-                if nest.is_some() {
+                // A message that comes later stands before the ids.
+                let moved = self.message_first.is_none() && members.message_is_there();
+                if nest.is_some() || moved {
                     members.message_at += members.out.buf.len() - start;
                 }
                 members.splice(at..at, start);

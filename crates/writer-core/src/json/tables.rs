@@ -1,6 +1,6 @@
 //! The tables of the schemas.
 
-use super::schema::{Constant, Options, Part, Table};
+use super::schema::{Constant, Demand, Options, Part, Table};
 use super::time::TimeStyle;
 
 const OPTIONS: Options = Options {
@@ -9,7 +9,7 @@ const OPTIONS: Options = Options {
     error_chain: true,
     typed: false,
     no_null: false,
-    needs_message: false,
+    message: Demand::Any,
 };
 
 pub(super) static DEFAULT: Table = Table {
@@ -121,7 +121,7 @@ pub(super) static ECS: Table = Table {
         "process.thread",
         "trace",
     ],
-    options: Options { non_finite_null: true, ..OPTIONS },
+    options: Options { non_finite_null: true, message: Demand::Text, ..OPTIONS },
     ..DEFAULT
 };
 
@@ -246,7 +246,7 @@ pub(super) static BUNYAN: Table = Table {
         ("name", Constant::Program),
         ("hostname", Constant::Host),
     ],
-    options: Options { needs_message: true, ..OPTIONS },
+    options: Options { message: Demand::TextAlways, ..OPTIONS },
     ..DEFAULT
 };
 

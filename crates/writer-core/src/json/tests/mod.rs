@@ -15,6 +15,7 @@ mod limits;
 #[cfg(feature = "local-time")]
 mod local;
 mod logxpy;
+mod messages;
 #[cfg(feature = "serde")]
 mod nested;
 mod options;
