@@ -77,6 +77,8 @@ pub(super) struct Nest<'o> {
     /// Around the current place lies a value that is a secret: nothing is written, and what can be
     /// left out is not even visited.
     secret: bool,
+    /// The string written last, which may be a key, is not kept and names a secret.
+    names_secret: bool,
 }
 
 /// An open array or object.
@@ -120,6 +122,7 @@ pub(super) fn write(
         user_code: 0,
         failure: None,
         secret: false,
+        names_secret: false,
     };
     fill(&mut nest);
     if nest.depth > 0 || nest.user_code > 0 {
@@ -219,6 +222,7 @@ impl Nest<'_> {
             self.options.typed = false;
         }
         let mut element = Element { mark, start: 0, pair, secret: None };
+        self.names_secret = false;
         self.end(&mut element);
         element.start = self.out.buf.len();
         element
@@ -260,6 +264,9 @@ impl Nest<'_> {
             }
             // What stands between key and value, without what is counted with the key.
             self.out.skipped += if element.pair { b",\"value\":".len() as u64 } else { 1 };
+            if self.names_secret {
+                self.hide_value(element);
+            }
             return;
         }
         let Some(keys) = self.levels.get_mut(level.index) else { return };
@@ -270,13 +277,18 @@ impl Nest<'_> {
         keys.insert_free(buf, start, 0, Keys::contains);
         buf.extend_from_slice(if element.pair { b"\",\"value\":" } else { b"\":" });
         self.end(element);
-        if secret && !self.out.full() {
-            self.string(REDACTED);
-            element.secret = Some(self.out.mark());
-            self.secret = true;
-            // As in a line that is full, until the element ends.
-            self.out.set_full(true);
+        if secret {
+            self.hide_value(element);
         }
+    }
+
+    /// Has the marker stand in the place of the value that comes now.
+    fn hide_value(&mut self, element: &mut Element) {
+        self.string(REDACTED);
+        element.secret = Some(self.out.mark());
+        self.secret = true;
+        // As in a line that is full, until the element ends.
+        self.out.set_full(true);
     }
 
     /// Makes a string of the JSON from `start` on.
@@ -296,7 +308,7 @@ impl Nest<'_> {
     #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn member(&mut self, level: &mut Level, key: &str, write: impl FnOnce(&mut Self)) {
         let mut element = self.begin(level);
-        self.out.string(key);
+        self.string(key);
         self.end_key(level, &mut element);
         write(self);
         self.end_element(element);

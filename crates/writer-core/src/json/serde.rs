@@ -146,7 +146,7 @@ impl<'n, 'o> Writer<'n, 'o> {
         let nest = self.0;
         let mut outer = nest.object().ok_or(Failed)?;
         let mut element = nest.begin(&mut outer);
-        nest.out.string(name);
+        nest.string(name);
         nest.end_key(&outer, &mut element);
         let level = open(nest).ok_or(Failed)?;
         Ok(Compound { nest, level, variant: Some((outer, element)), key: None })

@@ -226,7 +226,10 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
 
     fn text_fragment_computed(&mut self, fragment: &str) -> Result {
         match self.open.last_mut() {
-            Some(Open::Text(_)) => self.nest.out.escaped(fragment),
+            Some(Open::Text(_)) => {
+                self.nest.out.escaped(fragment);
+                self.nest.note_name(fragment);
+            }
             Some(Open::RawText(text)) => text.push_str(fragment),
             _ => return self.wrong(),
         }
@@ -406,7 +409,7 @@ impl<'sval> Stream<'sval> for Writer<'_, '_> {
             (Some(Open::Enum), Some(label)) => {
                 let Some(mut level) = self.nest.object() else { return sval::error() };
                 let mut element = self.nest.begin(&mut level);
-                self.nest.out.string(label.as_str());
+                self.nest.string(label.as_str());
                 self.nest.end_key(&level, &mut element);
                 self.push(Open::Variant(level, element))
             }

@@ -39,6 +39,17 @@ impl Nest<'_> {
 
     pub(in crate::json) fn string(&mut self, text: &str) {
         self.scalar(Kind::String, |out, _| out.string(text));
+        self.note_name(text);
+    }
+
+    /// Keeps what only the text of a key tells, where none of it is kept. Of a string that comes in
+    /// pieces it is the last that counts.
+    #[inline]
+    pub(in crate::json) fn note_name(&mut self, text: &str) {
+        if self.out.full() {
+            let words = self.rules.redact.as_ref().filter(|_| !self.secret);
+            self.names_secret = words.is_some_and(|words| words.matches(text));
+        }
     }
 
     /// Begins a string that comes in pieces.

@@ -101,7 +101,7 @@ impl<'t> Reader<'t> {
         while !ended {
             let Some(key) = self.string() else { return false };
             let mut element = nest.begin(&mut level);
-            nest.out.string(&key);
+            nest.string(&key);
             nest.end_key(&level, &mut element);
             if !self.skip(b':') || !self.value(nest) {
                 return false;

@@ -239,6 +239,31 @@ fn secrets_are_redacted_at_any_depth_by_every_way_in_every_schema() {
     }
 }
 
+// Behind the place where a line was cut, secrets were formatted, and one that fails when somebody does
+// took the place of all that was there.
+#[test]
+fn secrets_are_not_looked_at_behind_a_cut() {
+    for schema in SCHEMAS {
+        let base = || Format::builder().schema(schema).redact_defaults();
+        let (small, large) = (base().max_record_bytes(4096).build().unwrap(), base().build());
+        for (size, write) in (2900..4000).step_by(7).flat_map(|size| WAYS.map(|way| (size, way))) {
+            let fill = |record: &mut crate::json::Record<'_>| {
+                record.field("pad").str(&"p".repeat(size));
+                write(record.field("n"), &secrets());
+            };
+            let (cut, whole) = (encode(&small, fill), encode(large.as_ref().unwrap(), fill));
+            let line = String::from_utf8(cut.result).unwrap();
+            assert!(cut.format_errors == 0 && !line.contains(CANARY), "{schema:?} {size} {line}");
+            if let Some((_, original)) = line.split_once("original_bytes") {
+                let original: String = original.chars().filter(char::is_ascii_digit).collect();
+                // The `_` of the second password is not counted.
+                let missing = whole.result.len() - original.parse::<usize>().unwrap();
+                assert!(missing <= 1, "{schema:?} {size} {missing} {line}");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_lies_around_a_secret_is_kept() {
     let format = Format::builder().redact_defaults().build().unwrap();
