@@ -42,8 +42,8 @@ fn demanding() -> [(Schema, &'static str); 2] {
     [(Schema::Bunyan, "msg"), (Schema::Ecs, "message")]
 }
 
-// The program `bunyan` ended at the first line with a message that was a number, and an index of ECS
-// refused a line whose message was an object.
+// The program `bunyan` ended at the first line with a message that was a number; ECS logging's
+// specification has a string.
 #[test]
 fn a_message_is_a_string_where_readers_demand_one() {
     for (schema, key) in demanding() {
