@@ -70,6 +70,9 @@ pub trait Sink: Send {
     /// Hands on what the sink's own target may hold back; called when a round of writes has ended
     /// with nothing left, before anyone waiting in a flush is released. Does nothing by default.
     ///
+    /// While lines go to a fallback, that alone is flushed. What this sink took before and could not
+    /// flush is flushed when it is tried again; no flush in between tells of it.
+    ///
     /// # Errors
     ///
     /// The round counts as failed and is retried.
