@@ -313,15 +313,15 @@ impl Shared {
         mut delivery: MutexGuard<'_, Delivery>,
         mut round: Round,
     ) -> Result<(), ShutdownError> {
-        if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
-            let before = std::mem::replace(&mut round, self.write_now(&mut delivery));
-            round.follow(before);
-        }
-        if delivery.lines_in_hand() > 0 {
-            delivery.give_up(self);
-        }
         let close_error = {
             let _mark = ThreadMark::enter(self);
+            if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
+                let before = std::mem::replace(&mut round, self.write_now(&mut delivery));
+                round.follow(before);
+            }
+            if delivery.lines_in_hand() > 0 {
+                delivery.give_up(self);
+            }
             delivery.close(self).err().map(|error| plain(&error))
         };
         let mut inner = self.lock();

@@ -34,12 +34,11 @@ impl Shared {
     /// Offers all that is there to the sink, and what it does not take to the fallback once it has
     /// failed for good.
     pub(super) fn write_now(&self, delivery: &mut Delivery) -> Round {
+        // The sink may send, and so may its errors when they are printed or dropped.
+        let _mark = ThreadMark::enter(self);
         let mut before = None;
         loop {
-            let mut round = {
-                let _mark = ThreadMark::enter(self);
-                delivery.round(self, |_| false)
-            };
+            let mut round = delivery.round(self, |_| false);
             if let Some(before) = before {
                 round.follow(before);
             }
@@ -89,7 +88,6 @@ impl Shared {
         // In a callback nothing is told: the next sender does it.
         if state > delivery.reported && !ThreadMark::is_in_callback_of(self) {
             delivery.reported = state;
-            let _mark = ThreadMark::enter(self);
             let copy = plain(error);
             round.news = Some((state, *operation, std::mem::replace(error, copy)));
         }

@@ -1,5 +1,9 @@
 //! Callbacks and sinks that use writers themselves.
 
+use std::sync::atomic::AtomicUsize;
+
+use writer_core::WriteSink;
+
 use super::*;
 
 #[test]
@@ -305,5 +309,63 @@ fn an_error_of_a_write_may_send_while_a_flush_looks_at_it() {
         assert!(matches!(writer.flush(LIMIT), Err(FlushError::Failed { .. })));
         assert!(matches!(writer.sync(LIMIT), Err(FlushError::Failed { .. })));
         assert!(matches!(guard.shutdown(Duration::ZERO), Err(ShutdownError::Lost { lines: 1 })));
+    });
+}
+
+/// An error that sends when it is dropped, as long as it may.
+#[derive(Debug)]
+struct Leaving(Arc<OnceLock<Writer>>, Arc<AtomicUsize>);
+
+impl std::fmt::Display for Leaving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("leaving")
+    }
+}
+
+impl std::error::Error for Leaving {}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let less = |left: usize| left.checked_sub(1);
+        if self.1.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_ok() {
+            let _ = self.0.get().unwrap().send("I am dropped");
+        }
+    }
+}
+
+struct Refusing(Arc<OnceLock<Writer>>, Arc<AtomicUsize>);
+
+impl Sink for Refusing {
+    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        Err(io::Error::other(Leaving(Arc::clone(&self.0), Arc::clone(&self.1))))
+    }
+}
+
+/// Failed: the sender waited for itself when its line went to the fallback.
+#[test]
+fn an_error_of_a_write_may_send_when_it_is_dropped() {
+    let (handle, may_send) = (Arc::<OnceLock<Writer>>::default(), Arc::<AtomicUsize>::default());
+    let (writer, guard) = Writer::to(Refusing(Arc::clone(&handle), Arc::clone(&may_send)))
+        .synchronous(true)
+        .queue_policy(QueuePolicy::DropNewest)
+        .fail_after(Duration::ZERO)
+        .fallback(WriteSink::new(io::sink()))
+        .on_error(|_| {})
+        .build()
+        .unwrap();
+    handle.set(writer.clone()).unwrap();
+    in_time(move || {
+        assert_eq!(writer.send("a"), Ok(true));
+        may_send.store(1, Ordering::Relaxed);
+        let tried_again = || {
+            assert_eq!(writer.send("b"), Ok(true));
+            may_send.load(Ordering::Relaxed) == 0
+        };
+        while !tried_again() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        guard.shutdown(LIMIT).unwrap();
+        let m = writer.metrics();
+        assert_eq!((m.rejected, m.written, m.diverted), (1, m.enqueued, m.enqueued));
     });
 }
