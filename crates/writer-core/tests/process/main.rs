@@ -142,7 +142,8 @@ fn run_tests() -> ExitCode {
 fn run_side_by_side(tests: &[Test]) -> usize {
     let next = AtomicUsize::new(0);
     let failed = Mutex::new(0);
-    let lanes = std::thread::available_parallelism().map_or(1, usize::from).min(tests.len());
+    // Most of its time a test waits for the process that it has started.
+    let lanes = 2 * std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..lanes {
             scope.spawn(|| {
