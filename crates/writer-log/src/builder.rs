@@ -158,10 +158,11 @@ macro_rules! filter_options {
         /// Lets pass what these directives say, in the form of `RUST_LOG`: `info,my_crate=debug`.
         /// The environment is not read then.
         ///
-        /// What no directive covers does not pass: `my_crate=debug` alone stops everything else. A
-        /// text without directives lets errors pass. A filter on the text of messages
-        /// (`info/text`) is an error. Of this method, [`level`](Self::level) and
-        /// [`filter_env`](Self::filter_env), the last call counts.
+        /// What no directive covers does not pass: `my_crate=debug` alone stops everything else. So
+        /// does a word that is no level, which is taken for a target: `inof`, `3`. A text without
+        /// directives lets errors pass. A filter on the text of messages (`info/text`) is an
+        /// error. Of this method, [`level`](Self::level) and [`filter_env`](Self::filter_env), the
+        /// last call counts.
         pub fn filter(mut self, directives: impl Into<String>) -> Self {
             self.filter = FilterSource::Given(directives.into());
             self

@@ -47,8 +47,18 @@ pub(crate) fn parse(directives: &str) -> Result<Filter, String> {
         return Err(String::from("a filter on the text of messages is not supported"));
     }
     let mut builder = env_filter::Builder::new();
-    builder.try_parse(directives).map_err(|error| error.to_string())?;
+    builder.try_parse(&tidy(directives)).map_err(|error| error.to_string())?;
     Ok(builder.build())
+}
+
+/// Without the spaces around names, which `env_filter` takes for a part of the name where a level
+/// follows: no target would ever begin with it.
+fn tidy(directives: &str) -> String {
+    let trimmed = |directive: &str| match directive.split_once('=') {
+        Some((name, level)) => format!("{}={level}", name.trim()),
+        None => directive.to_owned(),
+    };
+    directives.split(',').map(trimmed).collect::<Vec<_>>().join(",")
 }
 
 impl FilterCell {
@@ -159,6 +169,24 @@ mod tests {
 
     fn metadata(level: Level) -> Metadata<'static> {
         Metadata::builder().level(level).target("shop").build()
+    }
+
+    // `shop = debug` let nothing pass at all, and `info, shop = debug` as much as `info`.
+    #[test]
+    fn spaces_around_names_and_levels_mean_nothing() {
+        for directives in [
+            "off,shop=debug",
+            " off , shop = debug ",
+            "off,shop =debug",
+            "off, shop= debug,",
+            "\toff\n,\tshop\t=\tdebug\r\n",
+        ] {
+            let filter = parse(directives).unwrap();
+            assert_eq!(filter.filter(), LevelFilter::Debug, "{directives:?}");
+            assert!(filter.enabled(&metadata(Level::Debug)), "{directives:?}");
+            assert!(!filter.enabled(&metadata(Level::Trace)), "{directives:?}");
+        }
+        assert!(parse("shop = debug = info").is_err());
     }
 
     #[test]
