@@ -25,6 +25,8 @@ pub struct WriterBuilder {
     fallback: Fallback,
     pub(crate) callbacks: Callbacks,
     env_prefix: Option<String>,
+    /// Nothing makes it asynchronous.
+    always_synchronous: bool,
 }
 
 impl std::fmt::Debug for WriterBuilder {
@@ -43,8 +45,21 @@ impl WriterBuilder {
     }
 
     fn with(config: Config, sink: Option<Box<dyn Sink>>) -> Self {
-        let (callbacks, env_prefix) = (Callbacks::default(), None);
-        WriterBuilder { config, sink, fallback: Fallback::Nowhere, callbacks, env_prefix }
+        WriterBuilder {
+            config,
+            sink,
+            fallback: Fallback::Nowhere,
+            callbacks: Callbacks::default(),
+            env_prefix: None,
+            always_synchronous: false,
+        }
+    }
+
+    /// For a sink that must be called in the sender's thread.
+    #[cfg(feature = "capture")]
+    pub(crate) fn always_synchronous(mut self) -> Self {
+        self.always_synchronous = true;
+        self
     }
 
     /// How bytes reach the file. Default: [`Strategy::BlockBuffered`]. Over a sink it only says how
@@ -331,7 +346,8 @@ impl WriterBuilder {
     /// `WRITER_MODE`, `WRITER_POLICY`, `WRITER_QUEUE_SIZE`, `WRITER_BATCH_SIZE`,
     /// `WRITER_FLUSH_INTERVAL` and `WRITER_TICK` (`10us`, `1ms`, `0.5s`, `5m`; a plain number is
     /// seconds). A value that cannot be read, and a tick of zero, are errors of
-    /// [`build`](Self::build) that name the variable.
+    /// [`build`](Self::build) that name the variable. The prefix comes without the underscore; of
+    /// several calls the last one counts.
     pub fn env_overrides(mut self, prefix: impl Into<String>) -> Self {
         self.env_prefix = Some(prefix.into());
         self
@@ -355,6 +371,7 @@ impl WriterBuilder {
                 std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
             })?;
         }
+        self.config.synchronous |= self.always_synchronous;
         start::validate(&self.config)?;
         self.callbacks.warn = self.config.queue_policy == QueuePolicy::Warn;
         let callbacks = Arc::new(self.callbacks);

@@ -40,7 +40,8 @@
 //! ```
 //!
 //! An asynchronous runtime of one thread needs nothing more; for one of several, enter a handle
-//! where the runtime starts its threads.
+//! where the runtime starts its threads, and give what it returns to [`std::mem::forget`]: dropped
+//! there, it would leave the capture before the thread has worked.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -78,10 +79,12 @@ impl Lines {
 
 /// Starts to set up a writer whose lines go to the capture of the thread that sends them.
 ///
-/// It is [`synchronous`](WriterBuilder::synchronous) and registers nothing for the end of the
-/// process. Any number of such writers may exist; all feed the same captures.
+/// It is [`synchronous`](WriterBuilder::synchronous), whatever later calls and the environment say,
+/// and registers nothing for the end of the process. Any number of such writers may exist; all feed
+/// the same captures.
 pub fn builder() -> WriterBuilder {
-    Writer::to(Router).synchronous(true).exit_hook(false)
+    // A worker is in no capture.
+    Writer::to(Router).exit_hook(false).always_synchronous()
 }
 
 /// The sink behind [`builder`]. A synchronous writer calls it in the sender's thread.
@@ -93,7 +96,7 @@ impl Sink for Router {
         let capture = ENTERED.try_with(|entered| entered.borrow().last().cloned());
         if let Ok(Some(capture)) = capture {
             let text = String::from_utf8_lossy(lines);
-            capture.lock().extend(text.lines().map(str::to_owned));
+            capture.lock().extend(text.split_terminator('\n').map(str::to_owned));
         }
         Ok(lines.len())
     }
@@ -245,8 +248,19 @@ mod tests {
         assert_eq!((capture.len(), capture.lines().len()), (1, 1));
         capture.clear();
         assert!(capture.records().is_empty());
-        writer.send("no json").unwrap();
-        assert_eq!(capture.records(), [json!("no json")]);
+        writer.send("no json\r\n").unwrap();
+        assert_eq!(capture.records(), [json!("no json\r")]);
+    }
+
+    // With `SHOP_ASYNC=1` in the environment of the tests of a program that allows it, a worker
+    // wrote, and no capture had a line.
+    #[test]
+    fn no_setting_makes_it_asynchronous() {
+        let (writer, _guard) = builder().synchronous(false).build().unwrap();
+        let capture = Capture::start();
+        log(&writer, 1);
+        assert!(writer.config().synchronous);
+        assert_eq!(capture.len(), 1);
     }
 
     #[test]
