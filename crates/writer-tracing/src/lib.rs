@@ -202,6 +202,10 @@ pub fn on(writer: Writer) -> LayerOn {
 /// newline in its message, may stand between those of other threads, and a full queue may drop some
 /// of them.
 ///
+/// What `fmt` makes of a value that cannot be formatted stays as it is: one that panics reaches the
+/// program, in `fmt`'s JSON also one that returns an error, and what was formatted by then stands in
+/// front of the thread's next line, which no longer parses. The layers of this crate contain both.
+///
 /// ```
 /// use writer_tracing::Writer;
 ///
