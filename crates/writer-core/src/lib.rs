@@ -76,6 +76,8 @@ mod barrier_tests;
 #[cfg(all(test, not(loom)))]
 mod countdown_tests;
 #[cfg(all(test, not(loom)))]
+mod delivery_tests;
+#[cfg(all(test, not(loom)))]
 mod failure_tests;
 #[cfg(all(test, not(loom)))]
 mod fallback_tests;

@@ -104,4 +104,38 @@ mod tests {
         assert_eq!((&**out.lock().unwrap(), markers.is_empty()), (&b"second\n"[..], true));
         assert_eq!(sent, Sent { bytes: 16, markers: 2 });
     }
+    /// Panics in its first call.
+    struct Panics(bool, Arc<Mutex<Vec<u8>>>);
+
+    impl Sink for Panics {
+        fn write(&mut self, bytes: &[u8], _more_waiting: bool) -> io::Result<usize> {
+            assert!(!std::mem::take(&mut self.0), "on purpose");
+            self.1.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    #[test]
+    fn a_marker_in_which_the_sink_panics_is_not_repeated_and_what_follows_begins_a_line() {
+        let out = Arc::default();
+        let mut outlet = Outlet::new(Box::new(Panics(true, Arc::clone(&out))));
+        let (mut markers, mut sent) = (Markers::default(), Sent::default());
+        markers.put(b"first\n".to_vec());
+        assert!(markers.offer(&mut outlet, &mut sent).is_err());
+        assert!(markers.is_empty());
+        markers.put(b"second\n".to_vec());
+        markers.offer(&mut outlet, &mut sent).unwrap();
+        assert_eq!(&**out.lock().unwrap(), b"\nsecond\n");
+        assert_eq!(sent, Sent { bytes: 7, markers: 1 });
+    }
+
+    #[test]
+    fn a_marker_that_could_not_be_encoded_is_none() {
+        let (mut markers, mut sent) = (Markers::default(), Sent::default());
+        markers.put(Vec::new());
+        assert!(markers.is_empty());
+        markers.put(b"second\n".to_vec());
+        markers.offer(&mut room(100).0, &mut sent).unwrap();
+        assert_eq!(sent.markers, 1);
+    }
 }

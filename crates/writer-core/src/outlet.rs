@@ -160,3 +160,44 @@ impl Outlet {
         closed
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    /// Answers as told, and then takes everything.
+    #[derive(Default)]
+    struct Told(VecDeque<io::Result<usize>>);
+
+    impl Sink for Told {
+        fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+            self.0.pop_front().unwrap_or(Ok(lines.len()))
+        }
+    }
+
+    fn outlet(answers: impl Into<VecDeque<io::Result<usize>>>) -> Outlet {
+        Outlet::new(Box::new(Told(answers.into())))
+    }
+
+    #[test]
+    fn a_line_end_that_is_not_taken_is_still_owed() {
+        let mut outlet = outlet([Err(io::ErrorKind::Interrupted.into()), Ok(0)]);
+        outlet.tear();
+        let refused = outlet.offer(b"a\n", false);
+        assert!(matches!(refused, Some(Err(e)) if e.kind() == io::ErrorKind::WriteZero));
+        assert!(outlet.torn);
+        assert!(matches!(outlet.offer(b"a\n", false), Some(Ok(2))));
+        assert!(!outlet.torn);
+    }
+
+    #[test]
+    fn what_was_held_back_is_neither_to_be_flushed_nor_to_be_synced() {
+        let mut outlet = outlet([Ok(0)]);
+        assert!(matches!(outlet.offer(b"a\n", true), Some(Ok(0))));
+        assert!(!outlet.is_unflushed() && !outlet.is_unsynced());
+        assert!(matches!(outlet.offer(b"a\n", true), Some(Ok(2))));
+        assert!(outlet.is_unflushed() && outlet.is_unsynced());
+    }
+}
