@@ -63,3 +63,15 @@ fn a_flush_of_a_line_writer_that_waits_in_vain_has_timed_out() {
     rig.shared.advance(Duration::from_secs(5));
     assert_eq!(waiting.join().unwrap().unwrap_err().kind(), ErrorKind::TimedOut);
 }
+
+#[test]
+fn a_reopening_that_was_served_before_the_end_has_succeeded() {
+    let rig = Rig::without_worker(|_| {});
+    let waiting = rig.spawn(|shared| shared.reopen(Duration::MAX));
+    rig.until(|inner| inner.watchers == 1);
+    let mut inner = rig.shared.lock();
+    (inner.reopens.served, inner.ended) = (1, true);
+    rig.shared.notify_progress(&inner);
+    drop(inner);
+    assert_eq!(waiting.join().unwrap(), Ok(()));
+}

@@ -88,6 +88,7 @@ fn a_fallback_that_fails_too_keeps_the_lines_and_is_reported_once() {
     rig.send("def").unwrap();
     rig.quiet();
     rig.advance(10 * MS);
+    assert_eq!(rig.metrics().state, State::Failed, "what the fallback takes is no progress");
     for _ in 0..5 {
         rig.advance(SEC);
     }
@@ -97,6 +98,65 @@ fn a_fallback_that_fails_too_keeps_the_lines_and_is_reported_once() {
     rig.advance(SEC);
     assert_eq!(fallback.text(), "abc\nabc\ndef\n", "the part is closed, the line is whole");
     assert_eq!((rig.metrics().pending, rig.metrics().diverted), (0, 2));
+}
+
+#[test]
+fn a_fallback_that_fails_in_a_later_episode_is_reported_again() {
+    let (rig, fallback) = failing(|_| {});
+    fallback.script(|script| script.room = Some(0));
+    for text in ["a", "b"] {
+        rig.probe.script(|script| script.room = Some(0));
+        rig.send(text).unwrap();
+        rig.quiet();
+        rig.advance(10 * MS);
+        assert_eq!((rig.metrics().state, fallback.text()), (State::Failed, String::new()));
+        rig.probe.script(|script| script.room = None);
+        rig.advance(SEC);
+        assert_eq!((rig.metrics().state, rig.metrics().pending), (State::Healthy, 0));
+        rig.advance(SEC);
+    }
+    let episode = [State::Retrying, State::Failed, State::Failed];
+    assert_eq!(rig.errors(), [episode, episode].concat());
+}
+
+#[test]
+fn a_sink_is_tried_at_once_when_the_fallback_fails() {
+    let rig = Rig::without_worker(|config| {
+        config.synchronous = true;
+        config.fail_after = std::time::Duration::ZERO;
+        config.queue_policy = QueuePolicy::DropNewest;
+    });
+    let fallback = Arc::new(Probe::default());
+    lock(&rig.shared.delivery).outlets.set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    rig.probe.script(|script| script.room = Some(0));
+    assert_eq!(rig.send("a"), Ok(true));
+    fallback.script(|script| script.room = Some(0));
+    assert_eq!(rig.send("b"), Ok(false));
+    rig.probe.script(|script| script.room = None);
+    assert_eq!(rig.send("c"), Ok(true));
+    assert_eq!((rig.probe.text(), fallback.text()), ("c\n".into(), "a\n".into()));
+}
+
+#[test]
+fn the_line_after_a_reopening_is_tried_on_the_new_target() {
+    let (rig, fallback) = failing(|_| {});
+    rig.send("a").unwrap();
+    rig.quiet();
+    rig.advance(10 * MS);
+    rig.probe.script(|script| script.room = None);
+    assert!(rig.shared.reopen(SEC).is_err(), "this sink has no other");
+    rig.send("b").unwrap();
+    rig.advance(100 * MS);
+    assert_eq!((rig.probe.text(), fallback.text()), ("b\n".into(), "a\n".into()));
+}
+
+#[test]
+fn a_shutdown_says_that_the_fallback_cannot_be_closed() {
+    let (rig, fallback) = failing(|_| {});
+    rig.probe.script(|script| script.room = None);
+    fallback.script(|script| script.close_fails = Some(std::io::ErrorKind::StorageFull));
+    let ended = rig.shared.shutdown(SEC);
+    assert!(matches!(ended, Err(crate::ShutdownError::Close { .. })), "{ended:?}");
 }
 
 #[test]
@@ -240,4 +300,29 @@ fn without_a_worker_lines_take_the_same_ways() {
     assert_eq!((rig.probe.text(), fallback.text()), ("ab\nf\n".into(), "abc\nd\ne\n".into()));
     assert_eq!((rig.metrics().state, rig.metrics().diverted), (State::Healthy, 3));
     assert_eq!(rig.heard.lock().unwrap().recovered, [3]);
+    assert_eq!(rig.send("g"), Ok(true));
+    rig.probe.script(|script| script.room = Some(0));
+    assert_eq!(rig.send("h"), Ok(true));
+    rig.probe.script(|script| script.room = None);
+    rig.shared.advance(SEC);
+    assert_eq!(rig.send("i"), Ok(true));
+    assert_eq!(rig.errors(), [State::Failed; 2], "each episode is told of");
+    assert_eq!(rig.heard.lock().unwrap().recovered, [3, 1], "and counts its own lines");
+}
+
+#[test]
+fn what_a_failing_fallback_takes_is_no_progress_of_the_sink() {
+    let rig = Rig::without_worker(|config| {
+        config.synchronous = true;
+        config.fail_after = SEC;
+        config.queue_policy = QueuePolicy::DropNewest;
+    });
+    let fallback = Arc::new(Probe::default());
+    lock(&rig.shared.delivery).outlets.set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    rig.probe.script(|script| script.room = Some(0));
+    fallback.script(|script| script.room = Some(2));
+    assert_eq!(rig.send("a"), Ok(false));
+    rig.shared.advance(SEC);
+    assert_eq!(rig.send("bcd"), Ok(true), "a part is out");
+    assert_eq!((fallback.text(), rig.metrics().state), ("bc".into(), State::Failed));
 }

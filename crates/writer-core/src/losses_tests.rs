@@ -412,3 +412,37 @@ fn what_on_drop_sends_itself_it_is_told_of_later() {
         assert_eq!(rig.metrics().dropped, 4);
     }
 }
+
+#[test]
+fn an_episode_ends_when_there_was_room_again_after_its_last_line() {
+    let rig = Rig::without_worker(|_| {});
+    let (mut inner, now) = (rig.shared.lock(), rig.shared.clock.now());
+    let moment = || {
+        let before = SystemTime::now();
+        while SystemTime::now() == before {}
+        SystemTime::now()
+    };
+    let drop_one = |inner: &mut Inner| {
+        inner.note_losses(&[0, 0, 1, 0, 0], QueuePolicy::DropNewest, || now);
+    };
+    drop_one(&mut inner);
+    inner.watch_losses(|| now);
+    drop_one(&mut inner);
+    let last = moment();
+    inner.watch_losses(|| now);
+    let after = moment();
+    let losses = inner.take_losses().unwrap();
+    assert!(last <= losses.until && losses.until < after);
+}
+
+#[test]
+fn a_queue_without_room_for_a_line_keeps_the_episode_open_however_empty_it_is() {
+    let rig = Rig::without_worker(|_| {});
+    let (mut inner, start) = (rig.shared.lock(), rig.shared.clock.now());
+    inner.note_losses(&[0, 0, 1, 0, 0], QueuePolicy::DropNewest, || start);
+    inner.no_room = true;
+    assert_eq!(inner.calm_at(), None);
+    inner.watch_losses(|| start + SEC);
+    inner.no_room = false;
+    assert_eq!(inner.calm_at(), Some(start + SEC + CALM));
+}

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::testing::{MS, Rig, SEC, send};
@@ -391,4 +393,59 @@ fn a_reopening_that_could_not_wait_comes_before_the_next_line() {
     assert_eq!(rig.shared.lock().reopens.served, 0);
     assert_eq!(rig.send("a"), Ok(true));
     assert_eq!(rig.shared.lock().reopens.served, 1);
+}
+
+#[test]
+fn what_happens_in_a_callback_is_told_by_the_next_sender() {
+    let rig = rig(QueuePolicy::DropNewest);
+    let (probe, shared) = (Arc::clone(&rig.probe), Arc::downgrade(&rig.shared));
+    let once = AtomicBool::new(true);
+    *rig.on_write.lock().unwrap() = Some(Box::new(move || {
+        if once.swap(false, Ordering::Relaxed) {
+            let shared = shared.upgrade().unwrap();
+            probe.script(|script| script.room = Some(0));
+            assert_eq!(send(&shared, "refused"), Ok(false));
+            probe.script(|script| script.room = None);
+        }
+    }));
+    assert_eq!(rig.send("a"), Ok(true));
+    assert_eq!((rig.metrics().errors, rig.errors()), (1, vec![]));
+    rig.probe.script(|script| script.room = Some(0));
+    assert_eq!(rig.send("b"), Ok(false));
+    assert_eq!(rig.errors(), [State::Retrying]);
+    rig.probe.script(|script| (script.room, script.flush_fails) = (None, true));
+    // The line is out, its flush fails, and the callback of that finds the sink working again.
+    let (probe, shared) = (Arc::clone(&rig.probe), Arc::downgrade(&rig.shared));
+    *rig.on_write.lock().unwrap() = Some(Box::new(move || {
+        if probe.script(|script| std::mem::take(&mut script.flush_fails)) {
+            assert_eq!(send(&shared.upgrade().unwrap(), "d"), Ok(true));
+        }
+    }));
+    assert_eq!(rig.send("c"), Ok(true));
+    assert_eq!((rig.metrics().state, rig.probe.text()), (State::Healthy, "a\nc\nd\n".into()));
+    assert!(rig.heard.lock().unwrap().recovered.is_empty(), "nothing is told in a callback");
+    assert_eq!(rig.send("e"), Ok(true));
+    assert_eq!(rig.send("f"), Ok(true));
+    assert_eq!(rig.heard.lock().unwrap().recovered, [0]);
+}
+
+#[test]
+fn what_a_sink_takes_and_cannot_flush_is_no_progress() {
+    let rig = rig(QueuePolicy::DropNewest);
+    rig.probe.script(|script| script.flush_fails = true);
+    assert_eq!(rig.send("a"), Ok(true));
+    rig.shared.advance(rig.shared.config.fail_after);
+    assert_eq!(rig.send("b"), Ok(true));
+    assert_eq!(rig.metrics().state, State::Failed);
+}
+
+#[test]
+fn a_sync_that_wrote_the_lines_itself_still_holds_after_the_end() {
+    let rig = rig(QueuePolicy::DropNewest);
+    rig.probe.script(|script| script.flush_fails = true);
+    assert_eq!(rig.send("a"), Ok(true));
+    rig.probe.script(|script| script.flush_fails = false);
+    rig.shared.sync_now(SEC).unwrap();
+    rig.shared.shutdown_now(SEC).unwrap();
+    assert_eq!(rig.shared.sync_now(SEC), Ok(()));
 }

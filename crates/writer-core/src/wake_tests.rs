@@ -11,6 +11,7 @@ use crate::axes::{Mode, QueuePolicy};
 use crate::clock::Clock;
 use crate::error::{FlushError, State};
 use crate::testing::{MS, Rig, SEC, send};
+use crate::thread_mark::ThreadMark;
 
 /// Waits until the worker is asleep and wakes by itself `after` from now.
 fn until_it_wakes(rig: &Rig, after: Duration) {
@@ -186,4 +187,90 @@ fn of_a_line_of_a_callback_and_one_that_waits_only_the_latter_is_due() {
             assert_eq!(rig.probe.text(), "a\nb\n", "{policy}");
         }
     }
+}
+
+#[test]
+fn lines_of_a_callback_stop_being_special_one_interval_after_the_first() {
+    let intervals = [(None, 100 * MS), (Some(Duration::ZERO), 100 * MS), (Some(SEC), SEC)];
+    for (interval, expected) in intervals {
+        for policy in [QueuePolicy::DropNewest, QueuePolicy::DropOldest] {
+            let rig = Rig::without_worker(|c| {
+                (c.flush_interval, c.queue_policy, c.max_queue_size) = (interval, policy, 2);
+            });
+            let _callback = ThreadMark::enter(&*rig.shared);
+            let until = Some(rig.shared.clock.now() + expected);
+            for text in ["a", "b", "one too many"] {
+                rig.send(text).unwrap();
+                rig.shared.advance(MS);
+            }
+            let inner = rig.shared.lock();
+            assert_eq!((inner.echoes_until, inner.echoes), (until, 2), "{policy}, {interval:?}");
+            assert_eq!(inner.arrivals(), 0, "{policy}");
+        }
+    }
+}
+
+#[test]
+fn lines_of_a_callback_wait_for_an_interval_that_is_never_over() {
+    let rig = Rig::without_worker(|c| c.flush_interval = Some(Duration::MAX));
+    let _callback = ThreadMark::enter(&*rig.shared);
+    rig.send("a").unwrap();
+    assert!(rig.shared.lock().echoes_until.is_some());
+}
+
+#[test]
+fn a_worker_wakes_by_itself_to_have_its_sink_tidy_up() {
+    let rig = Rig::new(|c| c.mode = Mode::Manual);
+    rig.probe.script(|script| script.wants_idle = true);
+    rig.send("a").unwrap();
+    rig.shared.flush(Duration::MAX).unwrap();
+    assert_eq!(rig.quiet(), Some(SEC));
+}
+
+#[test]
+fn no_write_is_forced_in_trigger_by_a_line_that_never_fits() {
+    let rig = Rig::new(|c| c.max_queue_bytes = 10);
+    rig.send("abc").unwrap();
+    let waiting = rig.spawn(|shared| send(shared, &"x".repeat(100)));
+    assert_eq!(waiting.join().unwrap(), Ok(true));
+    assert!(rig.probe.text().starts_with("abc\n"));
+    assert_eq!(rig.metrics().forced_flushes, 0);
+}
+
+#[test]
+fn a_line_that_finds_no_room_has_the_queue_written() {
+    let rig = Rig::new(|c| {
+        (c.max_queue_bytes, c.queue_policy) = (10, QueuePolicy::DropNewest);
+    });
+    rig.send("abcdef").unwrap();
+    assert_eq!(rig.quiet(), Some(100 * MS));
+    assert_eq!(rig.send("ghijkl"), Ok(false));
+    rig.until(|inner| inner.queue.is_empty());
+}
+
+#[test]
+fn senders_wait_for_room_again_when_a_sink_works_again() {
+    let rig = Rig::new(|c| {
+        (c.max_queue_size, c.batch_size) = (1, 1);
+        (c.queue_policy, c.fail_after) = (QueuePolicy::Block, MS);
+    });
+    rig.probe.script(|script| script.room = Some(0));
+    rig.send("a").unwrap();
+    rig.quiet();
+    rig.advance(10 * MS);
+    assert_eq!(rig.metrics().state, State::Failed);
+    rig.probe.script(|script| script.room = None);
+    rig.advance(SEC);
+    assert_eq!(rig.metrics().state, State::Healthy);
+    let calls = rig.probe.script(|script| {
+        script.gate = true;
+        script.calls
+    });
+    rig.send("b").unwrap();
+    rig.until_call(calls + 1);
+    rig.send("c").unwrap();
+    let waiting = rig.spawn(|shared| send(shared, "d"));
+    rig.until(|inner| inner.room_waiters == 1);
+    rig.probe.script(|script| script.gate = false);
+    assert_eq!(waiting.join().unwrap(), Ok(true));
 }

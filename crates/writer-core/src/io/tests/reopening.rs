@@ -255,3 +255,17 @@ fn a_refused_file_leaves_the_lock_and_the_lines_where_they_were() {
         assert_eq!(read(&file(&dir)), "one\ntwo\n");
     }
 }
+
+#[test]
+fn what_was_deleted_with_its_file_is_told_of_although_another_file_was_left_since() {
+    let dir = directory();
+    let mut sink = sink(&file(&dir), Strategy::LineBuffered);
+    write_all(&mut *sink, b"one\n");
+    std::fs::remove_file(file(&dir)).unwrap();
+    assert_eq!(sink.reopen(ReopenReason::Asked).unwrap(), torn(0));
+    write_all(&mut *sink, b"two\n");
+    std::fs::rename(file(&dir), dir.path().join("older")).unwrap();
+    assert_eq!(sink.reopen(ReopenReason::Asked).unwrap(), torn(0));
+    assert_eq!(sink.sync().unwrap_err().kind(), io::ErrorKind::NotFound);
+    sink.sync().unwrap();
+}
