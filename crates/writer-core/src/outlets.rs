@@ -79,9 +79,9 @@ impl Outlets {
         !std::mem::replace(&mut self.fallback_failed, true)
     }
 
-    /// Ends an episode of failures.
+    /// Ends an episode of failures. Lines go to the sink proper already: it is what worked.
     pub(crate) fn recover(&mut self) {
-        (self.diverted_until, self.fallback_failed) = (None, false);
+        self.fallback_failed = false;
     }
 
     /// Makes all that is written durable.
