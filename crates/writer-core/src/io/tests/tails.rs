@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::*;
 use crate::io::fault::{self, Plan};
 #[cfg(unix)]
-use crate::io::{file::LogFile, folders::Folders};
+use crate::io::{ReopenReason, Reopened, file::LogFile, folders::Folders};
 
 /// Opens a file with this content under each strategy; says what it holds then, and what was found.
 fn reopened(content: &[u8]) -> (Vec<u8>, u64, u64) {
@@ -203,4 +203,24 @@ fn what_a_killed_mapping_writer_leaves_is_repaired_by_every_strategy() {
         assert_eq!(opened.found.recovered_nul_bytes, reserved - 4);
         assert_eq!(read(&file(&dir)), "one\n");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_line_end_that_the_opening_owed_goes_out_when_the_file_is_left() {
+    let dir = directory();
+    fs::write(file(&dir), "one\ntw").unwrap();
+    let from = operations(|| sink(&file(&dir), Strategy::LineBuffered).close().unwrap()) - 1;
+    fs::write(file(&dir), "one\ntw").unwrap();
+    let (times, error) = (usize::MAX, libc::ENOSPC);
+    let mut opened = None;
+    failing(Plan { from, times, error, short: false, count: 0.into() }, || {
+        opened = Some(build(&file(&dir), Strategy::LineBuffered).unwrap());
+    });
+    let mut opened = opened.unwrap();
+    assert_eq!(read(&file(&dir)), "one\ntw");
+    fs::rename(file(&dir), dir.path().join("older")).unwrap();
+    let reopened = opened.sink.reopen(ReopenReason::Asked).unwrap();
+    assert_eq!(reopened, Some(Reopened::default()), "it was counted when it was found");
+    assert_eq!(read(&dir.path().join("older")), "one\ntw\n");
 }
