@@ -283,12 +283,12 @@ pub enum ReopenError {
         source: io::Error,
     },
     /// The worker is held up in a write; it reopens when that is over. Without a worker another
-    /// thread is, and nobody reopens afterwards.
+    /// thread is, and whoever sends the next line reopens.
     Timeout,
     /// The target has no name that could lead to another one: a sink, or an open descriptor.
     Unsupported,
     /// Called on the worker's own thread, which reopens when it has come back; or without a worker
-    /// by the sink, and nobody reopens afterwards.
+    /// by the sink, and whoever sends the next line reopens.
     WouldDeadlock,
     /// The writer is shut down, or this is a forked child.
     Closed,

@@ -104,6 +104,7 @@ mod tests {
         assert_eq!((&**out.lock().unwrap(), markers.is_empty()), (&b"second\n"[..], true));
         assert_eq!(sent, Sent { bytes: 16, markers: 2 });
     }
+
     /// Panics in its first call.
     struct Panics(bool, Arc<Mutex<Vec<u8>>>);
 

@@ -231,9 +231,9 @@ impl Writer {
     /// [`ReopenError::Refused`] if the path cannot be opened, as at
     /// [`build`](WriterBuilder::build): the file so far stays in use. [`ReopenError::Timeout`] if
     /// the worker is held up, and [`ReopenError::WouldDeadlock`] in a callback or sink of this
-    /// writer: the worker does it afterwards, if there is one. [`ReopenError::Unsupported`] for
-    /// descriptors, and sinks that know no reopening; [`ReopenError::Closed`] after a shutdown and
-    /// in a forked child.
+    /// writer: it is done afterwards, without a worker before the next line.
+    /// [`ReopenError::Unsupported`] for descriptors, and sinks that know no reopening;
+    /// [`ReopenError::Closed`] after a shutdown and in a forked child.
     pub fn reopen(&self) -> Result<(), ReopenError> {
         let shared = self.shared().ok_or(ReopenError::Closed)?;
         if shared.config.synchronous {

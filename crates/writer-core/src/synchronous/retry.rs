@@ -106,8 +106,7 @@ impl Shared {
     }
 
     /// After a failure, rests until `next`, or until the sink works again, with the sink let go.
-    /// Returns whether it may be tried once more, which is not
-    /// after `until`.
+    /// Returns whether it may be tried once more, which is not after `until`.
     pub(super) fn await_try(
         &self,
         next: Option<Instant>,

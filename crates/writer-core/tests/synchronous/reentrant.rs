@@ -119,8 +119,7 @@ impl Sink for Talking {
 
     fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
         if let ReopenReason::Asked = reason {
-            // Nobody is left who could do it afterwards.
-            self.answers.lock().unwrap().push(false);
+            self.answers.lock().unwrap().push(true);
         }
         Ok(None)
     }
@@ -134,13 +133,15 @@ fn a_sink_that_sends_does_not_deadlock() {
     let (writer, guard) = Writer::to(sink).synchronous(true).build().unwrap();
     handle.set(writer.clone()).unwrap();
     in_time(move || {
+        // The second one reopens, as the first was asked to in its write.
         writer.send("x").unwrap();
+        writer.send("y").unwrap();
         guard.shutdown(LIMIT).unwrap();
         let m = writer.metrics();
-        assert_ended(&m, 2);
-        assert_eq!((m.written, m.rejected), (1, 1));
+        assert_ended(&m, 4);
+        assert_eq!((m.written, m.rejected), (2, 2));
     });
-    assert_eq!(*answers.lock().unwrap(), [true; 4]);
+    assert_eq!(*answers.lock().unwrap(), [true; 9]);
 }
 
 /// Sends to another writer in the middle of its own write, and gives each answer away.
