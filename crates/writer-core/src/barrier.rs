@@ -58,7 +58,7 @@ impl Shared {
         let mut ticket = inner.syncs.served;
         if !inner.ended {
             ticket = inner.syncs.request();
-            inner.syncs.upto = target;
+            inner.sync_upto = target;
             inner.flush_upto = inner.flush_upto.max(target);
             self.work.notify_one();
             let until = clock::deadline(self.clock.now(), timeout);
@@ -144,7 +144,7 @@ impl Shared {
                 let path = self.config.path.clone();
                 Err(FlushError::Sync { path, source: copy_error(error) })
             }
-            None if inner.syncs.durable >= target => Ok(()),
+            None if inner.durable >= target => Ok(()),
             None => Err(FlushError::Closed),
         }
     }

@@ -253,10 +253,7 @@ impl Delivery {
     pub(crate) fn serve_reopens(&mut self, shared: &Shared, ticket: u64) {
         let result = self.reopen_as_asked(shared).map_err(|error| plain(&error));
         let mut inner = shared.lock();
-        inner.reopens.served = ticket;
-        if let Err(error) = result {
-            inner.reopens.failed = Some((ticket, error));
-        }
+        inner.reopens.serve(ticket, result);
         shared.notify_progress(&inner);
     }
 
@@ -336,11 +333,10 @@ impl Delivery {
         let result = self.outlets.sync().map_err(|error| plain(&error));
         self.count_mended(shared);
         let mut inner = shared.lock();
-        inner.syncs.served = ticket;
-        match result {
-            Ok(()) => inner.syncs.durable = flushed,
-            Err(error) => inner.syncs.failed = Some((ticket, error)),
+        if result.is_ok() {
+            inner.durable = flushed;
         }
+        inner.syncs.serve(ticket, result);
         shared.notify_progress(&inner);
     }
 

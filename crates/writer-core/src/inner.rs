@@ -11,7 +11,7 @@ use crate::losses::Episode;
 use crate::metrics::Counters;
 use crate::queue::Queue;
 use crate::round::Failure;
-use crate::tickets::{Reopens, Syncs};
+use crate::tickets::Tickets;
 
 /// The least time between two reports of dropped lines.
 pub(crate) const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -59,8 +59,12 @@ pub(crate) struct Inner {
     pub(crate) flush_upto: u64,
     /// All lines up to this sequence number are written, evicted or lost.
     pub(crate) flushed: u64,
-    pub(crate) syncs: Syncs,
-    pub(crate) reopens: Reopens,
+    pub(crate) syncs: Tickets,
+    /// The highest sequence number that a request to sync covers.
+    pub(crate) sync_upto: u64,
+    /// All lines up to this sequence number are durable.
+    pub(crate) durable: u64,
+    pub(crate) reopens: Tickets,
     /// Waiters on `progress`.
     pub(crate) watchers: usize,
     /// Lines in the queue that were sent on the worker's own thread, and when they stop being
@@ -132,8 +136,10 @@ impl Inner {
             turn_waiters: 0,
             flush_upto: 0,
             flushed: 0,
-            syncs: Syncs::default(),
-            reopens: Reopens::default(),
+            syncs: Tickets::default(),
+            sync_upto: 0,
+            durable: 0,
+            reopens: Tickets::default(),
             watchers: 0,
             echoes: 0,
             echoes_until: None,

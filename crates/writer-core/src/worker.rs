@@ -181,9 +181,8 @@ impl Worker<'_> {
 
     /// The last of the requests to sync whose lines are out.
     fn syncs_to_serve(&mut self, inner: &Inner) -> Option<u64> {
-        let syncs = &inner.syncs;
-        if self.syncing.is_none() && syncs.requested > syncs.served {
-            self.syncing = Some((syncs.requested, syncs.upto));
+        if self.syncing.is_none() {
+            self.syncing = inner.syncs.waiting().map(|ticket| (ticket, inner.sync_upto));
         }
         self.syncing.take_if(|(_, upto)| inner.flushed >= *upto).map(|(ticket, _)| ticket)
     }
