@@ -101,10 +101,13 @@ fn nothing(record: &mut Record<'_>, site: &Site, event: &Event<'_>) {
     if !site.shows_null {
         return;
     }
-    let mut given = Given::default();
-    event.record(&mut given);
-    let mut position = 0;
-    for (index, field) in event.metadata().fields().iter().enumerate() {
+    let fields = event.metadata().fields();
+    let (mut given, mut position) = (Given::default(), 0);
+    for (index, field) in fields.iter().enumerate() {
+        if index % Given::LOOKS_AT == 0 {
+            given = Given { first: index, bits: 0 };
+            event.record(&mut given);
+        }
         let message = site.message == Some(index);
         if !given.has(index) {
             let value = match message {
@@ -117,25 +120,29 @@ fn nothing(record: &mut Record<'_>, site: &Site, event: &Event<'_>) {
     }
 }
 
-/// Which fields of an event have a value. Nothing is formatted to find out.
+/// Which fields of an event have a value, of as many as it looks at. Nothing is formatted to find
+/// out.
 #[derive(Default)]
 struct Given {
+    /// The first field that it looks at.
+    first: usize,
     /// A bit per field.
-    fields: [u64; 4],
+    bits: u64,
 }
 
 impl Given {
-    /// Whether it has a value; taken for granted where a bit is missing.
+    const LOOKS_AT: usize = u64::BITS as usize;
+
     fn has(&self, index: usize) -> bool {
-        self.fields.get(index / 64).is_none_or(|bits| bits >> (index % 64) & 1 != 0)
+        self.bits >> (index - self.first) & 1 != 0
     }
 }
 
 impl Visit for Given {
     /// All other methods end here unless they are replaced.
     fn record_debug(&mut self, field: &Field, _: &dyn Debug) {
-        if let Some(bits) = self.fields.get_mut(field.index() / 64) {
-            *bits |= 1 << (field.index() % 64);
+        if let Some(bit @ 0..Given::LOOKS_AT) = field.index().checked_sub(self.first) {
+            self.bits |= 1 << bit;
         }
     }
 }
