@@ -220,7 +220,7 @@ impl LogBuilder {
     ///
     /// What an error of `Build` may leave of files is said at [`WriterBuilder::build`].
     pub fn init(self) -> Result<WriterGuard, InitError> {
-        install::install(|| self.build())
+        install::install(|| self.prepare())
     }
 
     /// Builds the logger without installing it, to put it behind another one, or for tests. Whoever
@@ -242,6 +242,12 @@ impl LogBuilder {
     ///
     /// As [`init`](Self::init), but for the logger of the program.
     pub fn build(self) -> Result<(Logger, WriterGuard), InitError> {
+        let (logger, guard) = self.prepare()?;
+        logger.mark_losses();
+        Ok((logger, guard))
+    }
+
+    fn prepare(self) -> Result<(Logger, WriterGuard), InitError> {
         let filter = self.filter.read()?;
         let format = self.format.build()?;
         let (writer, guard) = self.writer.build()?;
@@ -271,7 +277,7 @@ impl LogOn {
     ///
     /// As [`LogBuilder::init`].
     pub fn init(self) -> Result<(), InitError> {
-        install::install(|| Ok((self.build()?, ())))
+        install::install(|| Ok((self.prepare()?, ())))
     }
 
     /// Builds the logger without installing it.
@@ -280,6 +286,12 @@ impl LogOn {
     ///
     /// As [`LogBuilder::build`].
     pub fn build(self) -> Result<Logger, InitError> {
+        let logger = self.prepare()?;
+        logger.mark_losses();
+        Ok(logger)
+    }
+
+    fn prepare(self) -> Result<Logger, InitError> {
         let filter = self.filter.read()?;
         Ok(Logger::new(self.writer, self.format.build()?, filter))
     }

@@ -57,6 +57,7 @@ pub(crate) fn install<T>(
     }
     let (logger, guard) = build()?;
     hold()?;
+    logger.mark_losses();
     // Nobody else fills the slot while this turn lasts.
     SLOT.0.get_or_init(|| logger).publish_max_level();
     Ok(guard)

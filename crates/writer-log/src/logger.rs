@@ -32,13 +32,18 @@ pub struct Logger {
 
 impl Logger {
     pub(crate) fn new(writer: Writer, format: Format, filter: env_filter::Filter) -> Self {
-        writer.default_loss_marker(&format);
         Logger {
             writer,
             format,
             filter: Arc::new(FilterCell::new(filter)),
             sites: Arc::new(Sites::new()),
         }
+    }
+
+    /// Has losses marked in the format of this logger: not before it is sure to be used, because the
+    /// first one to say so counts.
+    pub(crate) fn mark_losses(&self) {
+        self.writer.default_loss_marker(&self.format);
     }
 
     /// The installed logger, if [`init`](crate::init) or a builder installed one.
