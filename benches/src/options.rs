@@ -2,7 +2,20 @@
 
 use std::path::PathBuf;
 
-/// What was asked for: `[--quick] [--rounds N] [--count N] [WORD...]`.
+use lexopt::prelude::*;
+
+const HELP: &str = "\
+usage: cargo bench --bench NAME -- [--quick] [--rounds N] [--count N] [WORD...]
+
+  --quick     a short run: one round, a hundredth of the work
+  --rounds N  rounds, each over all cases
+  --count N   lines, events or calls of a case; the head of the benchmark says which
+  WORD        only cases whose name holds it
+
+Files go to the folder for temporary files, which TMPDIR names.
+";
+
+/// What was asked for.
 #[derive(Debug)]
 pub struct Options {
     /// A short run: one round, a hundredth of the work.
@@ -18,40 +31,78 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the command line; the arguments here are the defaults of the benchmark.
-    ///
-    /// # Panics
-    ///
-    /// For an argument that is not known.
+    /// Reads the command line; the arguments here are the defaults of the benchmark. Ends the
+    /// process where help was asked for, or something that is not known.
     pub fn read(rounds: usize, count: usize) -> Options {
-        let dir = std::env::temp_dir();
-        let mut options = Options { quick: false, rounds, count, dir, words: Vec::new() };
-        let mut args = std::env::args().skip(1);
-        let (mut given_rounds, mut given_count) = (None, None);
-        while let Some(arg) = args.next() {
-            let mut value = || args.next().unwrap_or_else(|| panic!("{arg} needs a value"));
-            match arg.as_str() {
-                // Cargo's word for a test run of a benchmark.
-                "--quick" | "--test" => options.quick = true,
-                "--rounds" => given_rounds = Some(value().parse().expect("a number")),
-                "--count" => given_count = Some(value().parse().expect("a number")),
-                // Cargo passes it to every benchmark.
-                "--bench" => {}
-                word if !word.starts_with("--") => options.words.push(word.to_owned()),
-                other => panic!("unknown argument {other}"),
+        match Options::parse(lexopt::Parser::from_env(), rounds, count) {
+            Ok(Some(options)) => options,
+            Ok(None) => {
+                print!("{HELP}");
+                std::process::exit(0);
+            }
+            Err(error) => {
+                eprintln!("{error}\n\n{HELP}");
+                std::process::exit(2);
             }
         }
-        if options.quick {
-            options.rounds = 1;
-            options.count = (options.count / 100).next_multiple_of(64);
+    }
+
+    /// `None` where help was asked for.
+    fn parse(
+        mut args: lexopt::Parser,
+        rounds: usize,
+        count: usize,
+    ) -> Result<Option<Options>, lexopt::Error> {
+        let (mut quick, mut words) = (false, Vec::new());
+        let (mut given_rounds, mut given_count) = (None, None);
+        while let Some(arg) = args.next()? {
+            match arg {
+                // Cargo's word for a test run of a benchmark.
+                Long("quick" | "test") => quick = true,
+                Long("rounds") => given_rounds = Some(args.value()?.parse()?),
+                Long("count") => given_count = Some(args.value()?.parse()?),
+                // Cargo passes it to every benchmark.
+                Long("bench") => {}
+                Value(word) => words.push(word.string()?),
+                Short('h') | Long("help") => return Ok(None),
+                other => return Err(other.unexpected()),
+            }
         }
-        options.rounds = given_rounds.unwrap_or(options.rounds);
-        options.count = given_count.unwrap_or(options.count);
-        options
+        let (rounds, count) = match quick {
+            true => (1, (count / 100).next_multiple_of(64)),
+            false => (rounds, count),
+        };
+        Ok(Some(Options {
+            quick,
+            rounds: given_rounds.unwrap_or(rounds),
+            count: given_count.unwrap_or(count),
+            dir: std::env::temp_dir(),
+            words,
+        }))
     }
 
     /// Whether a case of this name was asked for.
     pub fn wants(&self, name: &str) -> bool {
         self.words.iter().all(|word| name.contains(word.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(args: &[&str]) -> Result<Option<Options>, lexopt::Error> {
+        Options::parse(lexopt::Parser::from_args(args), 5, 1_000_000)
+    }
+
+    #[test]
+    fn a_number_that_is_given_overrules_a_short_run() {
+        let quick = parse(&["--bench", "--quick"]).unwrap().unwrap();
+        assert_eq!((quick.rounds, quick.count), (1, 10_048));
+        let both = parse(&["--rounds", "3", "--quick", "block"]).unwrap().unwrap();
+        assert_eq!((both.rounds, both.count), (3, 10_048));
+        assert!(both.wants("core, block") && !both.wants("core, line"));
+        assert!(parse(&["--help"]).unwrap().is_none());
+        assert!(parse(&["--round", "3"]).is_err());
     }
 }

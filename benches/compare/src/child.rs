@@ -1,7 +1,6 @@
 //! The process in which one case runs once.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use writer_benches::{
@@ -20,9 +19,8 @@ pub const WORD: &str = "child";
 const QUIET: Duration = Duration::from_millis(200);
 
 /// Runs as `child CASE KIND THREADS EVENTS FOLDER RESULT`.
-pub fn main(args: impl Iterator<Item = String>) -> ExitCode {
-    let args: Vec<String> = args.collect();
-    let [name, kind, threads, events, folder, result] = args.as_slice() else {
+pub fn main(args: &[String]) {
+    let [name, kind, threads, events, folder, result] = args else {
         panic!("six arguments");
     };
     let case = case::find(name).expect("a case");
@@ -40,7 +38,6 @@ pub fn main(args: impl Iterator<Item = String>) -> ExitCode {
     measured.peak_kib = peak_memory();
     let file = std::fs::File::create(result).expect("a file for the result");
     serde_json::to_writer(file, &measured).expect("room for the result");
-    ExitCode::SUCCESS
 }
 
 /// Bytes in all files of the folder.

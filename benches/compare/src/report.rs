@@ -2,13 +2,12 @@
 
 use std::fmt::Write;
 use std::path::Path;
-use std::process::ExitCode;
 
 use writer_benches::{QUANTILES, Rounds, Spread};
 
-use crate::Options;
 use crate::case::{CASES, Case, Lines};
 use crate::data::{self, Kind, Run};
+use crate::options::ReportOptions;
 use crate::plot;
 use crate::targets;
 
@@ -67,7 +66,7 @@ fn delivered(run: &Run) -> f64 {
     run.found.events as f64 / run.measured.seconds / 1e6
 }
 
-pub fn report(options: &Options) -> ExitCode {
+pub fn report(options: &ReportOptions) {
     let results = Results { runs: data::read(&options.data) };
     let disk = options.disk.as_ref().map(|path| Results { runs: data::read(path) });
     let mut places = vec![("tmpfs", &results)];
@@ -89,7 +88,6 @@ pub fn report(options: &Options) -> ExitCode {
         plot::throughput(&results, &plots.join("throughput.svg"));
         plot::latency(&results, &plots.join("latency.svg"));
     }
-    ExitCode::SUCCESS
 }
 
 /// Puts each section between its marks in the document.

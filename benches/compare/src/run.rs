@@ -1,21 +1,21 @@
 //! Starts children, checks what they leave, and keeps the results.
 
 use std::path::PathBuf;
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
-use crate::Options;
 use crate::case::{CASES, Case, Lines, WRITE_LIMIT};
 use crate::check;
 use crate::child;
 use crate::data::{Kind, Run};
+use crate::options::RunOptions;
 use crate::peers::apart::BUILT_WITH;
 
 /// Events of a run that counts allocations; half of them come before the counting.
 const COUNTED: u64 = 200_000;
 
 /// What is run in one round.
-fn plan(options: &Options) -> Vec<(&'static Case, Kind, u64)> {
+fn plan(options: &RunOptions) -> Vec<(&'static Case, Kind, u64)> {
     let mut plan = Vec::new();
     let wanted = |case: &&Case| {
         program(case, options).is_some()
@@ -43,7 +43,7 @@ fn plan(options: &Options) -> Vec<(&'static Case, Kind, u64)> {
 }
 
 /// The program that has this case: this one, or one of those named.
-fn program(case: &Case, options: &Options) -> Option<PathBuf> {
+fn program(case: &Case, options: &RunOptions) -> Option<PathBuf> {
     let feature = case.feature();
     if feature == BUILT_WITH {
         return Some(std::env::current_exe().expect("a path"));
@@ -52,7 +52,7 @@ fn program(case: &Case, options: &Options) -> Option<PathBuf> {
     named.map(|(_, program)| program.clone())
 }
 
-pub fn run(options: &Options) -> ExitCode {
+pub fn run(options: &RunOptions) {
     let plan = plan(options);
     let commit = commit();
     for round in 0..options.rounds {
@@ -69,7 +69,6 @@ pub fn run(options: &Options) -> ExitCode {
             run.append(&options.data).expect("room for the results");
         }
     }
-    ExitCode::SUCCESS
 }
 
 fn once(
@@ -78,7 +77,7 @@ fn once(
     threads: u64,
     events: u64,
     commit: &str,
-    options: &Options,
+    options: &RunOptions,
 ) -> Run {
     let folder = options.dir.join(format!("compare_{}", std::process::id()));
     let files = folder.join("files");
