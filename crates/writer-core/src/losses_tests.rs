@@ -12,6 +12,9 @@ use crate::sync::lock;
 use crate::testing::{MS, Probe, ProbeSink, Rig, SEC};
 use crate::{Mode, State};
 
+#[path = "losses_synchronous_tests.rs"]
+mod synchronous;
+
 /// Has markers look like `<15: 0 1 14 0 0 drop_oldest>`.
 fn mark(rig: &Rig) {
     let encode: Encode = Box::new(|losses, line| {
@@ -331,53 +334,6 @@ fn an_encoder_that_panics_costs_its_marker_and_nothing_else() {
     let m = rig.metrics();
     assert_eq!((m.markers, m.callback_panics, rig.quiet()), (0, 1, None));
     assert!(!rig.probe.text().contains("half"));
-}
-
-#[test]
-fn without_a_worker_the_marker_follows_a_line_that_is_written_again() {
-    let rig = Rig::without_worker(|c| {
-        (c.synchronous, c.queue_policy) = (true, QueuePolicy::DropNewest);
-    });
-    mark(&rig);
-    rig.probe.script(|script| script.room = Some(0));
-    for _ in 0..3 {
-        assert_eq!(rig.send("no"), Ok(false));
-    }
-    rig.probe.script(|script| script.room = None);
-    assert_eq!(rig.send("a"), Ok(true));
-    assert_eq!(rig.probe.text(), "a\n", "at most one a second");
-    rig.shared.advance(SEC);
-    assert_eq!(rig.send("b"), Ok(true));
-    assert_eq!(rig.probe.text(), "a\nb\n<3: 0 0 3 0 0 drop_newest>\n");
-    rig.probe.script(|script| script.room = Some(0));
-    assert_eq!(rig.send("no"), Ok(false));
-    rig.probe.script(|script| script.room = None);
-    rig.shared.shutdown_now(Duration::MAX).unwrap();
-    assert_eq!(rig.markers()[1..], ["<1: 0 0 1 0 0 drop_newest>"]);
-    assert_eq!(rig.metrics().markers, 2);
-}
-
-#[test]
-fn without_a_worker_markers_that_fail_are_all_written_later() {
-    let rig = Rig::without_worker(|c| {
-        (c.synchronous, c.queue_policy) = (true, QueuePolicy::DropNewest);
-    });
-    mark(&rig);
-    let refuse = || {
-        rig.probe.script(|script| script.room = Some(0));
-        assert_eq!(rig.send("no"), Ok(false));
-        rig.shared.advance(SEC);
-    };
-    refuse();
-    // Room for the line and two bytes of the marker.
-    rig.probe.script(|script| script.room = Some(4));
-    assert_eq!(rig.send("a"), Ok(true));
-    refuse();
-    rig.probe.script(|script| script.room = None);
-    assert_eq!(rig.send("b"), Ok(true));
-    let marker = "<1: 0 0 1 0 0 drop_newest>\n";
-    assert_eq!(rig.probe.text(), format!("a\n{marker}b\n{marker}"));
-    assert_eq!(rig.metrics().markers, 2);
 }
 
 /// Failed where each send waits for longer than a second, as with a sink that hangs: `on_drop` was

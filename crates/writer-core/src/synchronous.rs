@@ -291,7 +291,10 @@ impl Shared {
             }
             let round = self.write_now(&mut delivery);
             let failed = matches!(round.end, RoundEnd::Failed(..));
-            if !failed || until.is_some_and(|until| self.clock.now() >= until) {
+            // A marker alone is worth one try of a target that has failed for good.
+            let waits = delivery.is_unfinished() || self.lock().state != State::Failed;
+            let is_over = until.is_some_and(|until| self.clock.now() >= until);
+            if !failed || !waits || is_over {
                 return self.end_now(delivery, round);
             }
             let next = self.next_try(&delivery, &mut pause);
@@ -315,7 +318,9 @@ impl Shared {
     ) -> Result<(), ShutdownError> {
         let close_error = {
             let _mark = ThreadMark::enter(self);
-            if delivery.lines_in_hand() > 0 && delivery.divert_for_good(self) {
+            // Without lines a marker may still wait.
+            let failed = matches!(round.end, RoundEnd::Failed(..));
+            if failed && delivery.divert_for_good(self) {
                 let before = std::mem::replace(&mut round, self.write_now(&mut delivery));
                 round.follow(before);
             }
