@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 use std::fs::File;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
@@ -173,6 +174,41 @@ fn a_repetition_that_fails_again_is_a_failed_flush_and_a_failed_end() {
             assert_eq!(sink.close().unwrap_err().raw_os_error(), Some(libc::ENOSPC));
         });
         build(&file(&dir), Strategy::MemoryMapped).unwrap();
+    }
+}
+
+/// Of a write that a fragment precedes, the system may take a part only, up to any byte.
+#[test]
+fn behind_a_fragment_a_write_that_is_taken_in_part_is_made_good() {
+    let cases: [(&[u8], &str); 2] =
+        [(b"longline\n", "halflong\nlongline\n"), (b"two\nthree\n", "halftwo\nt\ntwo\nthree\n")];
+    for strategy in APPENDING {
+        for (lines, expected) in cases {
+            let dir = directory();
+            let mut sink = sink(&file(&dir), strategy);
+            write_all(&mut *sink, b"one\n");
+            other(&file(&dir), b"half");
+            let plan = Plan { from: 0, times: 1, error: 0, short: true, count: 0.into() };
+            failing(plan, || write_all(&mut *sink, lines));
+            assert_eq!(read(&file(&dir)), format!("one\n{expected}"), "{strategy}");
+        }
+    }
+}
+
+#[test]
+fn a_line_that_is_still_to_be_repeated_is_so_after_the_same_file_was_opened_anew() {
+    for strategy in APPENDING {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        write_all(&mut *sink, b"one\n");
+        other(&file(&dir), b"half");
+        let fail = |from, error| Plan { from, times: 1, error, short: false, count: 0.into() };
+        failing(fail(2, libc::ENOSPC), || write_all(&mut *sink, b"two\nthree\n"));
+        let error = io::Error::from_raw_os_error(libc::EIO);
+        let reopened = |_| sink.reopen(ReopenReason::Failure(&error)).unwrap().is_some();
+        assert_eq!([1, 2, 3].map(reopened), [false, false, true], "{strategy}");
+        sink.flush().unwrap();
+        assert_eq!(read(&file(&dir)), "one\nhalftwo\nthree\ntwo\n", "{strategy}");
     }
 }
 
