@@ -73,3 +73,31 @@ fn sync(file: &File) -> io::Result<()> {
         other => other,
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_left_file_is_synced_and_a_failure_told_once_also_after_others_were_left() {
+        let folder = tempfile::tempdir().unwrap();
+        // The system syncs no descriptor that only stands for a path.
+        let only_a_path =
+            OpenOptions::new().read(true).custom_flags(libc::O_PATH).open(folder.path()).unwrap();
+        for others in [0, 1, 3 * MOST] {
+            let mut left = Left::default();
+            left.add(only_a_path.try_clone().unwrap());
+            for _ in 0..others {
+                left.add(tempfile::tempfile().unwrap());
+                assert!(left.syncing.len() <= MOST);
+            }
+            assert_eq!(left.wait().unwrap_err().raw_os_error(), Some(libc::EBADF), "{others}");
+            left.wait().unwrap();
+        }
+    }
+}

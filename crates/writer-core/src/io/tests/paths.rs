@@ -118,6 +118,32 @@ fn a_folder_for_which_there_was_no_descriptor_is_opened_and_synced_by_the_next_s
 }
 
 #[test]
+fn a_folder_that_is_still_to_be_opened_is_synced_although_another_file_has_taken_the_place() {
+    let dir = directory();
+    let full = Plan { from: 5, times: 1, error: libc::EMFILE, short: false, count: 0.into() };
+    let mut opened = None;
+    failing(full, || opened = Some(sink(&file(&dir), Strategy::BlockBuffered)));
+    let mut sink = opened.unwrap();
+    fs::rename(file(&dir), dir.path().join("old")).unwrap();
+    fs::write(file(&dir), "").unwrap();
+    sink.reopen(ReopenReason::Asked).unwrap();
+    assert_eq!(operations(|| sink.sync().unwrap()), A_SYNC + 2);
+}
+
+/// The second operation is the sync of the folder: after that of the file.
+#[test]
+fn a_folder_whose_sync_fails_is_a_failed_sync_unless_its_file_system_has_none() {
+    for (error, heard) in [(libc::EIO, Err(Some(libc::EIO))), (libc::EINVAL, Ok(()))] {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), Strategy::BlockBuffered);
+        let plan = Plan { from: 1, times: 1, error, short: false, count: 0.into() };
+        let mut answer = None;
+        failing(plan, || answer = Some(sink.sync()));
+        assert_eq!(answer.unwrap().map_err(|e| e.raw_os_error()), heard);
+    }
+}
+
+#[test]
 fn missing_folders_are_an_error_without_create_dirs() {
     let dir = directory();
     let path = dir.path().join("a/app.jsonl");
