@@ -399,6 +399,7 @@ mod tests {
         assert_eq!(largest_write(b"ab\ncd\n", 6), b"ab\ncd\n");
         assert_eq!(largest_write(b"ab\ncd\n", 5), b"ab\n");
         assert_eq!(largest_write(b"ab\ncd\n", 3), b"ab\n");
+        assert_eq!(largest_write(b"a\nb\nc\n", 5), b"a\nb\n");
         assert_eq!(largest_write(b"abcdef\n", 4), b"abcd");
     }
 }

@@ -269,3 +269,16 @@ fn what_was_deleted_with_its_file_is_told_of_although_another_file_was_left_sinc
     assert_eq!(sink.sync().unwrap_err().kind(), io::ErrorKind::NotFound);
     sink.sync().unwrap();
 }
+
+#[test]
+fn a_write_that_is_interrupted_is_begun_anew_and_a_file_that_is_busy_is_a_failure() {
+    for strategy in [Strategy::LineBuffered, Strategy::BlockBuffered] {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        fail(2, libc::EINTR);
+        assert_eq!(sink.write(b"line\n", false).unwrap(), 5);
+        fail(1, libc::EAGAIN);
+        assert_eq!(sink.write(b"line\n", false).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        fault::enter(None);
+    }
+}
