@@ -93,9 +93,12 @@ impl Callbacks {
             None if self.on_error.is_some() => {}
             None => {
                 let target = path.map_or_else(|| "the sink".into(), |path| format!("{path:?}"));
-                to_stderr(format_args!(
-                    "writer: {target} is written again; lines that went to a fallback: {diverted}"
-                ));
+                match diverted {
+                    0 => to_stderr(format_args!("writer: {target} is written again")),
+                    _ => to_stderr(format_args!(
+                        "writer: {target} is written again; lines that went to a fallback: {diverted}"
+                    )),
+                }
             }
         }
     }

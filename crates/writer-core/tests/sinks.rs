@@ -501,3 +501,18 @@ fn a_sink_that_waits_for_a_block_as_large_as_a_chunk_gets_one() {
     assert_eq!(short, 4, "one remainder for each flush: {taken:?}");
     guard.shutdown(LIMIT).unwrap();
 }
+
+#[test]
+fn a_recovery_without_a_callback_is_told_on_stderr() {
+    const TEST: &str = "a_recovery_without_a_callback_is_told_on_stderr";
+    if common::is_child() {
+        let (sink, record) = TestSink::failing(1);
+        let (writer, guard) = Writer::to(sink).build().unwrap();
+        send_numbered(&writer, 0..1);
+        guard.shutdown(LIMIT).unwrap();
+        return assert_eq!(record.lines(), numbered(0..1));
+    }
+    let stderr = String::from_utf8(common::run_alone(TEST, &[]).stderr).unwrap();
+    // Nothing is said of a fallback where no line went to one.
+    assert!(stderr.lines().any(|line| line == "writer: the sink is written again"), "{stderr}");
+}

@@ -102,7 +102,8 @@ impl fmt::Display for InitError {
 impl Error for InitError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            InitError::Build(error) => Some(error),
+            // Its own text is part of this one, and would be told twice.
+            InitError::Build(error) => error.source(),
             _ => None,
         }
     }
