@@ -116,7 +116,7 @@ impl Delivery {
             news: None,
             recovered: None,
         };
-        while !self.hand.is_empty() || !self.markers.is_empty() {
+        while self.has_unwritten() {
             if until.is_some_and(|until| shared.clock.now() >= until) {
                 round.end = RoundEnd::Held;
                 break;
@@ -194,6 +194,11 @@ impl Delivery {
     /// Lines of the hand, and thus not in the queue and not written.
     pub(crate) fn lines_in_hand(&self) -> usize {
         self.hand.lines()
+    }
+
+    /// Whether a line or a loss marker waits for the sink.
+    pub(crate) fn has_unwritten(&self) -> bool {
+        !self.hand.is_empty() || !self.markers.is_empty()
     }
 
     /// Whether a line is partly out, or was taken and not flushed.

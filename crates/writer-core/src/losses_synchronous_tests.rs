@@ -59,6 +59,20 @@ fn a_marker_alone_goes_to_the_fallback_at_the_end() {
     assert_eq!((rig.metrics().markers, rig.probe.text()), (1, String::new()));
 }
 
+/// Failed: a fallback that could not be flushed was told of, although nothing was for it.
+#[test]
+fn a_fallback_has_no_part_in_a_line_that_was_taken_and_not_flushed() {
+    let rig = rig(|_| {});
+    let fallback = Arc::new(Probe::default());
+    lock(&rig.shared.delivery).outlets.set_fallback(Box::new(ProbeSink(Arc::clone(&fallback))));
+    for probe in [&rig.probe, &fallback] {
+        probe.script(|script| script.flush_fails = true);
+    }
+    assert_eq!(rig.send("a"), Ok(true));
+    rig.shared.shutdown_now(Duration::ZERO).unwrap();
+    assert_eq!((rig.probe.text(), rig.metrics().errors), ("a\n".to_owned(), 2));
+}
+
 #[test]
 fn markers_that_fail_are_all_written_later() {
     let rig = rig(|_| {});

@@ -318,9 +318,7 @@ impl Shared {
     ) -> Result<(), ShutdownError> {
         let close_error = {
             let _mark = ThreadMark::enter(self);
-            // Without lines a marker may still wait.
-            let failed = matches!(round.end, RoundEnd::Failed(..));
-            if failed && delivery.divert_for_good(self) {
+            if delivery.has_unwritten() && delivery.divert_for_good(self) {
                 let before = std::mem::replace(&mut round, self.write_now(&mut delivery));
                 round.follow(before);
             }
