@@ -369,6 +369,18 @@ fn what_on_drop_sends_itself_it_is_told_of_later() {
     }
 }
 
+/// Failed: dropping the guard of a program whose disk was full took five seconds.
+#[test]
+fn no_shutdown_waits_for_a_target_that_has_failed_with_a_marker_alone() {
+    let rig = rig(|c| c.fail_after = Duration::ZERO);
+    storm(&rig, 3);
+    rig.probe.script(|script| script.room = Some(0));
+    rig.advance(SEC);
+    assert_eq!(rig.metrics().state, State::Failed);
+    assert!(rig.shared.shutdown(Duration::MAX).is_ok(), "no line was lost");
+    assert_eq!((rig.metrics().markers, rig.metrics().errors), (0, 2));
+}
+
 #[test]
 fn an_episode_ends_when_there_was_room_again_after_its_last_line() {
     let rig = Rig::without_worker(|_| {});

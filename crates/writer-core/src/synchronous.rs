@@ -32,8 +32,7 @@ impl Shared {
         let called = self.clock.now();
         let (mut is_in, mut pause) = (false, Duration::ZERO);
         loop {
-            self.turns.let_others_go();
-            let mut delivery = lock(&self.delivery);
+            let mut delivery = self.delivery_in_turn();
             if !is_in && let Some(ticket) = self.put_in(line)? {
                 let _mark = ThreadMark::enter(self);
                 delivery.serve_reopens(self, ticket);
@@ -349,14 +348,29 @@ impl Shared {
         FlushError::Timeout { pending: self.metrics().pending }
     }
 
-    /// The sink, as soon as those have done with it that have it or came before.
+    /// The sink, for a sender, as soon as those have done with it that have it, and the callers that
+    /// came before.
+    fn delivery_in_turn(&self) -> MutexGuard<'_, Delivery> {
+        self.turns.let_callers_go();
+        try_lock(&self.delivery).unwrap_or_else(|| {
+            let _waiting = self.turns.send();
+            lock(&self.delivery)
+        })
+    }
+
+    /// The sink, for a caller with a time limit, as soon as those have done with it that have it or
+    /// came before.
     fn delivery_by(&self, until: Option<Instant>) -> Option<MutexGuard<'_, Delivery>> {
-        if let Some(delivery) = try_lock(&self.delivery) {
+        if self.turns.is_free()
+            && let Some(delivery) = try_lock(&self.delivery)
+        {
             return Some(delivery);
         }
-        let _waiting = self.turns.wait();
+        let waiting = self.turns.call();
         loop {
-            if let Some(delivery) = try_lock(&self.delivery) {
+            if waiting.is_next()
+                && let Some(delivery) = try_lock(&self.delivery)
+            {
                 return Some(delivery);
             }
             if until.is_some_and(|until| self.clock.now() >= until) {

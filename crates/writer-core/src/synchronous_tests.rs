@@ -246,7 +246,7 @@ fn who_waits_with_a_time_limit_goes_before_senders_that_come_later() {
         let asked = || clock.asked.load(std::sync::atomic::Ordering::SeqCst);
         let turn = rig.shared.delivery.lock().unwrap();
         let waiting = rig.spawn(call);
-        rig.until(|_| rig.shared.turns.is_waited_for());
+        rig.until(|_| !rig.shared.turns.is_free());
         // Who is in the sink stays there.
         rig.probe.script(|script| script.gate = true);
         let before = asked();
@@ -259,6 +259,28 @@ fn who_waits_with_a_time_limit_goes_before_senders_that_come_later() {
         let sent = sender.join().unwrap();
         assert!(matches!(sent, Ok(true) | Err(SendError::Closed)), "{sent:?}");
     }
+}
+
+/// Failed: threads that reopened without pause kept all others from the sink for seconds.
+#[test]
+fn who_calls_lets_those_go_first_that_wait_already() {
+    let rig = rig(QueuePolicy::Block);
+    let refused = || rig.shared.reopen_now(Duration::ZERO) == Err(ReopenError::Timeout);
+    let caller = rig.shared.turns.call();
+    assert!(refused());
+    drop(caller);
+    assert!(!refused());
+    let turn = rig.shared.delivery.lock().unwrap();
+    // It sleeps, or is about to.
+    let sender = rig.spawn(|shared| send(shared, "a"));
+    rig.until(|_| !rig.shared.turns.is_free());
+    let caller = rig.shared.turns.call();
+    assert!(!caller.is_next());
+    drop(turn);
+    assert_eq!(sender.join().unwrap(), Ok(true));
+    assert!(caller.is_next());
+    drop(caller);
+    assert!(!refused());
 }
 
 #[test]

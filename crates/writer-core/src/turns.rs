@@ -1,50 +1,103 @@
 //! Who goes first at the sink of a writer without worker.
 //!
-//! The lock around the sink is had by whoever asks at the right moment. Senders that come back at
-//! once are always faster than a caller that has a time limit, and so looks at the lock once in a
-//! while. Each sender therefore lets those callers go first that waited when it came: the callers
-//! wait for no more than the senders that were before them, and no sender for callers that came
-//! after it.
+//! The lock around the sink is had by whoever asks at the right moment: by a thread that comes back
+//! at once before one that sleeps until it is free, and by that before a caller that has a time
+//! limit, and so looks at the lock once in a while. Two rules keep everyone moving:
+//!
+//! * Who comes lets those callers go first that wait by then. So callers go one after the other, and
+//!   no sender waits for callers that came after it.
+//! * A caller lets those senders go first that sleep by then on the taken lock. They wait for nobody
+//!   any more, so no two ever wait for each other.
 
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::sync::{Condvar, Mutex, lock};
 
-/// The callers with a time limit that wait for the lock around the sink.
-pub(crate) struct Turns {
-    /// How many have begun to wait, ever.
+/// How many have begun to wait, ever, and how many of them no longer do.
+struct Passage {
     came: AtomicU64,
-    /// How many of them no longer wait. Grows under the lock, so that no sender misses it.
     gone: AtomicU64,
+}
+
+impl Passage {
+    const fn new() -> Self {
+        Passage { came: AtomicU64::new(0), gone: AtomicU64::new(0) }
+    }
+
+    /// How many have come so far.
+    fn came(&self) -> u64 {
+        self.came.load(Ordering::SeqCst)
+    }
+
+    /// Begins to wait; returns how many came before.
+    fn come(&self) -> u64 {
+        self.came.fetch_add(1, Ordering::SeqCst)
+    }
+
+    fn go(&self) {
+        self.gone.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Whether as many have gone as had come when this was counted. Where a caller's time was over
+    /// these may be others: then somebody goes too early once, and nobody too late.
+    fn have_gone(&self, came: u64) -> bool {
+        self.gone.load(Ordering::SeqCst) >= came
+    }
+}
+
+/// Those that wait for the lock around the sink.
+pub(crate) struct Turns {
+    /// With a time limit. They go under the lock, so that no sender misses it.
+    callers: Passage,
+    senders: Passage,
     lock: Mutex<()>,
     went: Condvar,
 }
 
-/// A caller, while it waits.
-pub(crate) struct Waiting<'a>(&'a Turns);
+/// A caller with a time limit, while it waits.
+pub(crate) struct Caller<'a> {
+    turns: &'a Turns,
+    /// How many came before.
+    callers: u64,
+    senders: u64,
+}
+
+/// A sender, while it sleeps on the taken lock.
+pub(crate) struct Sender<'a>(&'a Turns);
 
 impl Turns {
     pub(crate) fn new() -> Self {
         Turns {
-            came: AtomicU64::new(0),
-            gone: AtomicU64::new(0),
+            callers: Passage::new(),
+            senders: Passage::new(),
             lock: Mutex::new(()),
             went: Condvar::new(),
         }
     }
 
-    /// Has the senders that come from now on wait.
-    pub(crate) fn wait(&self) -> Waiting<'_> {
-        self.came.fetch_add(1, Ordering::SeqCst);
-        Waiting(self)
+    /// Whether nobody waits.
+    pub(crate) fn is_free(&self) -> bool {
+        self.callers.have_gone(self.callers.came()) && self.senders.have_gone(self.senders.came())
     }
 
-    /// Lets everyone go first who waits now. Where nobody does, these are two loads.
+    /// Has those that come from now on wait.
+    pub(crate) fn call(&self) -> Caller<'_> {
+        Caller { turns: self, callers: self.callers.come(), senders: self.senders.came() }
+    }
+
+    /// Has the callers wait that come from now on. Only for who has [let those go
+    /// first](Self::let_callers_go) that came before.
+    pub(crate) fn send(&self) -> Sender<'_> {
+        self.senders.come();
+        Sender(self)
+    }
+
+    /// Lets every caller go first who waits now. Where nobody does, these are two loads.
     #[inline]
-    pub(crate) fn let_others_go(&self) {
-        let came = self.came.load(Ordering::SeqCst);
-        if self.gone.load(Ordering::SeqCst) < came {
+    pub(crate) fn let_callers_go(&self) {
+        let came = self.callers.came();
+        if !self.callers.have_gone(came) {
             self.let_go(came);
         }
     }
@@ -52,23 +105,30 @@ impl Turns {
     #[cold]
     fn let_go(&self, came: u64) {
         let mut guard = lock(&self.lock);
-        while self.gone.load(Ordering::SeqCst) < came {
+        while !self.callers.have_gone(came) {
             guard = self.went.wait(guard).unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
 
-    /// Whether somebody waits.
-    #[cfg(all(test, not(loom)))]
-    pub(crate) fn is_waited_for(&self) -> bool {
-        self.gone.load(Ordering::SeqCst) < self.came.load(Ordering::SeqCst)
+impl Caller<'_> {
+    /// Whether all that came before have gone.
+    pub(crate) fn is_next(&self) -> bool {
+        self.turns.callers.have_gone(self.callers) && self.turns.senders.have_gone(self.senders)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for Caller<'_> {
     fn drop(&mut self) {
-        let _guard = lock(&self.0.lock);
-        self.0.gone.fetch_add(1, Ordering::SeqCst);
-        self.0.went.notify_all();
+        let _guard = lock(&self.turns.lock);
+        self.turns.callers.go();
+        self.turns.went.notify_all();
+    }
+}
+
+impl Drop for Sender<'_> {
+    fn drop(&mut self) {
+        self.0.senders.go();
     }
 }
 
@@ -77,19 +137,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_waits_for_those_that_came_later() {
+    fn no_sender_waits_for_callers_that_came_later() {
         let turns = &Turns::new();
-        turns.let_others_go();
-        let first = turns.wait();
+        turns.let_callers_go();
+        let first = turns.call();
         std::thread::scope(|scope| {
-            let came = turns.came.load(Ordering::SeqCst);
+            let came = turns.callers.came();
             let sender = scope.spawn(move || turns.let_go(came));
-            let _second = turns.wait();
+            let _second = turns.call();
             drop(first);
             assert!(sender.join().is_ok());
-            assert!(turns.is_waited_for());
+            assert!(!turns.is_free());
         });
-        assert!(!turns.is_waited_for());
-        turns.let_others_go();
+        assert!(turns.is_free());
+        turns.let_callers_go();
+    }
+
+    #[test]
+    fn callers_go_after_all_that_came_before() {
+        let turns = Turns::new();
+        let sender = turns.send();
+        let first = turns.call();
+        let second = turns.call();
+        let later = turns.send();
+        assert!(!first.is_next());
+        drop(sender);
+        assert!(first.is_next() && !second.is_next());
+        drop(first);
+        assert!(second.is_next() && !turns.is_free());
+        drop((second, later));
+        assert!(turns.is_free());
+    }
+
+    #[test]
+    fn of_callers_whose_time_is_over_none_keeps_others_waiting() {
+        let turns = Turns::new();
+        let (first, second, third) = (turns.call(), turns.call(), turns.call());
+        drop(second);
+        assert!(first.is_next() && !third.is_next());
+        drop(first);
+        assert!(third.is_next());
     }
 }

@@ -34,6 +34,8 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
         seen: 0,
         naps: 0,
         held: false,
+        unfinished: false,
+        reopened: false,
         retry: None,
         syncing: None,
         can_divert: false,
@@ -81,6 +83,10 @@ struct Worker<'a> {
     naps: u32,
     /// The sink holds back a remainder; the worker must not sleep on it.
     held: bool,
+    /// After the last round a line was partly out, or taken and not flushed.
+    unfinished: bool,
+    /// The last thing that it did was to reopen the sink.
+    reopened: bool,
     retry: Option<Retry>,
     /// The last ticket of the requests to sync that are served next, and up to which line. Those
     /// that come meanwhile are served after them: otherwise each would put off all before it.
@@ -100,7 +106,9 @@ impl Worker<'_> {
         if self.shared.is_foreign() {
             return false;
         }
-        match self.next_task() {
+        let task = self.next_task();
+        self.reopened = matches!(task, Task::Reopen(_));
+        match task {
             Task::Write { forced } => self.write(forced),
             Task::Sync(ticket) => lock(&self.shared.delivery).serve_syncs(self.shared, ticket),
             Task::Reopen(ticket) => self.reopen(ticket),
@@ -128,14 +136,26 @@ impl Worker<'_> {
     fn look(&mut self, inner: &mut Inner) -> Result<Task, Sleep> {
         let now = self.shared.clock.now();
         self.rhythm.reach(now);
-        // Also while writes fail: it may be what helps.
-        if let Some(ticket) = inner.reopens.waiting() {
-            return Ok(Task::Reopen(ticket));
+        let Some(ticket) = inner.reopens.waiting() else { return self.look_further(inner, now) };
+        if self.reopened
+            && let Ok(task) = self.look_further(inner, now)
+        {
+            // Or callers that reopen without pause would hold up everything.
+            return Ok(task);
         }
+        // Also while writes fail: it may be what helps.
+        Ok(Task::Reopen(ticket))
+    }
+
+    /// What is to be done now besides reopening.
+    fn look_further(&mut self, inner: &mut Inner, now: Instant) -> Result<Task, Sleep> {
         if let Some(retry) = &mut self.retry
             && !self.diverted
         {
-            let give_up = inner.is_closed() && inner.give_up;
+            // A loss marker alone is worth one try of a target that has failed for good.
+            let in_vain =
+                inner.state == State::Failed && !self.unfinished && inner.queue.is_empty();
+            let give_up = inner.is_closed() && (inner.give_up || in_vain);
             return if give_up && retry.was_last {
                 Ok(Task::End)
             } else if give_up || now >= retry.at {

@@ -7,15 +7,18 @@
 mod common;
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::*;
-use writer_core::{Operation, ReopenError, State, Strategy, Writer, WriterBuilder};
+use writer_core::{
+    Operation, ReopenError, ReopenReason, Reopened, Sink, State, Strategy, Writer, WriterBuilder,
+};
 
 /// Longer than the pause between two looks at the path.
 const A_LOOK: Duration = Duration::from_millis(1050);
@@ -171,7 +174,7 @@ fn reopening_waits_a_bounded_time_for_a_worker_that_is_held_up_and_is_then_done(
 #[test]
 fn reopening_in_a_callback_is_refused_and_done_afterwards() {
     let target = Target::new();
-    let place: Arc<std::sync::OnceLock<Writer>> = Arc::default();
+    let place: Arc<OnceLock<Writer>> = Arc::default();
     let (of_callback, asked) = (Arc::clone(&place), AtomicBool::new(false));
     let (writer, guard) = target
         .builder()
@@ -190,6 +193,41 @@ fn reopening_in_a_callback_is_refused_and_done_afterwards() {
     eventually("the worker reopens", || writer.metrics().reopened == 1);
     guard.shutdown(LIMIT).unwrap();
     assert_eq!(writer.metrics().callback_panics, 0);
+}
+
+/// A sink that can always be reopened, and asks for it once more each time.
+struct Restless {
+    lines: Arc<Mutex<Vec<u8>>>,
+    writer: Arc<OnceLock<Writer>>,
+}
+
+impl Sink for Restless {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        self.lines.lock().unwrap().extend_from_slice(lines);
+        Ok(lines.len())
+    }
+
+    fn reopen(&mut self, _reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
+        if let Some(writer) = self.writer.get() {
+            assert!(matches!(writer.reopen(), Err(ReopenError::WouldDeadlock)));
+        }
+        Ok(None)
+    }
+}
+
+/// Failed: reopenings came before all else, and nothing was written any more.
+#[test]
+fn lines_go_out_although_somebody_always_wants_the_target_reopened() {
+    let (lines, place) = (Arc::default(), Arc::<OnceLock<Writer>>::default());
+    let sink = Restless { lines: Arc::clone(&lines), writer: Arc::clone(&place) };
+    let (writer, guard) = Writer::to(sink).build().unwrap();
+    assert!(place.set(writer.clone()).is_ok());
+    writer.reopen().unwrap();
+    assert!(writer.send(b"a").unwrap());
+    writer.flush(LIMIT).unwrap();
+    assert!(writer.send(b"b").unwrap());
+    guard.shutdown(LIMIT).unwrap();
+    assert_eq!(*lines.lock().unwrap(), b"a\nb\n");
 }
 
 /// G26: renamed and reopened again and again under load.

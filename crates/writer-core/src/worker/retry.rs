@@ -45,6 +45,7 @@ impl Worker<'_> {
         }
         self.can_divert = delivery.outlets.has_fallback();
         let wants_idle = delivery.outlets.main().wants_idle();
+        self.unfinished = delivery.is_unfinished();
         drop(delivery);
         let now = shared.clock.now();
         self.idle_at = if wants_idle { clock::deadline(now, IDLE) } else { None };
