@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::clock;
+use crate::error::State;
 
 /// The pause after a first failure.
 pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(10);
@@ -37,8 +38,9 @@ impl Backoff {
         clock::deadline(self.since, time)
     }
 
-    /// Whether writes have failed for so long.
-    pub(crate) fn has_lasted(&self, time: Duration, now: Instant) -> bool {
-        now.saturating_duration_since(self.since) >= time
+    /// The state of a sink that fails `now`, and is given up for failed after `time`.
+    pub(crate) fn state(&self, time: Duration, now: Instant) -> State {
+        let lasts = now.saturating_duration_since(self.since);
+        if lasts >= time { State::Failed } else { State::Retrying }
     }
 }

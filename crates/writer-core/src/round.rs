@@ -56,6 +56,18 @@ impl Round {
         self.news = self.news.take().or(before.news);
     }
 
+    pub(crate) fn has_failed(&self) -> bool {
+        matches!(self.end, RoundEnd::Failed(..))
+    }
+
+    /// Whether something went out before the sink proper failed. What a target takes and cannot
+    /// flush is no progress.
+    pub(crate) fn went_on(&self) -> bool {
+        self.progress
+            && !self.diverted
+            && !matches!(self.end, RoundEnd::Failed(Operation::Flush, _))
+    }
+
     /// What failed in it, for those who wait.
     pub(crate) fn failure(&self) -> Option<Failure> {
         let RoundEnd::Failed(operation, error) = &self.end else { return None };

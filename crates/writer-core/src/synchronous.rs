@@ -16,7 +16,7 @@ use crate::exit;
 use crate::inner::Inner;
 use crate::losses::Losses;
 use crate::outlet::plain;
-use crate::round::{Failure, Round, RoundEnd};
+use crate::round::{Failure, Round};
 use crate::shared::Shared;
 use crate::sync::{MutexGuard, lock, try_lock};
 use crate::thread_mark::ThreadMark;
@@ -39,7 +39,7 @@ impl Shared {
             }
             let until = self.patience(called);
             let round = self.write_now(&mut delivery);
-            let failed = matches!(round.end, RoundEnd::Failed(..));
+            let failed = round.has_failed();
             // Of one that stayed, a part was out: what is last now may be the line of another.
             is_in = is_in || !failed || !delivery.take_back_last(self);
             if !is_in {
@@ -289,7 +289,7 @@ impl Shared {
                 return Ok(());
             }
             let round = self.write_now(&mut delivery);
-            let failed = matches!(round.end, RoundEnd::Failed(..));
+            let failed = round.has_failed();
             // A marker alone is worth one try of a target that has failed for good.
             let waits = delivery.is_unfinished() || self.lock().state != State::Failed;
             let is_over = until.is_some_and(|until| self.clock.now() >= until);

@@ -7,7 +7,7 @@ use crate::axes::QueuePolicy;
 use crate::backoff::{Backoff, FIRST_PAUSE, LONGEST_PAUSE};
 use crate::clock;
 use crate::delivery::Delivery;
-use crate::error::{Operation, State};
+use crate::error::State;
 use crate::inner::Inner;
 use crate::outlet::plain;
 use crate::round::{Round, RoundEnd};
@@ -42,7 +42,7 @@ impl Shared {
             if let Some(before) = before {
                 round.follow(before);
             }
-            if !matches!(round.end, RoundEnd::Failed(..)) {
+            if !round.has_failed() {
                 self.note_success(delivery, &mut round);
                 return round;
             }
@@ -77,13 +77,11 @@ impl Shared {
     /// Counts a failed round and, if it is news, takes down what is to be told of it. Returns the
     /// state that it leads to.
     fn note_failure(&self, delivery: &mut Delivery, round: &mut Round, now: Instant) -> State {
+        let progress = round.went_on();
         let RoundEnd::Failed(operation, error) = &mut round.end else { return State::Healthy };
-        // What a target takes and cannot flush is no progress.
-        let progress = round.progress && *operation == Operation::Write && !round.diverted;
         let backoff = Backoff::after(delivery.backoff, progress, now);
         delivery.backoff = Some(backoff);
-        let failed = backoff.has_lasted(self.config.fail_after, now);
-        let state = if failed { State::Failed } else { State::Retrying };
+        let state = backoff.state(self.config.fail_after, now);
         self.count_failure(state, None);
         // In a callback nothing is told: the next sender does it.
         if state > delivery.reported && !ThreadMark::is_in_callback_of(self) {

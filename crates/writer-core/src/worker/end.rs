@@ -2,7 +2,6 @@
 
 use crate::error::State;
 use crate::outlet::plain;
-use crate::round::RoundEnd;
 use crate::shared::Shared;
 use crate::sync::lock;
 
@@ -61,7 +60,7 @@ fn rescue(shared: &Shared) {
         let left = delivery.lines_in_hand() > 0 || !shared.lock().queue.is_empty();
         drop(delivery);
         shared.after_round(&mut round);
-        if !left || shared.is_foreign() || matches!(round.end, RoundEnd::Failed(..)) {
+        if !left || shared.is_foreign() || round.has_failed() {
             return;
         }
     }

@@ -15,7 +15,7 @@ use super::Worker;
 use crate::backoff::{Backoff, LONGEST_PAUSE};
 use crate::clock;
 use crate::delivery::Delivery;
-use crate::error::{Operation, State};
+use crate::error::State;
 use crate::round::{Round, RoundEnd};
 use crate::sync::{MutexGuard, lock};
 
@@ -37,7 +37,7 @@ impl Worker<'_> {
     /// Draws the conclusions from a round: state, callbacks, when to try again.
     pub(super) fn settle(&mut self, mut round: Round, mut delivery: MutexGuard<'_, Delivery>) {
         let shared = self.shared;
-        let failed = matches!(round.end, RoundEnd::Failed(..));
+        let failed = round.has_failed();
         // Of a sink that has failed, an empty round says nothing.
         let works = !failed && !round.diverted && (round.progress || !self.diverted);
         if self.retry.is_some() && works {
@@ -64,17 +64,15 @@ impl Worker<'_> {
     /// After a round that failed, decides when to try again, and where lines go until then.
     fn fail(&mut self, round: Round, now: Instant) {
         let shared = self.shared;
-        let failure = round.failure();
+        let (failure, progress) = (round.failure(), round.went_on());
         let RoundEnd::Failed(operation, error) = round.end else { return };
         if shared.is_foreign() {
             return;
         }
-        // What a target takes and cannot flush is no progress.
-        let progress = round.progress && operation == Operation::Write && !round.diverted;
         let so_far = self.retry.take();
         let backoff = Backoff::after(so_far.as_ref().map(|retry| retry.backoff), progress, now);
-        let failed = backoff.has_lasted(shared.config.fail_after, now);
-        let state = if failed { State::Failed } else { State::Retrying };
+        let state = backoff.state(shared.config.fail_after, now);
+        let failed = state == State::Failed;
         let at = now + if failed { LONGEST_PAUSE } else { backoff.pause };
         let reported = so_far.as_ref().map_or(State::Healthy, |retry| retry.reported);
         let was_last = so_far.is_some_and(|retry| retry.was_last);
