@@ -32,19 +32,27 @@ pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
     let forgiven = options.allow_declared && report.is_declared();
     let fine = !report.is_damaged() && (!report.has_losses() || forgiven);
     let code = if fine { FINE } else { FOUND };
-    match print(&report, fine, options.json) {
+    match print(&report, fine, options) {
         // Whoever read has seen enough; the verdict stands.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(code),
         printed => Ok(printed.map(|()| code)?),
     }
 }
 
-fn print(report: &Report, fine: bool, json: bool) -> io::Result<()> {
+fn print(report: &Report, fine: bool, options: &Verify) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    if json {
+    if options.json {
         writeln!(out, "{}", as_json(report, fine))?;
     } else {
         tell(report, &mut out)?;
+        let before = missing_in_front(report);
+        if before > 0 && !options.older_gone {
+            writeln!(
+                out,
+                "{before} of the missing numbers come before the first of their run: \
+                 if older files are gone, say --older-gone"
+            )?;
+        }
         writeln!(out, "{}", if fine { "ok" } else { "not ok" })?;
     }
     out.flush()
@@ -110,6 +118,18 @@ fn tell(report: &Report, out: &mut impl Write) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many numbers may have stood in files before the first one. A run whose first number comes in
+/// a later file began after the first one did, and has lost its beginning elsewhere.
+fn missing_in_front(report: &Report) -> u64 {
+    let found = &report.integrity;
+    let fronts = report.sequences.values().filter_map(|sequence| {
+        let front = sequence.holes().into_iter().next().filter(|hole| hole.first == 1)?;
+        let (file, _) = found.place(front.line);
+        (found.place(1).0 == file).then_some(front.last)
+    });
+    fronts.fold(0, u64::saturating_add)
 }
 
 fn more(out: &mut impl Write, all: u64, shown: usize) -> io::Result<()> {

@@ -105,11 +105,20 @@ fn verify_misses_no_number_of_files_that_are_gone_if_told_so() {
     };
     let old = folder.file("app.1", lines(&[501, 502]));
     let whole = folder.file("app", lines(&[503]));
-    assert_eq!(run(&["verify", &old, &whole]).0, 1);
-    assert_eq!(run(&["verify", "--older-gone", &old, &whole]).0, 0);
+    let (code, text) = run(&["verify", &old, &whole]);
+    let hint = "500 of the missing numbers come before the first of their run: \
+        if older files are gone, say --older-gone\nnot ok\n";
+    assert!(code == 1 && text.ends_with(hint), "{text}");
+    let (code, text) = run(&["verify", "--older-gone", &old, &whole]);
+    assert!(code == 0 && !text.contains("--older-gone"), "{text}");
     let lacking = folder.file("app", lines(&[504]));
     let (code, text) = run(&["verify", "--older-gone", &old, &lacking]);
     assert!(code == 1 && text.contains("1 missing") && text.contains("503 to 503"), "{text}");
+    assert!(!text.contains("say --older-gone"), "{text}");
+    // A run that only begins in the second file did not begin in one that is gone.
+    let first = folder.file("b.1", "{}\n");
+    let (code, text) = run(&["verify", &first, &whole]);
+    assert!(code == 1 && !text.contains("say --older-gone"), "{text}");
 }
 
 #[test]
