@@ -35,6 +35,7 @@ fn program(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
         "BATCH_SIZE": config.batch_size.to_string(),
         "FLUSH_INTERVAL": config.flush_interval.map(|interval| format!("{interval:?}")),
         "TICK": format!("{:?}", config.tick),
+        "unknown": config.unknown_variables,
     });
     println!("{facts}");
     Ok(())
@@ -102,6 +103,7 @@ fn main() {
     let (lines, facts) = run(&[]);
     assert_eq!(lines.len(), 1000);
     assert_eq!((&facts["ASYNC"], &facts["thread"]), (&json!("1"), &json!(worker)));
+    assert_eq!(facts["unknown"], json!([]));
 
     // Without a worker: no thread, and every line is in the file when the macro returns.
     let (same, facts) = run(&[("SHOP_ASYNC", "0")]);
@@ -119,7 +121,11 @@ fn main() {
         assert_eq!(facts[&name], *value, "{name}");
     }
 
-    // A typing error stops the start, names the variable, and makes no file.
+    // A typing error in a name can be seen.
+    let (same, facts) = run(&[("SHOP_ASNYC", "0"), ("SHOP_TICK", "1ms")]);
+    assert_eq!((lines, &facts["unknown"]), (same, &json!(["SHOP_ASNYC"])));
+
+    // One in a value stops the start, names the variable, and makes no file.
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("app.jsonl");
     let output = start(&path, &[("SHOP_ASYNC", "off")]);

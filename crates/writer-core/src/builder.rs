@@ -1,5 +1,6 @@
 //! Setting up a writer.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -346,8 +347,9 @@ impl WriterBuilder {
     /// `WRITER_MODE`, `WRITER_POLICY`, `WRITER_QUEUE_SIZE`, `WRITER_BATCH_SIZE`,
     /// `WRITER_FLUSH_INTERVAL` and `WRITER_TICK` (`10us`, `1ms`, `0.5s`, `5m`; a plain number is
     /// seconds). A value that cannot be read, and a tick of zero, are errors of
-    /// [`build`](Self::build) that name the variable. The prefix comes without the underscore; of
-    /// several calls the last one counts.
+    /// [`build`](Self::build) that name the variable. Other names under the prefix change nothing;
+    /// [`Config::unknown_variables`] has them, a misspelt one too. The prefix comes without the
+    /// underscore; of several calls the last one counts.
     pub fn env_overrides(mut self, prefix: impl Into<String>) -> Self {
         self.env_prefix = Some(prefix.into());
         self
@@ -367,9 +369,9 @@ impl WriterBuilder {
     /// the other writer came in the moment between.
     pub fn build(mut self) -> Result<(Writer, WriterGuard), BuildError> {
         if let Some(prefix) = &self.env_prefix {
-            env::apply(prefix, &mut self.config, |name| {
-                std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-            })?;
+            let text = |text: OsString| text.to_string_lossy().into_owned();
+            let names = std::env::vars_os().map(|(name, _)| text(name));
+            env::apply(prefix, &mut self.config, names, |name| std::env::var_os(name).map(text))?;
         }
         self.config.synchronous |= self.always_synchronous;
         start::validate(&self.config)?;
@@ -394,4 +396,4 @@ macro_rules! from_path {
     };
 }
 
-from_path!(&str, String, &String, &Path, PathBuf, &PathBuf, &std::ffi::OsStr, std::ffi::OsString);
+from_path!(&str, String, &String, &Path, PathBuf, &PathBuf, &std::ffi::OsStr, OsString);

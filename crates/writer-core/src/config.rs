@@ -58,6 +58,11 @@ pub struct Config {
     pub thread_name: String,
     /// Whether lines are written in the sender's thread, without a worker.
     pub synchronous: bool,
+    /// The names of variables in the environment that begin with the prefix of
+    /// [`env_overrides`](crate::WriterBuilder::env_overrides) and mean nothing to it, in order; one
+    /// with a typing error would be among them. The prefix may be that of other settings of the
+    /// program, so they are no error. Empty without that call.
+    pub unknown_variables: Vec<String>,
 }
 
 impl Default for Config {
@@ -85,6 +90,7 @@ impl Default for Config {
             panic_hook: false,
             thread_name: String::from("writer"),
             synchronous: false,
+            unknown_variables: Vec::new(),
         }
     }
 }

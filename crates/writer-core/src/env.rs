@@ -1,18 +1,21 @@
 //! Settings from the environment, for operators.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::error::BuildError;
 
-/// Lets the variables that start with `prefix` change `config`.
+/// Lets the variables that start with `prefix` change `config`, and notes which of `names`, those of
+/// all variables, start with it as well and mean nothing.
 pub(crate) fn apply(
     prefix: &str,
     config: &mut Config,
+    names: impl Iterator<Item = String>,
     read: impl Fn(&str) -> Option<String>,
 ) -> Result<(), BuildError> {
-    let variables = Variables { prefix, read };
+    let mut variables = Variables { prefix, read, unknown: unknown(prefix, names) };
     variables.set("ASYNC", &mut config.synchronous, |text| match text {
         "0" => Ok(true),
         "1" => Ok(false),
@@ -28,23 +31,40 @@ pub(crate) fn apply(
         // `build` refuses it as well, but cannot tell where it comes from.
         Duration::ZERO => Err(String::from("expected a duration of at least a nanosecond")),
         tick => Ok(tick),
-    })
+    })?;
+    config.unknown_variables = variables.unknown.into_iter().collect();
+    Ok(())
+}
+
+/// No error, and nothing for stderr: the prefix may be that of the program, which has variables of
+/// its own.
+fn unknown(prefix: &str, names: impl Iterator<Item = String>) -> BTreeSet<String> {
+    let start = folded(format!("{prefix}_"));
+    names.map(folded).filter(|name| name.starts_with(&start)).collect()
+}
+
+/// A name as the system compares it.
+fn folded(name: String) -> String {
+    if cfg!(windows) { name.to_ascii_uppercase() } else { name }
 }
 
 struct Variables<'a, R> {
     prefix: &'a str,
     read: R,
+    /// Those that nobody has asked for.
+    unknown: BTreeSet<String>,
 }
 
 impl<R: Fn(&str) -> Option<String>> Variables<'_, R> {
     fn set<T>(
-        &self,
+        &mut self,
         name: &str,
         field: &mut T,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Result<(), BuildError> {
         let variable = format!("{}_{name}", self.prefix);
         let Some(value) = (self.read)(&variable) else { return Ok(()) };
+        self.unknown.remove(&folded(variable.clone()));
         match parse(value.trim()) {
             Ok(parsed) => {
                 *field = parsed;
@@ -86,7 +106,8 @@ mod tests {
 
     fn applied(pairs: &[(&str, &str)]) -> Result<Config, BuildError> {
         let mut config = Config::default();
-        apply("APP", &mut config, |name| {
+        let names = pairs.iter().map(|(key, _)| (*key).to_owned());
+        apply("APP", &mut config, names, |name| {
             pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
         })?;
         Ok(config)
@@ -112,6 +133,24 @@ mod tests {
         assert_eq!((config.max_queue_size, config.batch_size), (7, 3));
         assert_eq!(config.flush_interval, Some(Duration::from_millis(500)));
         assert_eq!(config.tick, Duration::from_micros(10));
+        assert!(config.unknown_variables.is_empty());
+    }
+
+    /// An operator had set a name with a typing error, and nothing in the process knew of it.
+    #[test]
+    fn variables_that_mean_nothing_are_named() {
+        let config = applied(&[
+            ("APP_QUEUESIZE", "7"),
+            ("APP_BLOK_SIZE", "soon"),
+            ("APP_TICK", "1ms"),
+            ("APPLE_TICK", "2ms"),
+            ("APP", "3"),
+            ("HOME_APP_TICK", "4"),
+        ]);
+        let config = config.unwrap();
+        assert_eq!(config.unknown_variables, ["APP_BLOK_SIZE", "APP_QUEUESIZE"]);
+        let known = Config { unknown_variables: Vec::new(), ..config };
+        assert_eq!(known, Config { tick: Duration::from_millis(1), ..Config::default() });
     }
 
     #[test]
