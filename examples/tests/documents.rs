@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use writer_core::{WriteSink, Writer};
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the workspace")
 }
@@ -171,5 +173,65 @@ fn the_table_of_features_is_what_the_manifests_say() {
         }
         listed += cells[2..5].iter().filter(|cell| **cell == "yes").count();
     }
-    assert_eq!(listed, crates.iter().map(Vec::len).sum());
+    assert_eq!(listed, crates.iter().map(Vec::len).sum::<usize>());
+}
+
+/// The rows of the tables in a section of a document, as the names in the first cell and the rest.
+fn rows(text: &str, heading: &str) -> Vec<(Vec<String>, String)> {
+    let section = text.split(heading).nth(1).expect("the section");
+    let section = section.split("\n#").next().expect("an end");
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    rows.filter_map(|row| row.split_once(" | "))
+        .map(|(names, rest)| {
+            let names = names.split(", ").map(|name| name.trim_matches('`').to_owned());
+            (names.collect(), rest.to_owned())
+        })
+        .collect()
+}
+
+/// The methods that a macro gives to the builders of adapters.
+fn options(file: &str) -> Vec<String> {
+    let text = read(&root().join("crates/writer-core/src").join(file));
+    let list = text.split("{ @each $field\n").nth(1).expect("the list");
+    let list = list.split("\n        }\n").next().expect("an end");
+    let lines = list.lines().filter_map(|line| line.strip_prefix("            "));
+    let names = lines.filter_map(|line| line.split_once('('));
+    names.filter(|(name, _)| !name.starts_with([' ', ')'])).map(|(name, _)| name.into()).collect()
+}
+
+#[test]
+fn the_table_of_options_has_all_of_them_and_their_defaults() {
+    let rows = rows(&read(&root().join("docs/guide.md")), "### All options\n");
+    let mut listed: Vec<_> = rows.iter().flat_map(|(names, _)| names.clone()).collect();
+    let mut there = [options("options.rs"), options("json/options.rs")].concat();
+    listed.sort();
+    there.sort();
+    assert_eq!(listed, there);
+
+    let (writer, _guard) = Writer::to(WriteSink::new(Vec::new())).build().expect("a writer");
+    let config = writer.config();
+    let (strategy, mode, policy) = (config.strategy, config.mode, config.queue_policy);
+    for (name, default) in [
+        ("strategy", format!("`{strategy:?}`, `{mode:?}`, `{policy:?}`")),
+        ("max_queue_size", config.max_queue_size.to_string()),
+        ("max_queue_bytes", format!("{} MiB", config.max_queue_bytes >> 20)),
+        ("batch_size", config.batch_size.to_string()),
+        ("flush_interval", format!("{} ms", config.flush_interval.expect("one").as_millis())),
+        ("tick", format!("{} ms", config.tick.as_millis())),
+        ("block_size", format!("{} KiB", config.block_size >> 10)),
+        ("mmap_chunk", format!("{} MiB", config.mmap_chunk >> 20)),
+        ("fail_after", format!("{} s", config.fail_after.as_secs())),
+        ("truncate", format!("`{}`", config.truncate)),
+        ("create_dirs", format!("`{}`", config.create_dirs)),
+        ("create_dirs", format!("`{}`", config.follow_path)),
+        ("create_dirs", format!("`{}`", config.exit_hook)),
+        ("allow_special", format!("`{}`", config.allow_special)),
+        ("allow_special", format!("`{}`", config.panic_hook)),
+        ("allow_special", format!("`{}`", config.synchronous)),
+        ("permissions", format!("`{:#o}`", config.permissions)),
+        ("thread_name", format!("`{}`", config.thread_name)),
+    ] {
+        let (_, rest) = rows.iter().find(|(names, _)| names[0] == name).expect(name);
+        assert_eq!(rest.split(" |").next(), Some(&*default), "{name}");
+    }
 }
