@@ -187,6 +187,27 @@ macro_rules! filter_options {
 /// [`build`](Self::build).
 ///
 /// It has the settings of [`WriterBuilder`], those of [`FormatBuilder`], and the filter.
+///
+/// A static field stands in every line. With the feature `serde` its value may be any `Serialize`:
+///
+#[cfg_attr(feature = "serde", doc = "```")]
+#[cfg_attr(not(feature = "serde"), doc = "```ignore")]
+/// use serde_json::json;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.jsonl");
+/// let guard = writer_log::builder(&path)
+///     .filter("info")
+///     .static_field("service", |value| value.str("shop"))
+///     .static_field("host", |value| value.serialize(&json!({"tags": ["a", "b"], "zone": "eu"})))
+///     .init()?;
+/// log::info!("started");
+/// drop(guard);
+/// let fields = r#""service":"shop","host":{"tags":["a","b"],"zone":"eu"},"message":"started"}"#;
+/// # let text = std::fs::read_to_string(&path)?;
+/// assert!(text.trim_end().ends_with(fields), "{text}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `init` or `build` is called"]
 pub struct LogBuilder {

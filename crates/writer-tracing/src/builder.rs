@@ -10,6 +10,28 @@ use crate::span_events::SpanEvents;
 /// [`build`](Self::build).
 ///
 /// It has the settings of [`WriterBuilder`] and those of [`FormatBuilder`].
+///
+/// A static field stands in every line. With the feature `serde` its value may be any `Serialize`:
+///
+#[cfg_attr(feature = "serde", doc = "```")]
+#[cfg_attr(not(feature = "serde"), doc = "```ignore")]
+/// use serde_json::json;
+/// use tracing_subscriber::prelude::*;
+///
+/// # let folder = tempfile::tempdir()?;
+/// # let path = folder.path().join("app.jsonl");
+/// let (layer, guard) = writer_tracing::builder(&path)
+///     .static_field("service", |value| value.str("shop"))
+///     .static_field("host", |value| value.serialize(&json!({"tags": ["a", "b"], "zone": "eu"})))
+///     .build()?;
+/// tracing_subscriber::registry().with(layer).init();
+/// tracing::info!("started");
+/// drop(guard);
+/// let fields = r#""service":"shop","host":{"tags":["a","b"],"zone":"eu"},"message":"started"}"#;
+/// # let text = std::fs::read_to_string(&path)?;
+/// assert!(text.trim_end().ends_with(fields), "{text}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct LayerBuilder {

@@ -266,6 +266,25 @@ impl FormatBuilder {
     /// schema or [`FormatBuilder::non_finite`] and [`FormatBuilder::wide_integers`] say otherwise
     /// of the fields of records; without a value it is `null`. It takes the place of a constant
     /// that the schema has under the same key.
+    ///
+    /// ```
+    /// use writer_core::Severity;
+    /// use writer_core::json::{Format, Meta};
+    ///
+    /// let format = Format::builder()
+    ///     .static_field("service", |value| value.str("shop"))
+    ///     .static_field("shard", |value| value.u64(3)) // `value.serialize(..)` with `serde`
+    ///     .build()?;
+    /// format.encode(
+    ///     &Meta::new(Severity::Info, "shop"),
+    ///     |record| record.message().str("started"),
+    ///     |_, line| {
+    ///         let fields = r#""service":"shop","shard":3,"message":"started"}"#;
+    ///         assert!(line.trim_ascii_end().ends_with(fields.as_bytes()));
+    ///     },
+    /// );
+    /// # Ok::<(), writer_core::BuildError>(())
+    /// ```
     pub fn static_field(mut self, key: &str, value: impl FnOnce(Value<'_>)) -> Self {
         let mut members = Members::default();
         members.out.set_limit(LARGEST_RECORD);
