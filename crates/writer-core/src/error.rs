@@ -39,7 +39,7 @@ pub enum BuildError {
     },
     /// The path names something that is not a regular file, or the strategy cannot serve it.
     SpecialFile {
-        /// The path as given.
+        /// The absolute path.
         path: PathBuf,
         /// What stands there, or why it cannot serve.
         reason: &'static str,
@@ -48,7 +48,7 @@ pub enum BuildError {
     },
     /// Another writer holds the file in a way that excludes this one.
     Locked {
-        /// The path as given.
+        /// The absolute path.
         path: PathBuf,
     },
     /// The system refused an operation on the path.
