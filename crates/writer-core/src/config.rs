@@ -61,7 +61,8 @@ pub struct Config {
     /// The names of variables in the environment that begin with the prefix of
     /// [`env_overrides`](crate::WriterBuilder::env_overrides) and mean nothing to it, in order; one
     /// with a typing error would be among them. The prefix may be that of other settings of the
-    /// program, so they are no error. Empty without that call.
+    /// program, so they are no error. Empty without that call; in capitals on Windows, where case
+    /// is nothing to a name.
     pub unknown_variables: Vec<String>,
 }
 
