@@ -196,7 +196,10 @@ fn options(file: &str) -> Vec<String> {
     let list = list.split("\n        }\n").next().expect("an end");
     let lines = list.lines().filter_map(|line| line.strip_prefix("            "));
     let names = lines.filter_map(|line| line.split_once('('));
-    names.filter(|(name, _)| !name.starts_with([' ', ')'])).map(|(name, _)| name.into()).collect()
+    names
+        .filter(|(name, _)| !name.starts_with([' ', ')', '/']))
+        .map(|(name, _)| name.into())
+        .collect()
 }
 
 #[test]
