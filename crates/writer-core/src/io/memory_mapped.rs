@@ -168,7 +168,6 @@ impl MemoryMapped {
                     }
                     return Ok(());
                 }
-                Err(e) if e.kind() == io::ErrorKind::Unsupported => return Err(e),
                 Err(e) => {
                     self.step = first_step(self.chunk);
                     // A part may have been reserved. Without this the next write sees a length
@@ -192,7 +191,7 @@ impl MemoryMapped {
         }
         let Some(window) = &self.window else { return Ok(()) };
         let page = os::page_size() as u64;
-        let ahead = (self.populated + POPULATE_STEP).min(self.reserved).min(window.end());
+        let ahead = (self.populated + POPULATE_STEP).min(self.reserved);
         let to = needed.max(ahead).next_multiple_of(page).min(window.end());
         match window.populate(self.populated, to) {
             Ok(()) => self.populated = to,

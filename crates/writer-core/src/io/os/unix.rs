@@ -213,8 +213,8 @@ pub(in super::super) fn next_data(_: &File, from: u64) -> Option<u64> {
 /// otherwise the space cannot be had, or the file ends before the range.
 #[cfg(target_os = "linux")]
 pub(in super::super) fn populate(map: &MmapRaw, offset: usize, len: usize) -> io::Result<()> {
-    strike()?;
-    match map.advise_range(memmap2::Advice::PopulateWrite, offset, len) {
+    let populate = memmap2::Advice::PopulateWrite;
+    match strike().and_then(|()| map.advise_range(populate, offset, len)) {
         // The range lies in the mapping, so the only argument that can be invalid is the advice.
         Err(e) if e.raw_os_error() == Some(libc::EINVAL) => Err(io::ErrorKind::Unsupported.into()),
         other => other,

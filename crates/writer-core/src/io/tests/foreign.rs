@@ -64,22 +64,76 @@ fn what_others_leave_unended_gets_a_line_end() {
     assert_eq!(read(&file(&dir)), "longer, and half a li\ntwo\n");
 }
 
-/// The system may copy the front of the lines before it comes to a page that was cut off.
 #[test]
-fn what_a_copy_that_failed_has_left_is_not_what_others_wrote() {
+fn what_is_mended_between_two_questions_adds_up() {
     let dir = directory();
     let mut sink = sink(&file(&dir), MemoryMapped);
     write_all(&mut *sink, b"one\n");
-    // The first operation is the look at the length, the second one the copy.
-    let plan = Plan { from: 1, times: 1, error: libc::EIO, short: false, count: 0.into() };
-    failing(plan, || drop(sink.write(b"two\nthree\n", false).unwrap_err()));
-    let half_copied = fs::File::options().write(true).open(file(&dir)).unwrap();
-    half_copied.write_all_at(b"two\nth", 4).unwrap();
-    half_copied.set_len(4096).unwrap();
-    write_all(&mut *sink, b"two\nthree\n");
-    assert_eq!(sink.mended(), Reopened::default());
+    for half in ["ha", "half"] {
+        fs::write(file(&dir), format!("{half}\0\0\0")).unwrap();
+        write_all(&mut *sink, b"two\n");
+    }
+    assert_eq!(sink.mended(), Reopened { torn_lines: 2, recovered_nul_bytes: 6 });
     sink.close().unwrap();
-    assert_eq!(read(&file(&dir)), "one\ntwo\nthree\n");
+    assert_eq!(read(&file(&dir)), "half\ntwo\n");
+}
+
+/// The look at the length.
+const BEFORE_COPY: usize = 1;
+
+/// The same, the mapping, the reservation, and making pages ready.
+const BEFORE_FIRST_COPY: usize = 4;
+
+/// Has the copy of lines fail, which so many operations come before.
+fn fail_to_copy(sink: &mut dyn Sink, lines: &[u8], before: usize) {
+    let plan = Plan { from: before, times: 1, error: libc::EIO, short: false, count: 0.into() };
+    failing(plan, || drop(sink.write(lines, false).unwrap_err()));
+}
+
+/// The system may copy the front of the lines before it comes to a page that was cut off.
+#[test]
+fn what_a_copy_that_failed_has_left_is_not_what_others_wrote() {
+    let parts: [&[&str]; 2] = [&["two\nthree\n"], &["two\n", "three\n"]];
+    for (first, before) in [("", BEFORE_FIRST_COPY), ("one\n", BEFORE_COPY)] {
+        for (last, parts) in parts.iter().filter_map(|parts| parts.split_last()) {
+            let dir = directory();
+            let mut sink = sink(&file(&dir), MemoryMapped);
+            write_all(&mut *sink, first.as_bytes());
+            fail_to_copy(&mut *sink, b"two\nthree\n", before);
+            let half_copied = fs::File::options().write(true).open(file(&dir)).unwrap();
+            half_copied.write_all_at(b"two\nth", first.len() as u64).unwrap();
+            // As on a disk that is full, the lines may come in parts after that.
+            parts.iter().for_each(|part| write_all(&mut *sink, part.as_bytes()));
+            half_copied.set_len(4096).unwrap();
+            write_all(&mut *sink, last.as_bytes());
+            assert_eq!(sink.mended(), Reopened::default());
+            sink.close().unwrap();
+            assert_eq!(read(&file(&dir)), format!("{first}two\nthree\n"));
+        }
+    }
+}
+
+#[test]
+fn what_others_write_stays_also_where_lines_once_reached_further() {
+    let [_, history, ..] = histories();
+    let long = numbered(0, 200);
+    assert!(long.len() > history.len());
+    for was_copied in [true, false] {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), MemoryMapped);
+        if was_copied {
+            write_all(&mut *sink, &long);
+            fs::write(file(&dir), "").unwrap();
+        } else {
+            fail_to_copy(&mut *sink, &long, BEFORE_FIRST_COPY);
+            sink.idle().unwrap();
+        }
+        write_all(&mut *sink, FIRST.as_bytes());
+        fs::write(file(&dir), &history).unwrap();
+        write_all(&mut *sink, b"second\n");
+        sink.close().unwrap();
+        assert!(read(&file(&dir)) == history.clone() + "second\n", "copied: {was_copied}");
+    }
 }
 
 #[test]

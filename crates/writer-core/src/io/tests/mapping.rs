@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::*;
+use crate::io::Reopened;
 use crate::io::fault::{self, Plan};
 use Strategy::MemoryMapped;
 
@@ -136,8 +137,22 @@ fn a_file_that_lost_only_reserved_space_keeps_its_lines() {
     write_all(&mut *sink, b"one\n");
     cut(&file(&dir), 100);
     write_all(&mut *sink, b"two\n");
+    assert_eq!(sink.mended(), Reopened::default(), "its own space is no find");
     sink.close().unwrap();
     assert_eq!(read(&file(&dir)), "one\ntwo\n");
+}
+
+#[test]
+fn a_file_emptied_and_stretched_gets_no_nuls_in_front_of_its_lines() {
+    let dir = directory();
+    let mut sink = sink(&file(&dir), MemoryMapped);
+    write_all(&mut *sink, b"one\n");
+    cut(&file(&dir), 0);
+    cut(&file(&dir), 100);
+    write_all(&mut *sink, b"two\n");
+    assert_eq!(sink.mended(), Reopened { torn_lines: 0, recovered_nul_bytes: 100 });
+    sink.close().unwrap();
+    assert_eq!(read(&file(&dir)), "two\n");
 }
 
 #[test]
@@ -275,6 +290,32 @@ fn of_lines_that_do_not_fit_the_disk_takes_those_that_do() {
             assert!(matches!(calls[..], [..=64, ..=20]), "{calls:?}");
         }
     }
+}
+
+/// Also where the search for the lines that fit breaks off.
+#[test]
+fn whatever_fails_on_a_full_disk_each_line_is_taken_that_is_there() {
+    let Some(disk) = Mounted::tmpfs("64k") else { return };
+    let lines = numbered(0, 2000);
+    let path = disk.0.path().join("app.jsonl");
+    let mut from = 0;
+    loop {
+        let mut sink = sink(&path, MemoryMapped);
+        let plan = Plan { from, times: 1, error: libc::EIO, short: false, count: 0.into() };
+        let mut taken = 0;
+        let count = failing(plan, || taken = sink.write(&lines, false).unwrap_or(0));
+        if taken == 0 {
+            taken = sink.write(&lines, false).unwrap();
+        }
+        sink.close().unwrap();
+        assert!(fs::read(&path).unwrap() == lines[..taken], "operation {from}");
+        fs::remove_file(&path).unwrap();
+        if count <= from {
+            break;
+        }
+        from += 1;
+    }
+    assert!(from > 20, "{from}");
 }
 
 #[test]
