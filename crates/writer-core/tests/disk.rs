@@ -166,12 +166,16 @@ fn a_file_at_its_limit_waits_until_the_limit_is_raised() {
         .on_error(move |error| heard.lock().unwrap().push(error.source.kind()))
         .build()
         .unwrap();
-    // Not at a line's end.
-    set_limit((64 << 10) + 77);
+    // Neither at a page's end nor at a line's.
+    let limit = (64 << 10) + 777;
+    set_limit(limit);
     for n in 0..1000 {
         writer.send(record(n)).unwrap();
     }
     eventually("the limit is reached", || !reports.lock().unwrap().is_empty());
+    // Nothing is reserved beyond it either, where whole pages are wanted.
+    let fit = limit / (record(0).len() as u64 + 1);
+    eventually("what fits is written", || writer.metrics().written == fit);
     set_limit(before.rlim_cur);
     guard.shutdown(LIMIT).unwrap();
     assert_eq!(numbers(&target.path), (0..1000).collect::<Vec<_>>());

@@ -39,11 +39,6 @@ impl Mapping {
         })
     }
 
-    /// The place in the file of the first mapped byte.
-    pub(super) fn start(&self) -> u64 {
-        self.start
-    }
-
     /// The place in the file behind the last mapped byte.
     pub(super) fn end(&self) -> u64 {
         self.start + self.map.len() as u64
@@ -56,10 +51,7 @@ impl Mapping {
 
     /// Starts and awaits the writing of everything in front of `end`, a place in the file.
     pub(super) fn sync(&self, end: u64) -> io::Result<()> {
-        match (end - self.start) as usize {
-            0 => Ok(()),
-            len => calls::sync_mapping(&self.map, len),
-        }
+        calls::sync_mapping(&self.map, (end - self.start) as usize)
     }
 
     /// Copies `bytes` to `at`, a place in the file, in ascending order, so that a killed process
@@ -176,11 +168,11 @@ impl Mapping {
 #[cfg(unix)]
 pub(super) fn longest_file() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: `limit` is a place for the answer, and outlives the call.
-    let answer = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) };
+    // SAFETY: `limit` is a place for the answer, and outlives the call. Where that fails, it stays
+    // as it is.
+    unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut limit) };
     match limit.rlim_cur {
         libc::RLIM_INFINITY => u64::MAX,
-        _ if answer != 0 => u64::MAX,
         #[allow(clippy::unnecessary_cast, reason = "it is narrower on some systems")]
         longest => longest as u64,
     }
@@ -194,6 +186,8 @@ pub(super) fn longest_file() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(target_os = "linux")]
+    use crate::io::tests::skip;
 
     /// Where the system forbids its call, the stores must do the same.
     #[test]
@@ -230,11 +224,64 @@ mod tests {
         let mut mapping = Mapping::new(&file, 0, 2 * page).unwrap();
         mapping.copy(0, b"abcd").unwrap();
         if !mapping.by_system {
-            // A sandbox forbids the call, and a store beyond the end would be a signal.
-            return;
+            // A store beyond the end would be a signal.
+            return skip("a sandbox forbids the system to copy");
         }
         let across = mapping.copy(page as u64 - 2, b"abcd");
         assert!(os::is_bad_address(&across.unwrap_err()));
         mapping.copy(page as u64 - 4, b"abcd").unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn where_the_system_refuses_to_copy_bytes_are_stored_from_then_on() {
+        let file = tempfile::tempfile().unwrap();
+        let page = os::page_size();
+        file.set_len(page as u64).unwrap();
+        let mut mapping = Mapping::new(&file, 0, page).unwrap();
+        // There is no such process.
+        mapping.process = -1;
+        mapping.copy(0, b"abcd").unwrap();
+        assert!(!mapping.by_system);
+        let mut found = [0; 4];
+        os::read_exact_at(&file, &mut found, 0).unwrap();
+        assert_eq!(&found, b"abcd");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn pages_are_made_ready_at_their_place_in_the_file() {
+        let file = tempfile::tempfile().unwrap();
+        let page = os::page_size() as u64;
+        file.set_len(2 * page).unwrap();
+        let mapping = Mapping::new(&file, page, 3 * page as usize).unwrap();
+        match mapping.populate(page, 2 * page) {
+            Err(e) if e.kind() == io::ErrorKind::Unsupported => {
+                return skip("the kernel makes no pages ready");
+            }
+            made_ready => made_ready.unwrap(),
+        }
+        let beyond = mapping.populate(2 * page, 3 * page);
+        assert!(os::is_bad_address(&beyond.unwrap_err()));
+    }
+
+    #[test]
+    fn a_copy_to_outside_of_the_mapping_is_a_fault_of_the_caller() {
+        let file = tempfile::tempfile().unwrap();
+        let page = os::page_size() as u64;
+        file.set_len(4 * page).unwrap();
+        for by_system in [true, false] {
+            let copy = |at, len: u64| {
+                let mut mapping = Mapping::new(&file, page, page as usize).unwrap();
+                mapping.by_system &= by_system;
+                std::panic::catch_unwind(move || mapping.copy(at, &b"abcd"[..len as usize]))
+            };
+            for (at, len) in [(page, 4), (2 * page - 4, 4), (2 * page, 0)] {
+                copy(at, len).unwrap().unwrap();
+            }
+            for (at, len) in [(page - 4, 4), (2 * page - 3, 4), (2 * page, 1), (3 * page, 0)] {
+                assert!(copy(at, len).is_err(), "{len} bytes at {at}");
+            }
+        }
     }
 }

@@ -134,7 +134,7 @@ impl MemoryMapped {
         } else {
             start + (needed - start).next_multiple_of(self.step)
         };
-        let fits = self.window.as_ref().is_some_and(|w| w.start() <= self.end && w.end() >= needed);
+        let fits = self.window.as_ref().is_some_and(|window| window.end() >= needed);
         if !fits {
             self.window = None;
             // Mapped before it is reserved: where it is refused, the file is still as it was. Any
@@ -336,8 +336,8 @@ impl OverFile for MemoryMapped {
         let _ = self.trim();
         self.window = None;
         self.file.replace(file);
-        (self.end, self.reserved, self.stained, self.populated) = (end, end, end, 0);
+        (self.end, self.reserved, self.stained) = (end, end, end);
         self.step = first_step(self.chunk);
-        (self.can_populate, self.can_map) = (true, true);
+        self.can_map = true;
     }
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 use crate::Writer;
-use crate::io::Reopened;
+use crate::io::{ReopenReason, Reopened};
 use Strategy::MemoryMapped;
 
 const FIRST: &str = "{\"first\":1}\n";
@@ -118,21 +118,28 @@ fn what_others_write_stays_also_where_lines_once_reached_further() {
     let [_, history, ..] = histories();
     let long = numbered(0, 200);
     assert!(long.len() > history.len());
-    for was_copied in [true, false] {
+    for how in ["emptied", "failed", "left"] {
         let dir = directory();
         let mut sink = sink(&file(&dir), MemoryMapped);
-        if was_copied {
-            write_all(&mut *sink, &long);
-            fs::write(file(&dir), "").unwrap();
-        } else {
+        if how == "failed" {
             fail_to_copy(&mut *sink, &long, BEFORE_FIRST_COPY);
             sink.idle().unwrap();
+        } else {
+            write_all(&mut *sink, &long);
+        }
+        match how {
+            "emptied" => fs::write(file(&dir), "").unwrap(),
+            "left" => {
+                fs::rename(file(&dir), dir.path().join("old")).unwrap();
+                assert!(sink.reopen(ReopenReason::Asked).unwrap().is_some());
+            }
+            _ => {}
         }
         write_all(&mut *sink, FIRST.as_bytes());
         fs::write(file(&dir), &history).unwrap();
         write_all(&mut *sink, b"second\n");
         sink.close().unwrap();
-        assert!(read(&file(&dir)) == history.clone() + "second\n", "copied: {was_copied}");
+        assert!(read(&file(&dir)) == history.clone() + "second\n", "{how}");
     }
 }
 

@@ -18,6 +18,12 @@ fn cut(path: &Path, len: u64) {
     fs::File::options().write(true).open(path).unwrap().set_len(len).unwrap();
 }
 
+/// Whether this process has a mapping of a file.
+fn is_mapped(path: &Path) -> bool {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    maps.contains(fs::canonicalize(path).unwrap().to_str().unwrap())
+}
+
 #[test]
 fn space_is_reserved_at_the_first_write_and_given_back_at_close() {
     let dir = directory();
@@ -29,8 +35,10 @@ fn space_is_reserved_at_the_first_write_and_given_back_at_close() {
     assert!(sink.wants_idle());
     sink.flush().unwrap();
     assert_eq!(length(&file(&dir)), CHUNK, "a flush does not trim");
+    assert!(is_mapped(&file(&dir)));
     sink.close().unwrap();
     assert_eq!(read(&file(&dir)), "one\n");
+    assert!(!is_mapped(&file(&dir)));
 }
 
 #[test]
@@ -326,7 +334,7 @@ fn a_file_system_that_cannot_reserve_gets_plain_writes() {
     let mut sink = sink(&path, MemoryMapped);
     write_all(&mut *sink, b"one\n");
     assert_eq!(read(&path), "from before\none\n");
-    assert!(!sink.wants_idle());
+    assert!(!sink.wants_idle() && !is_mapped(&path));
     assert_eq!(sink.write(b"held back\n", true).unwrap(), 0, "as block buffered");
     write_all(&mut *sink, b"two\n");
     sink.idle().unwrap();

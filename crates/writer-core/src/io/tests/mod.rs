@@ -139,7 +139,7 @@ fn numbered(from: usize, count: usize) -> Vec<u8> {
 
 /// Says why a test cannot look at what it is about, or fails where `SKIP_NOTHING` is set.
 #[cfg(unix)]
-fn skip(reason: &str) {
+pub(super) fn skip(reason: &str) {
     assert!(std::env::var_os("SKIP_NOTHING").is_none(), "not to be skipped: {reason}");
     // Past what the harness captures; a lost message is no failure.
     let _ = writeln!(std::io::stderr(), "skipped: {reason}");

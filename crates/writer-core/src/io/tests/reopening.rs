@@ -66,6 +66,43 @@ fn a_mapping_that_fails_three_times_is_opened_once_more_and_still_locked() {
     assert_eq!(read(&file(&dir)), "one\ntwo\n");
 }
 
+/// A file that is full to the last byte that was reserved has nothing to give back when it is left.
+#[test]
+fn a_mapping_of_a_full_file_is_left_with_it() {
+    const STEP: usize = 1 << 20;
+    let dir = directory();
+    let old = dir.path().join("old");
+    let settings = Config { mmap_chunk: 2 * STEP, ..config(file(&dir), Strategy::MemoryMapped) };
+    let mut sink = open(&settings).unwrap().sink;
+    let lines = ["one\n", &"x".repeat(STEP - 5), "\n"].concat();
+    write_all(&mut *sink, b"one\n");
+    write_all(&mut *sink, &lines.as_bytes()[4..]);
+    assert!(!sink.wants_idle());
+    fs::rename(file(&dir), &old).unwrap();
+    assert_eq!(sink.reopen(ReopenReason::Asked).unwrap(), torn(0));
+    write_all(&mut *sink, b"two\n");
+    assert_eq!(length(&file(&dir)), STEP, "the first step of this file");
+    sink.close().unwrap();
+    assert_eq!(read(&file(&dir)), "two\n");
+    assert!(read(&old) == lines);
+}
+
+#[test]
+fn a_file_is_mapped_though_the_one_before_could_not_be() {
+    let dir = directory();
+    let mut sink = sink(&file(&dir), Strategy::MemoryMapped);
+    // The look at the length, and the mapping.
+    let plan = Plan { from: 1, times: 1, error: libc::ENOMEM, short: false, count: 0.into() };
+    failing(plan, || write_all(&mut *sink, b"one\n"));
+    assert!(!sink.wants_idle());
+    fs::rename(file(&dir), dir.path().join("old")).unwrap();
+    assert_eq!(sink.reopen(ReopenReason::Asked).unwrap(), torn(0));
+    write_all(&mut *sink, b"two\n");
+    assert!(sink.wants_idle());
+    sink.close().unwrap();
+    assert_eq!(read(&file(&dir)), "two\n");
+}
+
 #[test]
 fn a_line_end_is_added_beside_another_writer_too() {
     let dir = directory();

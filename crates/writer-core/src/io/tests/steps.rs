@@ -170,7 +170,9 @@ fn where_a_larger_mapping_finds_no_address_space_plain_writes_take_its_place() {
     });
     assert!(sink.wants_idle(), "nothing is appended while there is reserved space");
     failing(failure(libc::ENOMEM, 1, 1), || write_all(&mut *sink, &more));
-    write_all(&mut *sink, &rest);
+    let taken = sink.write(&rest, true).unwrap();
+    assert!(taken > 0, "a full block does not wait");
+    write_all(&mut *sink, &rest[taken..]);
     assert!(fs::read(file(&dir)).unwrap() == numbered(0, 1500), "no space is reserved any more");
     assert!(!sink.wants_idle());
     sink.close().unwrap();
@@ -183,4 +185,18 @@ fn an_interrupted_sync_of_the_mapping_is_begun_anew() {
     write_all(&mut *sink, b"one\n");
     failing(failure(libc::EINTR, 0, 3), || sink.sync().unwrap());
     sink.sync().unwrap();
+}
+
+#[test]
+fn a_close_that_gives_no_space_back_says_so_and_lets_others_have_the_file() {
+    let dir = directory();
+    let mut closed = sink(&file(&dir), MemoryMapped);
+    write_all(&mut *closed, b"one\n");
+    // Behind the look at the length.
+    failing(failure(libc::EIO, 1, 1), || {
+        assert_eq!(closed.close().unwrap_err().raw_os_error(), Some(libc::EIO));
+    });
+    let opened = build(&file(&dir), MemoryMapped).unwrap();
+    assert_eq!(opened.found.recovered_nul_bytes, (16 << 10) - 4);
+    assert_eq!(read(&file(&dir)), "one\n");
 }
