@@ -306,3 +306,7 @@ impl Drop for Nodes {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+#[path = "span_tests.rs"]
+mod tests;
