@@ -61,3 +61,35 @@ impl JsonLayer {
         (!node.is_inherited()).then_some(node)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::dispatcher::{Dispatch, with_default};
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::layer::SubscriberExt;
+
+    use super::*;
+
+    /// Each thread that logs in a span would keep a list of its own.
+    #[test]
+    fn a_thread_keeps_the_list_of_a_span_if_it_is_short() {
+        let folder = tempfile::tempdir().unwrap();
+        let (layer, guard) = crate::layer(folder.path().join("app.jsonl")).unwrap();
+        let dispatch = Dispatch::new(Registry::default().with(layer));
+        let layer = dispatch.downcast_ref::<JsonLayer>().unwrap();
+        for (text, short) in [("a".to_owned(), true), ("a".repeat(10_000), false)] {
+            with_default(&dispatch, || {
+                let span = tracing::info_span!("s", text);
+                let id = span.id().unwrap();
+                let _entered = span.enter();
+                // The span is remembered from its beginning, and then met as if never seen.
+                for _ in 0..2 {
+                    tracing::info!("x");
+                    let recent = layer.take_recent(&id).unwrap();
+                    assert_eq!(recent.list.is_some(), short);
+                }
+            });
+        }
+        drop(guard);
+    }
+}

@@ -21,21 +21,14 @@ impl JsonLayer {
         let current;
         let id = if event.is_contextual() {
             current = ctx.current_span();
-            match current.id() {
-                None if current.is_known() => return,
-                id => id,
-            }
+            current.id()
         } else {
-            match event.parent() {
-                None => return,
-                id => id,
-            }
+            event.parent()
         };
+        let Some(id) = id else { return };
         // The thread may remember a span only if this layer may see it, so no filter is passed by.
         // If it may not see the current one, it may see another around it, found below.
-        if let Some(id) = id
-            && let Some(mut recent) = self.take_recent(id)
-        {
+        if let Some(mut recent) = self.take_recent(id) {
             let fresh = match &recent.list {
                 Some((stamp, list)) if recent.node.stamp() == *stamp => {
                     record.span_list(list);

@@ -126,3 +126,18 @@ fn the_lists_of_spans_in_many_others_are_not_kept() {
         parent = Some(Arc::new(node));
     }
 }
+
+#[test]
+fn a_list_that_no_line_can_hold_is_not_kept() {
+    let format = Format::builder().flatten_spans().max_record_bytes(4096).build().unwrap();
+    let mut parent = None;
+    for depth in 0..8 {
+        let mut encoded = format.span("s");
+        encoded.record(0, "text").str(&"x".repeat(800));
+        let node = Node::new(0, encoded, parent);
+        let (_, _, keep) = node.list();
+        assert_eq!(keep, depth < 4, "{depth}");
+        assert_eq!(kept_list(&node).is_some(), keep, "{depth}");
+        parent = Some(Arc::new(node));
+    }
+}

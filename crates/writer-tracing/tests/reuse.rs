@@ -242,3 +242,26 @@ fn a_thread_forgets_a_span_that_another_thread_has_closed() {
         assert_eq!(spans(&line), format!(r#"[{{"n":{n},"name":"{name}"}}]"#));
     }
 }
+
+#[test]
+fn a_thread_meets_a_span_that_another_thread_has_begun_with_an_id_that_it_remembers() {
+    let log = Log::new();
+    let (layer, guard) = writer_tracing::layer(log.path()).unwrap();
+    let dispatch = Dispatch::new(Lowest::new().with(layer));
+    tracing::dispatcher::with_default(&dispatch, || {
+        for n in 0..20_u64 {
+            let dispatch = dispatch.clone();
+            let begin = move || tracing::dispatcher::with_default(&dispatch, || info_span!("s", n));
+            let span = std::thread::spawn(begin).join().unwrap();
+            let id = span.id().unwrap().into_u64();
+            span.in_scope(|| info!(n, id, "x"));
+        }
+    });
+    drop((dispatch, guard));
+    let lines = read(&log.path());
+    assert_eq!(lines.len(), 20);
+    for line in lines {
+        assert_eq!(line["id"], 1);
+        assert_eq!(spans(&line), format!(r#"[{{"n":{},"name":"s"}}]"#, line["n"]));
+    }
+}
