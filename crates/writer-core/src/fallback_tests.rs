@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::sync::lock;
 use crate::testing::{MS, Probe, ProbeSink, Rig, SEC};
-use crate::{FlushError, Operation, QueuePolicy, State};
+use crate::{FlushError, Operation, QueuePolicy, ShutdownError, State};
 
 /// A writer whose sink fails at once and whose fallback works.
 fn failing(change: impl FnOnce(&mut crate::Config)) -> (Rig, Arc<Probe>) {
@@ -238,6 +238,21 @@ fn what_a_shutdown_would_give_up_goes_to_the_fallback() {
     assert!(ended.join().unwrap().is_ok());
     assert_eq!((fallback.text(), rig.metrics().lost), ("a\n".into(), 0));
     assert_eq!(rig.heard.lock().unwrap().written, 1);
+}
+
+#[test]
+fn a_shutdown_ends_though_the_fallback_takes_only_a_part_of_what_is_left() {
+    let (rig, fallback) = failing(|config| config.fail_after = 3600 * SEC);
+    fallback.script(|script| script.room = Some(2));
+    for text in ["a", "b", "c"] {
+        rig.send(text).unwrap();
+    }
+    rig.quiet();
+    let ended = rig.spawn(|shared| shared.shutdown(std::time::Duration::ZERO));
+    rig.until(|inner| inner.ended);
+    assert_eq!(ended.join().unwrap(), Err(ShutdownError::Lost { lines: 2 }));
+    let m = rig.metrics();
+    assert_eq!((fallback.text(), m.written, m.lost, m.pending), ("a\n".into(), 1, 2, 0));
 }
 
 #[test]

@@ -370,12 +370,18 @@ mod tests {
     }
 
     #[test]
-    fn an_eighth_is_one_of_the_lines_or_of_the_bytes() {
+    fn half_and_an_eighth_are_of_the_lines_or_of_the_bytes() {
         let pool = ChunkPool::new(64, 1 << 20);
         for mut queue in [Queue::new(16, 0), Queue::new(0, 32)] {
             for full in [false, true] {
                 push(&mut queue, &pool, "a");
                 assert_eq!(queue.is_eighth_full(), full);
+            }
+        }
+        for mut queue in [Queue::new(4, 0), Queue::new(0, 8)] {
+            for full in [false, true] {
+                push(&mut queue, &pool, "a");
+                assert_eq!(queue.is_half_full(), full);
             }
         }
         // Of a small queue each line is one, and none is none.

@@ -43,6 +43,8 @@ pub(crate) struct Script {
     pub(crate) block: usize,
     pub(crate) wants_idle: bool,
     pub(crate) idles: usize,
+    /// Every tidying up fails.
+    pub(crate) idle_fails: bool,
     pub(crate) syncs: usize,
     /// Every sync fails like this.
     pub(crate) sync_fails: Option<io::ErrorKind>,
@@ -127,8 +129,10 @@ impl Sink for ProbeSink {
     }
 
     fn idle(&mut self) -> io::Result<()> {
-        self.0.script(|script| script.idles += 1);
-        Ok(())
+        self.0.script(|script| {
+            script.idles += 1;
+            if script.idle_fails { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        })
     }
 }
 

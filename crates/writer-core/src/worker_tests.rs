@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::shared::Shared;
 use crate::testing::{MS, Rig, SEC, send};
-use crate::{Mode, QueuePolicy, SendError};
+use crate::{Mode, QueuePolicy, SendError, State};
 
 fn trigger() -> Rig {
     Rig::new(|_| {})
@@ -290,6 +290,20 @@ fn an_idle_sink_tidies_up_once() {
         rig.advance(MS);
         rig.advance(1000 * SEC);
         assert_eq!(rig.probe.script(|script| script.idles), 1, "{mode}");
+    }
+}
+
+#[test]
+fn a_sink_that_cannot_be_tidied_up_is_told_of_and_left_until_the_next_idle_time() {
+    let rig = trigger();
+    rig.probe.script(|script| (script.wants_idle, script.idle_fails) = (true, true));
+    for times in 1..=2 {
+        rig.send("a").unwrap();
+        rig.shared.flush(Duration::MAX).unwrap();
+        rig.advance(SEC);
+        rig.advance(1000 * SEC);
+        assert_eq!(rig.probe.script(|script| script.idles), times);
+        assert_eq!(rig.errors(), vec![State::Healthy; times]);
     }
 }
 
