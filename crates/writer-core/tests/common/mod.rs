@@ -478,7 +478,8 @@ pub fn is_child() -> bool {
     std::env::var_os(CHILD).is_some()
 }
 
-/// Runs one test of this file once more in a process of its own, with these variables set.
+/// Runs one test of this program, named with its module, once more in a process of its own, with these
+/// variables set.
 #[track_caller]
 pub fn run_alone(test: &str, variables: &[(&str, &str)]) -> Output {
     let output = Command::new(std::env::current_exe().unwrap())
@@ -488,7 +489,14 @@ pub fn run_alone(test: &str, variables: &[(&str, &str)]) -> Output {
         .output()
         .unwrap();
     assert!(output.status.success(), "{test} with {variables:?} failed: {}", text_of(&output));
+    assert_ran(test, &text_of(&output));
     output
+}
+
+/// Fails where a process found no test of this name: it has run none then, and ends well.
+#[track_caller]
+pub fn assert_ran(test: &str, said: &str) {
+    assert!(said.contains("test result: ok. 1 passed"), "there is no test {test}: {said}");
 }
 
 pub fn text_of(output: &Output) -> String {
