@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::common::{
-    self, Gate, LIMIT, Paused, Target, TestSink, assert_ended, eventually, in_time, numbered,
+    self, LIMIT, Paused, Target, TestSink, assert_ended, eventually, in_time, numbered,
     send_numbered, stays,
 };
 use writer_core::{
@@ -437,7 +437,7 @@ fn a_shutdown_waits_for_what_a_callback_left_on_the_worker() {
 #[cfg(not(windows))]
 #[test]
 fn a_shutdown_waits_no_longer_than_asked_for_what_a_callback_left_on_the_worker() {
-    let gate = Gate::new_closed();
+    let gate = common::Gate::new_closed();
     let last = Arc::clone(&gate);
     let (writer, guard) = doing_last(move || last.pass());
     writer.send("x").unwrap();

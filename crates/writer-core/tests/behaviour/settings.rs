@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::common::{self, Target};
+use crate::common::Target;
 use writer_core::{BuildError, Mode, Strategy, WriterBuilder};
 
 #[test]
@@ -57,7 +57,7 @@ fn the_worker_has_the_name_that_it_was_given() {
     let target = Target::new();
     let (writer, _guard) = target.builder().thread_name("till-log").build().unwrap();
     writer.send("x").unwrap();
-    writer.flush(common::LIMIT).unwrap();
+    writer.flush(crate::common::LIMIT).unwrap();
     let tasks = std::fs::read_dir("/proc/self/task").unwrap();
     let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
     // A thread of another test may end meanwhile.
