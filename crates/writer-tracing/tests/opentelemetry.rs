@@ -118,16 +118,7 @@ const NONE: [Option<String>; 2] = [None, None];
 
 #[test]
 fn every_line_in_a_span_carries_its_ids_in_every_schema_with_places_for_them() {
-    let all = [
-        Schema::Default,
-        Schema::Tracing,
-        Schema::Ecs,
-        Schema::Otel,
-        Schema::Gcp,
-        Schema::Bunyan,
-        Schema::Logxpy,
-    ];
-    for schema in all {
+    for &schema in Schema::ALL {
         let mut wanted = Vec::new();
         let lines = lines(
             |builder| builder.schema(schema).show(Part::TraceId).show(Part::SpanId),

@@ -13,16 +13,6 @@ use std::time::Duration;
 use writer_core::json::{Format, FormatBuilder, Meta, Schema, SpanList};
 use writer_core::{QueuePolicy, Severity, Writer};
 
-const SCHEMAS: [Schema; 7] = [
-    Schema::Default,
-    Schema::Tracing,
-    Schema::Ecs,
-    Schema::Otel,
-    Schema::Gcp,
-    Schema::Bunyan,
-    Schema::Logxpy,
-];
-
 fn program(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_writer"));
     command.args(arguments).env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
@@ -196,7 +186,7 @@ fn a_folder_is_named_as_what_cannot_be_read() {
 
 #[test]
 fn stats_counts_levels_targets_and_losses_and_plots_the_rate() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let folder = Folder::new();
         let path = folder.path("app.jsonl");
         lossy(&path, Format::builder().schema(schema));

@@ -7,7 +7,7 @@ use super::*;
 
 #[test]
 fn tail_shows_lines_of_every_schema_alike() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let folder = Folder::new();
         let format = Format::builder().schema(schema).build().unwrap();
         let file =
@@ -109,7 +109,7 @@ fn tail_shows_each_part_once_and_as_it_stands() {
 #[test]
 fn tail_leaves_out_nothing_of_what_it_does_not_know() {
     let folder = Folder::new();
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let format = Format::builder().schema(schema).build().unwrap();
         let mut line = Vec::new();
         format.encode(

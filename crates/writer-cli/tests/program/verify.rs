@@ -33,7 +33,7 @@ fn verify_says_yes_to_whole_files_and_where_others_are_broken() {
 
 #[test]
 fn verify_finds_every_line_that_a_writer_dropped_in_every_schema() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let folder = Folder::new();
         let path = folder.path("app.jsonl");
         assert_eq!(lossy(&path, Format::builder().schema(schema).sequence(true)), 7);

@@ -91,6 +91,17 @@ pub enum Schema {
 }
 
 impl Schema {
+    /// Every schema.
+    pub const ALL: &[Schema] = &[
+        Schema::Default,
+        Schema::Tracing,
+        Schema::Ecs,
+        Schema::Otel,
+        Schema::Gcp,
+        Schema::Bunyan,
+        Schema::Logxpy,
+    ];
+
     pub(super) fn table(self) -> &'static Table {
         match self {
             Schema::Default => &tables::DEFAULT,

@@ -6,19 +6,9 @@ use crate::canary::{CANARY, hides};
 use writer_core::json::{Format, Meta, Part, Schema, SpanList};
 use writer_core::{Mode, Severity, WriteSink, Writer};
 
-const SCHEMAS: [Schema; 7] = [
-    Schema::Default,
-    Schema::Tracing,
-    Schema::Ecs,
-    Schema::Otel,
-    Schema::Gcp,
-    Schema::Bunyan,
-    Schema::Logxpy,
-];
-
 #[test]
 fn formats_records_and_spans_show_no_values() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let builder = Format::builder()
             .schema(schema)
             .show(Part::TraceId)

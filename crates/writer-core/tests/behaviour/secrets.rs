@@ -11,16 +11,6 @@ use writer_core::{QueuePolicy, Severity, Writer};
 
 const CANARY: &str = "canary-7c1d";
 
-const SCHEMAS: [Schema; 7] = [
-    Schema::Default,
-    Schema::Tracing,
-    Schema::Ecs,
-    Schema::Otel,
-    Schema::Gcp,
-    Schema::Bunyan,
-    Schema::Logxpy,
-];
-
 fn lines(schema: Schema, mut send: impl FnMut(&[u8])) -> String {
     let format = Format::builder()
         .schema(schema)
@@ -54,7 +44,7 @@ fn a_secret_is_in_no_file() {
     let path = dir.path().join("log.jsonl");
     let (writer, guard) = Writer::builder(&path).build().unwrap();
     let mut seen = String::new();
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let how = lines(schema, |line| {
             writer.send(std::str::from_utf8(line).unwrap().trim_end()).unwrap();
         });
@@ -66,7 +56,7 @@ fn a_secret_is_in_no_file() {
     for entry in std::fs::read_dir(dir.path()).unwrap() {
         seen += &String::from_utf8_lossy(&std::fs::read(entry.unwrap().path()).unwrap());
     }
-    assert_eq!(seen.matches("\"nested\"").count(), SCHEMAS.len());
+    assert_eq!(seen.matches("\"nested\"").count(), Schema::ALL.len());
     assert!(!seen.contains(CANARY), "{seen}");
 }
 

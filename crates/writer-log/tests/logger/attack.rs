@@ -90,16 +90,6 @@ const TEXTS: [&str; 14] = [
     "null",
 ];
 
-const SCHEMAS: [Schema; 7] = [
-    Schema::Default,
-    Schema::Tracing,
-    Schema::Ecs,
-    Schema::Otel,
-    Schema::Gcp,
-    Schema::Bunyan,
-    Schema::Logxpy,
-];
-
 /// Every string of a line that is a value, and every one that is a key.
 fn strings(value: &Value, values: &mut Vec<String>, keys: &mut Vec<String>) {
     match value {
@@ -124,7 +114,7 @@ struct Lines<'a> {
 
 #[test]
 fn texts_are_read_back_as_they_were_in_every_schema() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let program = Program::new(|builder| builder.schema(schema));
         for text in TEXTS {
             let debugged = Lines { text, list: vec![1, 2] };
@@ -179,7 +169,7 @@ impl Source for Repeating {
 
 #[test]
 fn a_source_that_repeats_keys_and_fails_loses_nothing_in_any_schema() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         // The digits of a time could be those of a value.
         let program = Program::new(|builder| builder.schema(schema).hide(Part::Timestamp));
         for _ in 0..3 {
@@ -208,7 +198,7 @@ fn a_source_that_repeats_keys_and_fails_loses_nothing_in_any_schema() {
 #[test]
 fn values_of_every_length_around_the_cap_leave_valid_lines_in_every_schema() {
     const CAP: usize = 4096;
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let program = Program::new(|builder| builder.schema(schema).max_record_bytes(CAP));
         let lengths = || (3200..4200).step_by(7);
         for length in lengths() {

@@ -26,16 +26,6 @@ const TEXTS: [&str; 14] = [
     "null",
 ];
 
-const SCHEMAS: [Schema; 7] = [
-    Schema::Default,
-    Schema::Tracing,
-    Schema::Ecs,
-    Schema::Otel,
-    Schema::Gcp,
-    Schema::Bunyan,
-    Schema::Logxpy,
-];
-
 /// Every string and every number of a line.
 fn scalars(value: &Value, found: &mut Vec<Value>) {
     match value {
@@ -54,7 +44,7 @@ struct Lines<'a> {
 
 #[test]
 fn texts_and_numbers_are_read_back_as_they_were_in_every_schema() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let log = Log::new();
         let builder = writer_tracing::builder(log.path()).schema(schema).show(Part::Spans);
         let (layer, guard) = builder.build().unwrap();

@@ -7,7 +7,6 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::SCHEMAS;
 use super::reader::check_line;
 use crate::Severity;
 use crate::json::{
@@ -50,7 +49,7 @@ struct Options {
 fn options() -> impl Strategy<Value = Options> {
     let parts = (vec((part(), any::<bool>()), 0..6), vec((part(), key()), 0..3));
     let keys = (vec(key(), 0..3), option::weighted(0.3, key()), option::weighted(0.3, key()));
-    (select(&SCHEMAS[..]), parts, keys, any::<[bool; 5]>()).prop_map(
+    (select(Schema::ALL), parts, keys, any::<[bool; 5]>()).prop_map(
         |(schema, (shown, renamed), (fixed, nest, group), switches)| Options {
             schema,
             shown,

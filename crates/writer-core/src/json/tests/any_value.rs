@@ -8,8 +8,8 @@ use valuable::{
     Value as Inner, Visit,
 };
 
+use super::encode;
 use super::reader::check_line;
-use super::{SCHEMAS, encode};
 use crate::json::{Format, REDACTED, Schema, TOO_DEEP, Value};
 
 /// What the three libraries describe in the same way.
@@ -210,7 +210,7 @@ fn secrets() -> Tree {
 
 #[test]
 fn secrets_are_redacted_at_any_depth_by_every_way_in_every_schema() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let format = Format::builder().schema(schema).redact_defaults().build().unwrap();
         let mut lines = WAYS.map(|write| {
             let mut span = format.span("s");
@@ -243,7 +243,7 @@ fn secrets_are_redacted_at_any_depth_by_every_way_in_every_schema() {
 // took the place of all that was there.
 #[test]
 fn secrets_are_not_looked_at_behind_a_cut() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let base = || Format::builder().schema(schema).redact_defaults();
         let (small, large) = (base().max_record_bytes(4096).build().unwrap(), base().build());
         for (size, write) in (2900..4000).step_by(7).flat_map(|size| WAYS.map(|way| (size, way))) {
@@ -449,7 +449,7 @@ fn a_span_takes_typed_values_over_with_one_type_each() {
 
 #[test]
 fn a_static_field_with_a_secret_inside_is_redacted_whole() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let builder = Format::builder().schema(schema).redact_defaults();
         let builder = builder.static_field("open", |value| value.serialize(&Text("\"token\":")));
         let builder = builder.static_field("config", |value| value.sval(&secrets()));

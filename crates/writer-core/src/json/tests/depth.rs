@@ -2,9 +2,9 @@
 
 use serde_json::Value as Json;
 
+use super::encode;
 use super::every_schema::fields;
 use super::reader::check_line;
-use super::{SCHEMAS, encode};
 use crate::json::{Format, Record, Schema, SpanList, TOO_DEEP};
 
 /// How many arrays and objects lie one in the other.
@@ -26,7 +26,7 @@ fn value(levels: usize) -> Json {
 
 #[test]
 fn lines_with_values_of_any_depth_are_valid_and_not_too_deep_for_readers() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let (most, flat) = if schema == Schema::Otel { (24, 17) } else { (64, 4) };
         let format = Format::builder().schema(schema).build().unwrap();
         for levels in (0..=most + 2).chain([100, 120]) {

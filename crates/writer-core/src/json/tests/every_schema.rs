@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value as Json, json};
 
+use super::encode;
 use super::properties::{Field, expected, field, fill, name};
 use super::reader::check_line;
-use super::{SCHEMAS, encode};
 use crate::Severity;
 use crate::json::{EncodedSpan, Format, Meta, Part, Schema, SpanList};
 
@@ -124,7 +124,7 @@ proptest! {
         inner in vec((name(), field()), 0..6),
         all in any::<bool>(),
     ) {
-        for schema in SCHEMAS {
+        for &schema in Schema::ALL {
             let format = formats(schema, 1 << 20, all);
             let root = span(&format, None, &outer);
             let child = span(&format, Some(&root), &inner);
@@ -178,7 +178,7 @@ proptest! {
         all in any::<bool>(),
         late in any::<bool>(),
     ) {
-        for schema in SCHEMAS {
+        for &schema in Schema::ALL {
             let format = formats(schema, 8192, all);
             let root = span(&format, None, &list[..list.len().min(20)]);
             let long = "x".repeat(message);

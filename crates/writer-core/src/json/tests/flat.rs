@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::SCHEMAS;
 use super::every_schema::fields;
 use super::schemas::{read, schema};
 use crate::Severity;
@@ -26,7 +25,7 @@ fn spans(format: &Format) -> SpanList {
 
 #[test]
 fn every_schema_can_have_the_fields_of_spans_among_those_of_the_record() {
-    for kind in SCHEMAS {
+    for &kind in Schema::ALL {
         for nested in [false, true] {
             for late in [false, true] {
                 let mut builder = schema(kind).flatten_spans().hide(Part::TaskLevel);
@@ -115,7 +114,7 @@ fn fields_of_spans_are_left_out_of_a_line_that_is_full() {
 // `user_id` of the span was written as `user_id_` where the event had none.
 #[test]
 fn a_field_that_the_record_leaves_unset_does_not_take_the_key_of_a_span() {
-    for kind in SCHEMAS {
+    for &kind in Schema::ALL {
         for redacted in [false, true] {
             let builder = schema(kind).flatten_spans().hide(Part::TaskLevel);
             let builder = if redacted { builder.redact(["user_id"]) } else { builder };

@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
-use super::{SCHEMAS, encode};
+use super::encode;
 use crate::Severity;
 use crate::json::{EncodedSpan, Format, Meta, Part, Schema, SpanList, TOO_LONG};
 
@@ -48,7 +48,7 @@ fn a_short_value_replaces_the_old_one_in_a_full_span() {
         &|span| span.record(0, "state").f64(f64::MIN_POSITIVE),
         &|span| span.record(0, "state").u64(7),
     ];
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let format = format(schema);
         let mut span = full(&format);
         let len = span.json().len();
@@ -128,7 +128,7 @@ fn a_value_that_cannot_be_cut_becomes_a_marker_in_a_full_span() {
 #[test]
 fn what_is_known_by_a_field_is_known_of_a_full_span() {
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let format = format(schema);
         let whole = |span: &mut EncodedSpan| {
             span.record(2, "trace_id").str(trace);
@@ -191,7 +191,7 @@ fn a_full_span_is_in_the_trace_that_its_field_names_or_in_none() {
 #[test]
 fn a_list_that_no_line_can_hold_takes_no_more_memory_than_one() {
     let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         for flat in [false, true] {
             let builder = |cap| {
                 let builder = Format::builder().schema(schema).span(true).max_record_bytes(cap);
@@ -232,7 +232,7 @@ fn a_list_that_no_line_can_hold_takes_no_more_memory_than_one() {
 
 #[test]
 fn a_span_that_is_released_is_its_name() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let format = format(schema);
         let (mut span, mut short) = (full(&format), format.span("s"));
         span.release();

@@ -113,7 +113,7 @@ fn a_cut_line_of_every_schema_tells_the_length_of_the_whole_one() {
         record.field("d").display(&long);
     };
     let fills: [&dyn Fn(&mut Record<'_>); 4] = [&few, &first, &number, &late];
-    for schema in super::SCHEMAS {
+    for &schema in Schema::ALL {
         let format = |cap| Format::builder().schema(schema).max_record_bytes(cap).build().unwrap();
         for (which, fill) in fills.iter().enumerate() {
             let whole = encode(&format(1 << 20), |record| fill(record));
@@ -156,7 +156,7 @@ fn numbers_are_left_out_whole() {
 // The keys of 3000 fields of one name led 615 bytes beyond a cap of 1 MiB.
 #[test]
 fn a_key_repeated_many_times_does_not_exceed_the_cap() {
-    for schema in super::SCHEMAS {
+    for &schema in Schema::ALL {
         for pad in 0..90 {
             let format = Format::builder().schema(schema).max_record_bytes(4096).build().unwrap();
             let encoded = encode(&format, |record| {
@@ -221,7 +221,7 @@ fn hostile_metadata_and_keys_leave_a_valid_line() {
 #[test]
 fn a_call_site_tells_that_its_metadata_were_cut_as_the_format_does() {
     let long = "\u{1}é".repeat(10_000);
-    for schema in super::SCHEMAS {
+    for &schema in Schema::ALL {
         let builder = Format::builder().schema(schema).max_record_bytes(4096);
         let format = builder.show(crate::json::Part::File).build().unwrap();
         let meta = Meta::new(Severity::Info, "t").file(Some(&long)).time(std::time::UNIX_EPOCH);
@@ -319,7 +319,7 @@ fn a_value_recorded_again_replaces_the_old_one_also_near_the_cap() {
 
 #[test]
 fn a_value_recorded_again_is_cut_where_the_first_would_be() {
-    for kind in super::SCHEMAS {
+    for &kind in Schema::ALL {
         let format = Format::builder().schema(kind).max_record_bytes(16 << 10).build().unwrap();
         let mut first = format.span("s");
         first.record(0, "body").str(&"b".repeat(9000));
@@ -349,7 +349,7 @@ fn a_span_that_is_full_still_replaces_the_values_it_has() {
 #[test]
 fn a_value_recorded_later_is_cut_where_one_at_creation_would_be() {
     let text = "aé\n—\u{1b}😀\"\\".repeat(1000);
-    for kind in super::SCHEMAS {
+    for &kind in Schema::ALL {
         let format = Format::builder().schema(kind).max_record_bytes(16 << 10).build().unwrap();
         for before in 0..40 {
             let start = || {
@@ -370,7 +370,7 @@ fn a_value_recorded_later_is_cut_where_one_at_creation_would_be() {
 // Of a span with 600 000 bytes the line said that it would have had 262 188.
 #[test]
 fn the_original_length_counts_what_was_cut_of_spans() {
-    for kind in super::SCHEMAS {
+    for &kind in Schema::ALL {
         for flat in [false, true] {
             let line = |bytes: usize, apart: bool| {
                 let builder = Format::builder().schema(kind).hide(Part::TaskLevel);
@@ -406,7 +406,8 @@ fn the_original_length_counts_what_was_cut_of_spans() {
 
 #[test]
 fn a_span_of_another_shape_is_left_out() {
-    let formats = super::SCHEMAS.map(|kind| Format::builder().schema(kind).build().unwrap());
+    let format = |&kind: &Schema| Format::builder().schema(kind).build().unwrap();
+    let formats: Vec<Format> = Schema::ALL.iter().map(format).collect();
     let otel = |format: &Format| format.span("s").is_typed();
     for one in &formats {
         for other in &formats {

@@ -33,19 +33,8 @@ mod values;
 
 use serde_json::Value as Json;
 
-use super::{Encoded, Format, Meta, Record, Schema};
+use super::{Encoded, Format, Meta, Record};
 use crate::Severity;
-
-/// Every schema.
-pub(super) const SCHEMAS: [Schema; 7] = [
-    Schema::Default,
-    Schema::Tracing,
-    Schema::Ecs,
-    Schema::Otel,
-    Schema::Gcp,
-    Schema::Bunyan,
-    Schema::Logxpy,
-];
 
 /// Encodes one record; returns the line and how it went.
 pub(super) fn encode(format: &Format, fill: impl FnOnce(&mut Record<'_>)) -> Encoded<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value as Json, json};
 
-use super::{SCHEMAS, encode, reader};
+use super::{encode, reader};
 use crate::json::{Format, FormatBuilder, Meta, Part, Precision, Schema, TimeStyle};
 use crate::{BuildError, Severity};
 
@@ -166,7 +166,7 @@ fn strings(json: &Json, found: &mut Vec<String>) {
 fn every_string_that_is_no_value_of_a_record_is_escaped_too() {
     const BAD: &str = "\"\\\n\u{1b}[31m\u{7f}\u{9b}\u{2028}\u{202e}\u{2069}\u{61c}\u{200e}\u{200f}";
     let bad = |what: &str| format!("{what}{BAD}");
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let mut builder = Format::builder().schema(schema);
         let names = Part::ALL.map(|part| bad(&format!("{part:?}")));
         for (part, name) in Part::ALL.into_iter().zip(&names) {
@@ -219,7 +219,7 @@ fn every_string_that_is_no_value_of_a_record_is_escaped_too() {
 
 #[test]
 fn whatever_the_options_keys_of_static_fields_and_spans_clash_with_nothing() {
-    for schema in SCHEMAS {
+    for &schema in Schema::ALL {
         let static_key = if schema == Schema::Otel { "service.name" } else { "own" };
         let twice = Format::builder()
             .schema(schema)

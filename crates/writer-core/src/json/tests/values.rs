@@ -5,7 +5,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::{encode, read, text};
-use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, WideIntegers};
+use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, Schema, WideIntegers};
 use serde_json::json;
 
 #[test]
@@ -259,7 +259,7 @@ impl Error for Bad {}
 
 #[test]
 fn an_error_that_fails_or_panics_anywhere_leaves_a_marker_and_the_rest() {
-    for schema in super::SCHEMAS {
+    for &schema in Schema::ALL {
         let format = Format::builder().schema(schema).build().unwrap();
         let encoded = encode(&format, |record| {
             record.field("itself").error(&Bad::Panics);
