@@ -12,6 +12,9 @@ const SCANNED: usize = 32;
 /// Of how many names it is known how often they were given; a power of two.
 const REPEATED: usize = 8;
 
+/// Stands where nothing is known: no name is that long.
+const UNKNOWN: (u32, u32) = (u32::MAX, 0);
+
 /// A key in the buffer, in its escaped form, without quotes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
@@ -157,7 +160,7 @@ impl Keys {
             }
             self.table[at] = 0;
         }
-        self.repeated.fill((0, 0));
+        self.repeated.fill(UNKNOWN);
         self.list.pop();
     }
 
@@ -174,7 +177,7 @@ impl Keys {
     fn index(&mut self) {
         if self.table.is_empty() {
             self.repeated.clear();
-            self.repeated.resize(REPEATED, (0, 0));
+            self.repeated.resize(REPEATED, UNKNOWN);
         }
         let first = if self.list.len() * 2 > self.table.len() {
             let size = (self.list.len() * 4).next_power_of_two();

@@ -232,3 +232,16 @@ fn keys_of_fields_that_are_nothing_are_free_behind_many_others() {
     }
     assert_eq!(json["fields"].as_object().unwrap().len(), 200);
 }
+
+// The second one became `____`.
+#[test]
+fn a_name_that_is_empty_gets_one_underscore_among_many_fields() {
+    let json = read(|record| {
+        for name in ["___", "", "", ""] {
+            record.field(name).u64(1);
+            (0..40).for_each(|at| record.field(&format!("{name}{at}")).u64(2));
+        }
+    });
+    let names = ["", "_", "__", "___", "____"].map(|name| json.get(name).is_some());
+    assert_eq!(names, [true, true, true, true, false]);
+}
