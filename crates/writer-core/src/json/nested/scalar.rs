@@ -105,15 +105,13 @@ impl Nest<'_> {
         let text = str::from_utf8(digits).unwrap_or_default();
         let whole =
             text.parse().ok().filter(|&whole| itoa::Buffer::new().format::<i128>(whole) == text);
-        // At most fifteen digits beside a point or an exponent survive the way through an f64.
-        let short = text.len() <= 16 && text.bytes().any(|byte| byte.is_ascii_digit());
-        // Below the normal numbers digits get lost, in the end all of them.
-        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-        let zero = !mantissa.bytes().any(|byte| matches!(byte, b'1'..=b'9'));
-        let float = text
-            .parse::<f64>()
-            .ok()
-            .filter(|float| short && (float.is_normal() || (*float == 0.0 && zero)));
+        // An integer of more digits than that is none of a float.
+        let fraction = text.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+        let float = text.parse::<f64>().ok().filter(|float| {
+            fraction
+                && float.is_finite()
+                && same_digits(text, zmij::Buffer::new().format_finite(*float))
+        });
         if self.out.full() || (whole.is_none() && float.is_none()) {
             return;
         }
@@ -124,4 +122,26 @@ impl Nest<'_> {
             (None, None) => {}
         }
     }
+}
+
+/// Whether two decimal numbers that read as the same float are equal: they have the same digits, but
+/// for zeros at both ends.
+#[cfg(any(feature = "serde", feature = "sval"))]
+fn same_digits(one: &str, other: &str) -> bool {
+    let (mut one, mut other) = (significant(one), significant(other));
+    loop {
+        match (one.next(), other.next()) {
+            (None, None) => return true,
+            (one, other) if one.unwrap_or(b'0') == other.unwrap_or(b'0') => {}
+            _ => return false,
+        }
+    }
+}
+
+/// The digits of a decimal number without its sign, its point, the zeros before them, and its
+/// exponent.
+#[cfg(any(feature = "serde", feature = "sval"))]
+fn significant(number: &str) -> impl Iterator<Item = u8> {
+    let mantissa = number.bytes().take_while(|byte| !matches!(byte, b'e' | b'E'));
+    mantissa.filter(u8::is_ascii_digit).skip_while(|&digit| digit == b'0')
 }

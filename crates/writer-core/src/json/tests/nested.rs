@@ -343,6 +343,26 @@ fn a_secret_in_json_given_as_text_is_not_written() {
     assert!(line.ends_with(expected), "{line}");
 }
 
+// Most floats of a program have 16 or 17 digits, and serde_json gives all of them as text where its
+// `arbitrary_precision` is on: each of these was a string, and `0.25` a number.
+#[test]
+fn a_float_given_as_text_is_a_number_if_its_digits_are_those_of_the_float() {
+    let floats = ["3.141592653589793", "0.30000000000000004", "-1.7976931348623157e308", "5e-324"];
+    let padded = ["0.10000000000000000000", "1000000000000000000.0", "00000000000000000.5"];
+    let longer = ["0.30000000000000005", "0.1000000000000000055511151231257827", "1e-325"];
+    let line = text(&Format::default(), |record| {
+        record.field("floats").serialize(&floats.map(Number));
+        record.field("padded").serialize(&padded.map(Number));
+        record.field("longer").serialize(&longer.map(Number));
+    });
+    let expected = concat!(
+        r#""floats":[3.141592653589793,0.30000000000000004,-1.7976931348623157e+308,5e-324],"#,
+        r#""padded":[0.1,1e+18,0.5],"#,
+        r#""longer":["0.30000000000000005","0.1000000000000000055511151231257827","1e-325"]}"#,
+    );
+    assert!(line.ends_with(expected), "{line}");
+}
+
 /// They came as `0.0`, `5e-324` and `1.2347e-320`.
 #[test]
 fn a_number_too_small_for_readers_is_a_string() {
