@@ -248,6 +248,9 @@ impl Members {
                 added = self.key(&rules.message.name, u32::MAX, rules, site);
             }
             Name::Message => {
+                if rules.message.key.len() > self.out.room() {
+                    self.out.set_full(true);
+                }
                 self.message_done = true;
                 target = Target::Message;
                 attribute = false;
@@ -363,7 +366,8 @@ impl Members {
             Target::Promised(before) => return self.keep(before, &open, rules),
             Target::End | Target::Message | Target::Type => {}
         }
-        if self.out.over() && !self.out.full() {
+        // The comma is the last.
+        if self.out.over() && !self.out.full() && self.out.over_by_content(1) {
             self.out.discard(open.mark);
             if open.added {
                 self.keys.pop();

@@ -230,7 +230,7 @@ impl Nest<'_> {
 
     /// Ends a part of an element: if it is too long for the line, the element is left out.
     fn end(&mut self, element: &mut Element) {
-        if self.out.over() && !self.out.full() {
+        if self.out.over() && !self.out.full() && self.out.over_by_content(0) {
             self.out.discard(element.mark);
             element.mark = self.out.mark();
         }

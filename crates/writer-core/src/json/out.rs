@@ -101,6 +101,17 @@ impl Out {
         self.buf.len() > self.limit
     }
 
+    /// As [`Out::over`], by more than what closes values, for which room is kept; `end` more bytes
+    /// are closing marks in any case.
+    ///
+    /// A value that is cut exceeds the limit by its closing marks, so one that fits but for them
+    /// may too, and is not left out as a whole.
+    #[cold]
+    pub(super) fn over_by_content(&self, end: usize) -> bool {
+        let beyond = self.buf.get(self.limit..self.buf.len().saturating_sub(end));
+        beyond.is_some_and(|beyond| beyond.iter().any(|byte| !b"\"]}".contains(byte)))
+    }
+
     /// Takes everything since the mark out again and counts it instead.
     #[cold]
     pub(super) fn discard(&mut self, mark: Mark) {

@@ -6,6 +6,7 @@ mod any_value;
 mod clashes;
 #[cfg(feature = "serde")]
 mod depth;
+mod edges;
 mod every_schema;
 mod expected;
 mod flat;
