@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use writer_cli::lines::LONGEST;
 
 /// How much is read at once, in bytes.
-const BLOCK: usize = 64 << 10;
+pub(crate) const BLOCK: usize = 64 << 10;
 
 /// After so long, NUL bytes with something behind them are no reserve but damage, and passed over.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -29,6 +29,8 @@ pub(crate) enum Seen<'l> {
     Replaced,
     /// The file is shorter than what was read of it.
     Truncated,
+    /// What has the name now cannot be opened, which is tried again at each look.
+    Refused(io::Error),
 }
 
 /// A file being followed by name.
@@ -44,6 +46,8 @@ pub(crate) struct Follower {
     patience: Duration,
     /// What has the name now, while its writer may still write to the file at hand.
     next: Option<Next>,
+    /// That it cannot be opened was told.
+    refused: bool,
 }
 
 /// The file to go over to.
@@ -82,6 +86,7 @@ impl Follower {
             stuck: None,
             patience: PATIENCE,
             next: None,
+            refused: false,
         }
     }
 
@@ -100,7 +105,17 @@ impl Follower {
             let came = self.position > before;
             let Ok(there) = std::fs::metadata(&self.path) else { return Ok(()) };
             let Some(file) = &self.file else {
-                self.file = Some(File::open(&self.path)?);
+                match File::open(&self.path) {
+                    Ok(file) => (self.file, self.refused) = (Some(file), false),
+                    // Gone since it was looked at.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                    // Whoever makes a new file gives it away later.
+                    Err(error) if !self.refused => {
+                        self.refused = true;
+                        return tell(Seen::Refused(error));
+                    }
+                    Err(_) => return Ok(()),
+                }
                 continue;
             };
             let own = file.metadata()?;
@@ -220,7 +235,8 @@ impl Follower {
     }
 }
 
-fn read(mut file: &File, block: &mut [u8]) -> io::Result<usize> {
+/// One read, which no signal ends.
+pub(crate) fn read(mut file: &File, block: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read(block) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -245,40 +261,6 @@ fn same(a: &Metadata, b: &Metadata) -> bool {
     a.created().ok() == b.created().ok()
 }
 
-/// Where the last `lines` lines of a file begin. NUL bytes at its end are none of them.
-pub(crate) fn last_lines(mut file: &File, lines: usize) -> io::Result<u64> {
-    let mut end = file.metadata()?.len();
-    let mut block = vec![0; BLOCK];
-    let mut text_seen = false;
-    let mut left = lines;
-    while end > 0 {
-        let start = end.saturating_sub(BLOCK as u64);
-        let bytes = &mut block[..(end - start) as usize];
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(bytes)?;
-        let mut text = bytes.len();
-        if !text_seen {
-            text = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |at| at + 1);
-            if text > 0 {
-                text_seen = true;
-                if lines == 0 {
-                    return Ok(start + text as u64);
-                }
-                // The newline that ends the last line begins no other.
-                left = left.saturating_add(usize::from(bytes[text - 1] == b'\n'));
-            }
-        }
-        for at in memchr::memrchr_iter(b'\n', &bytes[..text]) {
-            left -= 1;
-            if left == 0 {
-                return Ok(start + at as u64 + 1);
-            }
-        }
-        end = start;
-    }
-    Ok(0)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -293,6 +275,7 @@ mod tests {
                 Seen::Line(line) => String::from_utf8_lossy(line).into_owned(),
                 Seen::Replaced => "replaced".into(),
                 Seen::Truncated => "truncated".into(),
+                Seen::Refused(_) => "refused".into(),
             });
             Ok(())
         });
@@ -360,27 +343,20 @@ mod tests {
         }
     }
 
+    /// `tail -f` ended where it looked before the new file was given to its readers.
     #[test]
-    fn the_last_lines_are_found_from_behind() {
+    #[cfg(unix)]
+    fn a_new_file_that_cannot_be_opened_is_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lines");
-        let mut text = String::new();
-        for number in 0..20_000 {
-            text.push_str(&format!("line {number}\n"));
-        }
-        for (ending, nuls) in [("", 0), ("torn", 0), ("", 200_000), ("torn", 7)] {
-            let mut file = File::create(&path).unwrap();
-            let bytes = [text.as_bytes(), ending.as_bytes(), &vec![0; nuls]].concat();
-            file.write_all(&bytes).unwrap();
-            let file = File::open(&path).unwrap();
-            let all: Vec<&str> = [text.lines().collect(), vec![ending]].concat();
-            let all = &all[..20_000 + usize::from(!ending.is_empty())];
-            for lines in [0, 1, 2, 10_000, 30_000, usize::MAX] {
-                let start = last_lines(&file, lines).unwrap() as usize;
-                let found = std::str::from_utf8(&bytes[start..]).unwrap().trim_end_matches('\0');
-                let expected = &all[all.len().saturating_sub(lines)..];
-                assert_eq!(found.lines().collect::<Vec<_>>(), expected, "{lines} {ending} {nuls}");
-            }
-        }
+        let path = folder.path().join("app");
+        let mut follower = Follower::new(&path, None, 0);
+        // Nobody can open one, root neither.
+        let socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(told(&mut follower), ["refused"]);
+        assert!(told(&mut follower).is_empty());
+        drop(socket);
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, "first\n").unwrap();
+        assert_eq!(told(&mut follower), ["first"]);
     }
 }

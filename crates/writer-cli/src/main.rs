@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod follow;
 mod input;
+mod last;
 mod paint;
 mod plot;
 mod stats;

@@ -11,7 +11,8 @@ use writer_cli::lines::Lines;
 use writer_cli::record::{Level, Record};
 
 use crate::args::{Filter, Tail};
-use crate::follow::{Follower, LOOK_EVERY, Seen, Stop, last_lines};
+use crate::follow::{Follower, LOOK_EVERY, Seen, Stop};
+use crate::last::last_lines;
 use crate::{Failure, Out, complain, input, out, paint};
 
 pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
@@ -54,6 +55,7 @@ pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
                 Seen::Line(line) => view.show(line).map_err(Stop::Output)?,
                 Seen::Replaced => complain(&format!("{name}: a new file")),
                 Seen::Truncated => complain(&format!("{name}: it was truncated")),
+                Seen::Refused(error) => complain(&format!("{name}: waiting: {error}")),
             }
             Ok(())
         });
@@ -125,7 +127,7 @@ impl View<'_> {
     ) -> Result<(), Failure> {
         let mut show = |seen: Seen<'_>| match seen {
             Seen::Line(line) => self.show(line).map_err(Stop::Output),
-            Seen::Replaced | Seen::Truncated => Ok(()),
+            Seen::Replaced | Seen::Truncated | Seen::Refused(_) => Ok(()),
         };
         follower.read_all(&mut show).map_err(|stop| stopped(stop, failure))?;
         Ok(self.out.flush()?)
