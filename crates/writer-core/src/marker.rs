@@ -36,7 +36,7 @@ impl Markers {
 
     /// Whether one is partly out.
     pub(crate) fn inside_marker(&self) -> bool {
-        self.out > 0
+        self.bytes[..self.out].last().is_some_and(|&byte| byte != b'\n')
     }
 
     /// Has the one that is partly out begin anew, at another target.
@@ -103,6 +103,18 @@ mod tests {
         markers.offer(&mut new, &mut sent).unwrap();
         assert_eq!((&**out.lock().unwrap(), markers.is_empty()), (&b"second\n"[..], true));
         assert_eq!(sent, Sent { bytes: 16, markers: 2 });
+    }
+
+    // A line end was then owed to a target that ended in one: an empty line.
+    #[test]
+    fn between_two_markers_none_is_partly_out() {
+        let mut markers = Markers::default();
+        markers.put(b"first\n".to_vec());
+        markers.put(b"second\n".to_vec());
+        for (bytes, inside) in [(6, false), (3, true), (4, false)] {
+            let failed = markers.offer(&mut room(bytes).0, &mut Sent::default());
+            assert_eq!((failed.is_err(), markers.inside_marker()), (bytes != 4, inside));
+        }
     }
 
     /// Panics in its first call.
