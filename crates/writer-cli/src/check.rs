@@ -9,7 +9,7 @@ use writer_cli::sequence::Sequence;
 use writer_cli::verify::{Checker, Report};
 
 use crate::args::Verify;
-use crate::paint::safe;
+use crate::paint::{self, safe};
 use crate::{FINE, FOUND, Failure, input};
 
 /// How many places of a kind are shown.
@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Verify) -> Result<u8, Failure> {
 fn print(report: &Report, fine: bool, options: &Verify) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     if options.json {
-        writeln!(out, "{}", as_json(report, fine))?;
+        writeln!(out, "{}", paint::json(&as_json(report, fine)))?;
     } else {
         tell(report, &mut out)?;
         let before = missing_in_front(report);

@@ -22,21 +22,35 @@ fn style(level: Level) -> Style {
     }
 }
 
-/// The text without anything that a terminal would obey, or that would change the order of what is
-/// read: such characters are shown as escapes.
+/// Whether a terminal would obey this character, or it would change the order of what is read.
+fn is_obeyed(c: char) -> bool {
+    (c.is_control() && c != '\t')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with what a terminal would obey shown as escapes.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| {
-        (c.is_control() && c != '\t')
-            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    if !text.contains(obeyed) {
+    if !text.contains(is_obeyed) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        if obeyed(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
+        if is_obeyed(c) { safe.extend(c.escape_default()) } else { safe.push(c) }
     }
     Cow::Owned(safe)
+}
+
+/// The same for JSON. Such characters stand in its strings alone, and have escapes of their own.
+pub(crate) fn json(value: &serde_json::Value) -> String {
+    let mut safe = String::new();
+    for c in value.to_string().chars() {
+        if is_obeyed(c) {
+            safe.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
 }
 
 /// A line that is no record, as it stands there.
@@ -120,7 +134,7 @@ pub(crate) fn losses(out: &mut impl Write, losses: &Losses<'_>) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::safe;
+    use super::{json, safe};
 
     #[test]
     fn nothing_that_a_terminal_obeys_is_left() {
@@ -128,5 +142,10 @@ mod tests {
         let expected = "a\\u{1b}[31m\\u{9b}2J\\u{7f}\\u{0}\\r\\n\\u{202e}b\\u{2066}\tc";
         assert_eq!(safe(evil), expected);
         assert_eq!(safe("世界 🌍"), "世界 🌍");
+        let value = serde_json::json!({evil: ["世界 🌍", evil]});
+        let text = json(&value);
+        assert!(text.contains("\\u009b2J\\u007f\\u0000"));
+        assert_eq!(safe(&text), text);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 }

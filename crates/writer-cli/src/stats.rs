@@ -10,13 +10,16 @@ use writer_cli::record::{Level, Record};
 use writer_cli::time;
 
 use crate::args::Stats;
-use crate::paint::safe;
+use crate::paint::{self, safe};
 use crate::plot::Rate;
 use crate::{Failure, input, out};
 
 /// How many targets are shown, and how many are told apart.
 const SHOWN: usize = 20;
 const TARGETS: usize = 10_000;
+
+/// So much of a target tells it apart, in bytes.
+const LONGEST_TARGET: usize = 256;
 
 /// The plot is no wider, in characters.
 const WIDEST: usize = 100;
@@ -45,11 +48,20 @@ pub(crate) fn run(options: &Stats) -> Result<(), Failure> {
     }
     let mut out = out(options.color);
     if options.json {
-        writeln!(out, "{}", counts.as_json())?;
+        writeln!(out, "{}", paint::json(&counts.as_json()))?;
     } else {
         counts.tell(&mut out)?;
     }
     Ok(out.flush()?)
+}
+
+/// A target, or the beginning of one that is long: a file may hold any number of these.
+fn start(target: &str) -> &str {
+    let mut end = target.len().min(LONGEST_TARGET);
+    while !target.is_char_boundary(end) {
+        end -= 1;
+    }
+    &target[..end]
 }
 
 impl Counts {
@@ -79,7 +91,7 @@ impl Counts {
             Some(level) => self.by_level[level as usize] += 1,
             None => self.without_level += 1,
         }
-        let target = record.target.as_deref().unwrap_or("(none)");
+        let target = start(record.target.as_deref().unwrap_or("(none)"));
         if let Some(count) = self.targets.get_mut(target) {
             *count += 1;
         } else {

@@ -229,3 +229,16 @@ fn stats_counts_levels_targets_and_losses_and_plots_the_rate() {
         (&2.into(), &1.into(), &().into())
     );
 }
+
+/// A terminal obeyed what stood in a target, and 20 000 of 10 KB each took 100 MB.
+#[test]
+fn targets_reach_the_terminal_as_text_and_the_memory_by_their_beginning() {
+    let folder = Folder::new();
+    let (evil, long) = ("\u{9b}31m\u{202e}", "é".repeat(1000));
+    let line = |target: &str| format!("{{\"target\":\"{target}\"}}\n");
+    let file = folder.file("app", [line(evil), line(&long)].concat());
+    let (_, text) = run(&["stats", "--json", &file]);
+    assert!(text.contains(r"\u009b31m\u202e") && !text.contains('\u{202e}'), "{text}");
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["targets"], serde_json::json!({evil: 1, "é".repeat(128): 1}));
+}
