@@ -25,6 +25,10 @@ pub(super) struct Out {
     kept: usize,
 }
 
+/// So many marks close a value at most, in bytes: four for each of 24 levels in OTLP, one for each of
+/// 64 elsewhere, and those of the text inside.
+const MOST_CLOSING: usize = 104;
+
 /// A state of an [`Out`] to roll back to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
@@ -109,7 +113,9 @@ impl Out {
     #[cold]
     pub(super) fn over_by_content(&self, end: usize) -> bool {
         let beyond = self.buf.get(self.limit..self.buf.len().saturating_sub(end));
-        beyond.is_some_and(|beyond| beyond.iter().any(|byte| !b"\"]}".contains(byte)))
+        let closes = |beyond: &[u8]| beyond.iter().all(|byte| b"\"]}".contains(byte));
+        // A value that was encoded apart is appended as a whole: there these may be its text.
+        beyond.is_some_and(|beyond| beyond.len() > MOST_CLOSING || !closes(beyond))
     }
 
     /// Takes everything since the mark out again and counts it instead.

@@ -7,7 +7,7 @@ use super::encode;
 use crate::json::{Format, Part, Record};
 
 /// An error with a source.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Failed(String, Option<Box<Failed>>);
 
 impl fmt::Display for Failed {
@@ -91,5 +91,19 @@ fn a_long_key_of_a_late_message_does_not_exceed_the_cap() {
             });
             assert!(line.result.len() <= 8192, "{schema:?} {len}: {}", line.result.len());
         }
+    }
+}
+
+#[test]
+fn text_that_looks_like_closing_marks_does_not_make_a_span_longer_than_it_may_be() {
+    let format = Format::builder().max_record_bytes(16 << 10).build().unwrap();
+    let source = Failed("}".repeat(3000), None);
+    for before in (0..4000).step_by(50) {
+        let (mut span, mut newer) = (format.span("s"), format.span_update());
+        span.record(0, "before").str(&"x".repeat(before));
+        newer.record(1, "later").error(&Failed("e".into(), Some(Box::new(source.clone()))));
+        span.update(&newer, [(1, "later")]);
+        assert!(span.json().len() <= (4 << 10) + 64, "{before}: {}", span.json().len());
+        assert_eq!(span.truncated(), span.value(1).is_none(), "{before}");
     }
 }
