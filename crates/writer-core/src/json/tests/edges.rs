@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use super::encode;
-use crate::json::{Format, Part, Record};
+use crate::json::{Format, Part, Record, Schema};
 
 /// An error with a source.
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ fn kept(line: &[u8]) -> usize {
 // Of 1 MiB nothing was left where the text alone would have fitted and its quote did not.
 #[test]
 fn a_text_of_any_length_is_cut_and_never_left_out() {
-    for schema in super::SCHEMAS {
+    for &schema in Schema::ALL {
         let format = Format::builder().schema(schema).max_record_bytes(4096).build().unwrap();
         for (kind, fill) in FILLS {
             let line = |len: usize| encode(&format, |record| fill(record, &"x".repeat(len)));
@@ -81,7 +81,7 @@ fn a_text_of_any_length_is_cut_and_never_left_out() {
 // A line of 8 KiB had 8384 bytes.
 #[test]
 fn a_long_key_of_a_late_message_does_not_exceed_the_cap() {
-    for schema in super::SCHEMAS {
+    for &schema in Schema::ALL {
         let builder = Format::builder().schema(schema).max_record_bytes(8192);
         let format = builder.rename(Part::Message, &"m".repeat(400)).build().unwrap();
         for len in (6500..8192).step_by(7) {
