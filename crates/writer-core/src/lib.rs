@@ -78,6 +78,8 @@ mod countdown_tests;
 #[cfg(all(test, not(loom)))]
 mod delivery_tests;
 #[cfg(all(test, not(loom)))]
+mod echo_tests;
+#[cfg(all(test, not(loom)))]
 mod failure_tests;
 #[cfg(all(test, not(loom)))]
 mod fallback_tests;
