@@ -234,15 +234,7 @@ fn all(schema: Schema) -> Vec<[Value; 2]> {
 
 #[test]
 fn every_value_gives_the_same_object_in_every_schema() {
-    for schema in [
-        Schema::Default,
-        Schema::Tracing,
-        Schema::Ecs,
-        Schema::Otel,
-        Schema::Gcp,
-        Schema::Bunyan,
-        Schema::Logxpy,
-    ] {
+    for &schema in Schema::ALL {
         let pairs = all(schema);
         assert_eq!(pairs.len(), 20);
         for [log, tracing] in pairs {

@@ -7,18 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use crate::common::*;
+use crate::reopen::{self, A_LOOK, lines_at};
 use writer_core::{
     FlushError, Operation, State, Strategy, WriteSink, Writer, WriterBuilder, WriterGuard,
 };
 
-/// Longer than the pause between two looks at the path.
-const A_LOOK: Duration = Duration::from_millis(1050);
-
 type Reports = Arc<Mutex<Vec<(Operation, State)>>>;
-
-fn lines_at(path: &Path) -> Vec<String> {
-    lines_of(&fs::read(path).unwrap())
-}
 
 /// A log in a folder of its own.
 fn log_in(target: &Target) -> PathBuf {
@@ -51,20 +45,7 @@ fn started(builder: WriterBuilder) -> (Writer, WriterGuard, Reports) {
 
 /// All strategies with a worker, and without one, side by side.
 fn each(test: impl Fn(&Target, WriterBuilder) + Sync) {
-    thread::scope(|scope| {
-        for &strategy in Strategy::ALL {
-            for synchronous in [false, true] {
-                let test = &test;
-                let name = format!("{strategy}, synchronous: {synchronous}");
-                let run = move || {
-                    let target = Target::new();
-                    let builder = Writer::builder(log_in(&target)).mmap_chunk(1 << 20);
-                    test(&target, builder.strategy(strategy).synchronous(synchronous));
-                };
-                thread::Builder::new().name(name).spawn_scoped(scope, run).unwrap();
-            }
-        }
-    });
+    reopen::each(|target, builder| test(target, builder(&log_in(target))));
 }
 
 /// One report of the episode.

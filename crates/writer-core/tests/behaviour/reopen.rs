@@ -16,9 +16,9 @@ use writer_core::{
 };
 
 /// Longer than the pause between two looks at the path.
-const A_LOOK: Duration = Duration::from_millis(1050);
+pub(crate) const A_LOOK: Duration = Duration::from_millis(1050);
 
-fn lines_at(path: &Path) -> Vec<String> {
+pub(crate) fn lines_at(path: &Path) -> Vec<String> {
     lines_of(&fs::read(path).unwrap())
 }
 
@@ -36,7 +36,7 @@ fn reopen(writer: &Writer) -> Result<(), ReopenError> {
 }
 
 /// All strategies with a worker, and without one, side by side.
-fn each(test: impl Fn(&Target, &dyn Fn(&Path) -> WriterBuilder) + Sync) {
+pub(crate) fn each(test: impl Fn(&Target, &dyn Fn(&Path) -> WriterBuilder) + Sync) {
     thread::scope(|scope| {
         for &strategy in Strategy::ALL {
             for synchronous in [false, true] {
