@@ -39,6 +39,10 @@ pub(crate) struct Script {
     pub(crate) interrupts: usize,
     /// A write waits until this is false again.
     pub(crate) gate: bool,
+    /// How many writes pass the gate all the same.
+    pub(crate) passes: usize,
+    /// Of each write that has passed it, whether more lines waited.
+    pub(crate) more_waited: Vec<bool>,
     /// Takes nothing of less than this while more waits.
     pub(crate) block: usize,
     pub(crate) wants_idle: bool,
@@ -77,9 +81,11 @@ impl Sink for ProbeSink {
         let mut script = self.0.script.lock().unwrap();
         script.calls += 1;
         self.0.changed.notify_all();
-        while script.gate {
+        while script.gate && script.passes == 0 {
             script = self.0.changed.wait(script).unwrap();
         }
+        script.passes = script.passes.saturating_sub(1);
+        script.more_waited.push(more_waiting);
         if script.panics {
             drop(script);
             panic!("on purpose");

@@ -232,6 +232,33 @@ fn a_remainder_is_held_back_only_while_a_batch_waits() {
 }
 
 #[test]
+fn a_remainder_is_held_back_for_one_interval_at_most() {
+    let rig = Rig::new(|c| (c.batch_size, c.max_queue_size) = (1, 10));
+    rig.probe.script(|script| (script.block, script.gate) = (1 << 20, true));
+    rig.send("one").unwrap();
+    for (joins, offers) in [(None, 1), (Some(3), 4), (Some(6), 7)] {
+        if let Some(call) = joins {
+            // Of two pieces, before they are made one.
+            rig.until_call(call);
+            rig.probe.script(|script| script.passes = 1);
+        }
+        rig.until_call(offers);
+        // A line is due, and of the one before a part goes out: the rest may be held back for it.
+        rig.send("more").unwrap();
+        rig.probe.script(|script| (script.room, script.passes) = (Some(1), 1));
+        rig.until_call(offers + 1);
+        rig.shared.advance(60 * MS);
+        rig.probe.script(|script| (script.room, script.passes) = (None, 1));
+    }
+    rig.probe.script(|script| script.gate = false);
+    rig.quiet();
+    // It is in the second round, 60 ms after the last flush, and not in the third, after 120.
+    let more_waited = rig.probe.script(|script| script.more_waited[..8].to_vec());
+    assert_eq!(more_waited, [false, true, true, false, true, true, false, false]);
+    assert_eq!(rig.probe.text(), "one\nmore\nmore\nmore\n");
+}
+
+#[test]
 fn sync_ends_under_continuous_load() {
     let rig = Rig::new(due_at_once);
     // Whenever a write ends, the next batch is there.
