@@ -9,7 +9,7 @@ use std::path::Path;
 
 use log::{Log, Metadata, Record};
 use serde_json::Value;
-use tracing_subscriber::filter::{LevelFilter, Targets, filter_fn};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::prelude::*;
 use writer_log::Logger;
 use writer_tracing::{QueuePolicy, WriterGuard};
@@ -21,8 +21,7 @@ fn through_tracing(folder: &Path) -> Result<[WriterGuard; 2], Box<dyn Error>> {
         .build()?;
     // Spans pass, so that their fields are in both files.
     let audit_only = filter_fn(|metadata| metadata.is_span() || metadata.target() == "audit");
-    let others =
-        Targets::new().with_default(LevelFilter::INFO).with_target("audit", LevelFilter::OFF);
+    let others = filter_fn(|metadata| metadata.target() != "audit").and(LevelFilter::INFO);
     let subscriber = tracing_subscriber::registry()
         .with(audit.with_filter(audit_only))
         .with(app.with_filter(others));

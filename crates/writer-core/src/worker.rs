@@ -153,9 +153,9 @@ impl Worker<'_> {
             && !self.diverted
         {
             // A loss marker alone is worth one try of a target that has failed for good.
-            let in_vain =
-                inner.state == State::Failed && !self.unfinished && inner.queue.is_empty();
-            let give_up = inner.is_closed() && (inner.give_up || in_vain);
+            let has_lines = self.unfinished || !inner.queue.is_empty();
+            let is_in_vain = inner.state == State::Failed && !has_lines;
+            let give_up = inner.is_closed() && (inner.give_up || is_in_vain);
             return if give_up && retry.was_last {
                 Ok(Task::End)
             } else if give_up || now >= retry.at {
