@@ -63,7 +63,9 @@ impl Keys {
         self.clear();
         self.list.shrink_to(1024);
         self.table.shrink_to(4096);
-        (self.repeated, self.undo) = (Vec::new(), None);
+        self.repeated.clear();
+        self.repeated.shrink_to(4096 / PLACES);
+        self.undo = None;
     }
 
     pub(super) fn list(&self) -> &[Key] {
