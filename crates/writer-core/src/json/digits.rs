@@ -79,11 +79,11 @@ fn put(space: &mut [u8; 32], at: usize, text: u64) {
 pub(super) fn thousandths(space: &mut [u8; 32], number: f64) -> usize {
     let size = number.abs();
     // What is not a number is equal to none.
-    let thousandths = (size * 1000.0 + 0.5) as u64;
-    if thousandths >= EIGHT_DIGITS || thousandths as f64 / 1000.0 != size {
+    let thousandths = (size * 1000.0 + 0.5) as u32;
+    if thousandths >= EIGHT_DIGITS as u32 || f64::from(thousandths) / 1000.0 != size {
         return 0;
     }
-    let digits = eight(thousandths);
+    let digits = eight(u64::from(thousandths));
     // The mark keeps the last digit before the point.
     let zeros = (digits | (1 << 32)).trailing_zeros() & !7;
     let point = 5 - (zeros / 8) as usize;
