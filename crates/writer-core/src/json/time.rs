@@ -80,21 +80,12 @@ pub(super) struct Prefix {
 }
 
 impl Prefix {
-    #[cfg(feature = "local-time")]
     pub(super) const EMPTY: Prefix = Prefix { text: [0; 32], len: 0 };
-}
-
-/// What a thread remembers: a [`Prefix`] whose parts can be looked at one by one.
-struct Recent {
-    second: Cell<i64>,
-    text: Cell<[u8; 32]>,
-    len: Cell<u8>,
 }
 
 thread_local! {
     // Without a destructor the cache also works while the thread's other values are torn down.
-    static RECENT: Recent =
-        const { Recent { second: Cell::new(0), text: Cell::new([0; 32]), len: Cell::new(0) } };
+    static RECENT: Cell<(i64, Prefix)> = const { Cell::new((0, Prefix::EMPTY)) };
 }
 
 /// Seconds since 1970, rounded down, and the nanoseconds since that second.
@@ -135,14 +126,13 @@ impl Stamps {
     #[inline(always)]
     pub(super) fn write_common(&self, space: &mut [u8; 32]) -> bool {
         let (second, nanos) = self.source.now();
-        RECENT.with(|recent| {
-            let known = recent.second.get() == second && recent.len.get() == 19;
-            if known {
-                *space = recent.text.get();
-                space[21..29].copy_from_slice(&digits::six_and(nanos / 1000, *b"Z\""));
-            }
-            known
-        })
+        let (known, prefix) = RECENT.get();
+        if known != second || prefix.len != 19 {
+            return false;
+        }
+        *space = prefix.text;
+        space[21..29].copy_from_slice(&digits::six_and(nanos / 1000, *b"Z\""));
+        true
     }
 
     /// Appends a timestamp, the system's time where none is given.
@@ -161,15 +151,11 @@ impl Stamps {
 }
 
 fn rfc3339(buf: &mut Buf, second: i64, nanos: u32, precision: Precision) {
-    let prefix = RECENT.with(|recent| {
-        if recent.second.get() != second || recent.len.get() == 0 {
-            let prefix = prefix_of(second);
-            recent.second.set(second);
-            recent.text.set(prefix.text);
-            recent.len.set(prefix.len);
-        }
-        Prefix { text: recent.text.get(), len: recent.len.get() }
-    });
+    let (known, mut prefix) = RECENT.get();
+    if known != second || prefix.len == 0 {
+        prefix = prefix_of(second);
+        RECENT.set((second, prefix));
+    }
     with_zone(buf, &prefix, nanos, precision, b"Z");
 }
 

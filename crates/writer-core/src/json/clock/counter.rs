@@ -70,67 +70,63 @@ fn count() -> u64 {
 }
 
 /// A thread's last reading of the clock.
+#[derive(Clone, Copy)]
 struct Anchor {
     /// The count at the reading.
-    count: Cell<u64>,
+    count: u64,
     /// For how many counts it serves; 0 for none.
-    serves: Cell<u64>,
-    rate: Cell<u64>,
-    second: Cell<i64>,
-    nanos: Cell<u64>,
+    serves: u64,
+    rate: u64,
+    second: i64,
+    nanos: u64,
 }
 
 thread_local! {
     // Without a destructor it also works while the thread's other values are torn down.
-    static ANCHOR: Anchor = const {
-        Anchor {
-            count: Cell::new(0),
-            serves: Cell::new(0),
-            rate: Cell::new(0),
-            second: Cell::new(0),
-            nanos: Cell::new(0),
-        }
+    static ANCHOR: Cell<Anchor> = const {
+        Cell::new(Anchor { count: 0, serves: 0, rate: 0, second: 0, nanos: 0 })
     };
 }
 
 #[inline(always)]
 pub(super) fn now() -> (i64, u32) {
-    ANCHOR.with(|anchor| {
-        // A counter that goes back, or was set anew with the whole machine, makes this large.
-        let since = count().wrapping_sub(anchor.count.get());
-        if since < anchor.serves.get() { anchor.plus(since) } else { anchor.renew() }
-    })
+    let anchor = ANCHOR.get();
+    // A counter that goes back, or was set anew with the whole machine, makes this large.
+    let since = count().wrapping_sub(anchor.count);
+    if since < anchor.serves { anchor.plus(since) } else { renew() }
+}
+
+#[cold]
+#[inline(never)]
+fn renew() -> (i64, u32) {
+    let mut anchor = ANCHOR.get();
+    let (time, count) = read_with_count(ClockId::Realtime);
+    match (count, unless_taken(RATE.try_lock())) {
+        (Some(count), Some(mut rate)) => {
+            anchor.begin(&mut rate, count, time, || read_with_count(ClockId::Monotonic));
+        }
+        // Another thread that holds the lock is measuring the rate, or was while this process was
+        // forked off.
+        _ => anchor.serves = 0,
+    }
+    ANCHOR.set(anchor);
+    time
 }
 
 impl Anchor {
     #[inline(always)]
     fn plus(&self, since: u64) -> (i64, u32) {
         // At most 2^24 counts of at most 2^33 each.
-        let nanos = self.nanos.get() + ((since * self.rate.get()) >> PLACES);
+        let nanos = self.nanos + ((since * self.rate) >> PLACES);
         match nanos.checked_sub(SECOND) {
-            None => (self.second.get(), nanos as u32),
-            Some(nanos) => (self.second.get() + 1, nanos as u32),
+            None => (self.second, nanos as u32),
+            Some(nanos) => (self.second + 1, nanos as u32),
         }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn renew(&self) -> (i64, u32) {
-        let (time, count) = read_with_count(ClockId::Realtime);
-        match (count, unless_taken(RATE.try_lock())) {
-            (Some(count), Some(mut rate)) => {
-                self.begin(&mut rate, count, time, || read_with_count(ClockId::Monotonic));
-            }
-            // Another thread that holds the lock is measuring the rate, or was while this process
-            // was forked off.
-            _ => self.serves.set(0),
-        }
-        time
     }
 
     /// Begins anew with this reading of the clock, if the rate is known.
     fn begin(
-        &self,
+        &mut self,
         rate: &mut Rate,
         count: u64,
         time: (i64, u32),
@@ -139,20 +135,22 @@ impl Anchor {
         if self.is_off(count, time) {
             *rate = Rate::UNKNOWN;
         }
-        self.serves.set(0);
+        self.serves = 0;
         if let Some(rate) = rate.at(count, read) {
-            self.count.set(count);
-            self.serves.set((SPAN << PLACES) / rate);
-            self.rate.set(rate);
-            self.second.set(time.0);
-            self.nanos.set(u64::from(time.1));
+            *self = Anchor {
+                count,
+                serves: (SPAN << PLACES) / rate,
+                rate,
+                second: time.0,
+                nanos: u64::from(time.1),
+            };
         }
     }
 
     /// Whether the clock shows another time than what this anchor would, if it has just run out.
     fn is_off(&self, count: u64, (second, nanos): (i64, u32)) -> bool {
-        let since = count.wrapping_sub(self.count.get());
-        if since >= 2 * self.serves.get() {
+        let since = count.wrapping_sub(self.count);
+        if since >= 2 * self.serves {
             return false;
         }
         let expected = self.plus(since);
@@ -315,31 +313,24 @@ mod tests {
         // Long over: no longer known as well.
         assert!(!off(count_at(SPAN * 2 + 10), 0));
         // Without an anchor.
-        anchor.serves.set(0);
-        assert!(!off(end, 0));
+        assert!(!Anchor { serves: 0, ..anchor }.is_off(end, (5, 0)));
     }
 
     #[test]
     fn a_clock_that_is_elsewhere_makes_the_rate_unknown() {
         let end = count_at(SPAN);
         let begun = |nanos: u64| {
-            let anchor = anchor(5, 0);
+            let mut anchor = anchor(5, 0);
             let mut rate = Rate { since: Some((0, 0)), last: Some(EXPECTED), confirmed: true };
             anchor.begin(&mut rate, end, (5, nanos as u32), || ((0, SPAN as u32), Some(end)));
-            (rate.known(), anchor.serves.get() > 0, anchor.nanos.get())
+            (rate.known(), anchor.serves > 0, anchor.nanos)
         };
         assert_eq!(begun(SPAN + 100), (Some(EXPECTED), true, SPAN + 100));
         assert_eq!(begun(SPAN + 2 * OFF), (None, false, 0));
     }
 
     fn anchor(second: i64, nanos: u64) -> Anchor {
-        Anchor {
-            count: Cell::new(0),
-            serves: Cell::new((SPAN << PLACES) / EXPECTED),
-            rate: Cell::new(EXPECTED),
-            second: Cell::new(second),
-            nanos: Cell::new(nanos),
-        }
+        Anchor { count: 0, serves: (SPAN << PLACES) / EXPECTED, rate: EXPECTED, second, nanos }
     }
 
     #[test]
@@ -363,7 +354,7 @@ mod tests {
         });
         assert!(poisoned.join().is_err());
         let begun = std::time::Instant::now();
-        while ANCHOR.with(|anchor| anchor.serves.get()) == 0 {
+        while ANCHOR.get().serves == 0 {
             assert!(begun.elapsed().as_secs() < 30, "never counted");
             now();
         }
@@ -378,13 +369,13 @@ mod tests {
         let nanos = |(second, nanos): (i64, u32)| second * SECOND as i64 + i64::from(nanos);
         let mut counted = 0u32;
         for round in 0.. {
-            let serves = ANCHOR.with(|anchor| anchor.serves.get());
+            let serves = ANCHOR.get().serves;
             let before = nanos(super::super::system());
             let time = nanos(now());
             let after = nanos(super::super::system());
             // A clock that somebody sets during the test would be in between somewhere else.
             assert!(before - 2000 <= time && time <= after + 2000, "{before} {time} {after}");
-            let anchored = ANCHOR.with(|anchor| anchor.serves.get());
+            let anchored = ANCHOR.get().serves;
             counted += u32::from(serves > 0 && anchored == serves);
             if counted == 100_000 {
                 return;
