@@ -28,6 +28,12 @@ impl<'a> Line<'a> {
         Line { bytes, severity, lacks_newline: bytes.last() != Some(&b'\n') }
     }
 
+    /// One that is known to end in a newline.
+    pub(crate) fn complete(bytes: &'a [u8], severity: Severity) -> Self {
+        debug_assert_eq!(bytes.last(), Some(&b'\n'));
+        Line { bytes, severity, lacks_newline: false }
+    }
+
     /// In bytes, with the newline.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len() + usize::from(self.lacks_newline)

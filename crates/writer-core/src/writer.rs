@@ -113,7 +113,11 @@ impl Writer {
     /// As [`send`](Self::send).
     #[inline]
     pub fn send_with(&self, severity: Severity, line: impl AsRef<[u8]>) -> Result<bool, SendError> {
-        let line = Line::new(line.as_ref(), severity);
+        self.send_line(Line::new(line.as_ref(), severity))
+    }
+
+    #[inline(always)]
+    fn send_line(&self, line: Line<'_>) -> Result<bool, SendError> {
         let Some(shared) = self.shared() else { return self.reject_in_child() };
         process::mark_thread();
         if shared.config.synchronous {
@@ -340,7 +344,7 @@ impl Writer {
     #[doc(hidden)]
     #[inline]
     pub fn send_record(&self, severity: Severity, line: &[u8]) {
-        if self.send_with(severity, line) == Err(SendError::Closed) {
+        if self.send_line(Line::complete(line, severity)) == Err(SendError::Closed) {
             self.report_closed_once();
         }
     }

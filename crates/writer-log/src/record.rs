@@ -79,8 +79,8 @@ fn meta<'r>(record: &Record<'r>) -> Meta<'r> {
 #[inline]
 fn message(line: &mut json::Record<'_>, record: &Record<'_>) {
     match record.args().as_str() {
-        Some(message) => line.message().str(message),
-        None => line.message().args(*record.args()),
+        Some(message) if line.message_str(message) => {}
+        _ => line.message().args(*record.args()),
     }
 }
 

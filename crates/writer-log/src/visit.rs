@@ -81,6 +81,24 @@ macro_rules! typed {
     };
 }
 
+/// For types whose values are mostly short: the short way is tried first.
+macro_rules! short {
+    ($($method:ident($type:ty) => $short:ident $write:ident),+ $(,)?) => {
+        $(fn $method(&mut self, value: $type) -> Result<(), kv::Error> {
+            // Apart, so that the short way need not save what only the long one uses.
+            #[cold]
+            #[inline(never)]
+            fn long(field: &mut Field<'_, '_, '_>, value: $type) {
+                field.line.next_field(field.key).$write(value);
+            }
+            if !self.line.$short(self.key, value) {
+                long(self, value);
+            }
+            Ok(())
+        })+
+    };
+}
+
 impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
     /// What is captured by `Debug` or `Display` comes here.
     fn visit_any(&mut self, value: Value<'_>) -> Result<(), kv::Error> {
@@ -93,14 +111,17 @@ impl<'v> VisitValue<'v> for Field<'_, '_, '_> {
         Ok(())
     }
 
+    short! {
+        visit_u64(u64) => next_u64 u64,
+        visit_i64(i64) => next_i64 i64,
+        visit_f64(f64) => next_f64 f64,
+        visit_bool(bool) => next_bool bool,
+        visit_str(&str) => next_str str,
+    }
+
     typed! {
-        visit_u64(u64) => u64,
-        visit_i64(i64) => i64,
         visit_u128(u128) => u128,
         visit_i128(i128) => i128,
-        visit_f64(f64) => f64,
-        visit_bool(bool) => bool,
-        visit_str(&str) => str,
         visit_char(char) => char,
         visit_error(&(dyn Error + 'static)) => error,
         // Left to its default, this one would come as text, without the sources.

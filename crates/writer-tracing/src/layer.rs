@@ -75,27 +75,36 @@ impl JsonLayer {
         &self.writer
     }
 
+    #[inline(always)]
     fn event<S>(&self, event: &Event<'_>, site: &Site, ctx: &Context<'_, S>)
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
+        if site.from_log {
+            return self.log_record(event, ctx);
+        }
+        let fill = |record: &mut Record<'_>| {
+            EventFields::give(record, site, event);
+            self.spans(event, record, ctx);
+        };
         let send = |severity, line: &[u8]| self.writer.send_record(severity, line);
-        let encoded = if site.from_log {
-            log_record::with_origin(event, |origin| {
-                let fill = |record: &mut Record<'_>| {
-                    event.record(&mut LogFields(record));
-                    self.spans(event, record, ctx);
-                };
-                self.format.encode(&origin.meta(*event.metadata().level()), fill, send)
-            })
-        } else {
+        self.note(site.prepared.encode(None, fill, send));
+    }
+
+    /// Writes a record of the `log` crate.
+    #[inline(never)]
+    fn log_record<S>(&self, event: &Event<'_>, ctx: &Context<'_, S>)
+    where
+        S: Subscriber + for<'a> LookupSpan<'a>,
+    {
+        let send = |severity, line: &[u8]| self.writer.send_record(severity, line);
+        self.note(log_record::with_origin(event, |origin| {
             let fill = |record: &mut Record<'_>| {
-                EventFields::give(record, site, event);
+                event.record(&mut LogFields(record));
                 self.spans(event, record, ctx);
             };
-            site.prepared.encode(None, fill, send)
-        };
-        self.note(encoded);
+            self.format.encode(&origin.meta(*event.metadata().level()), fill, send)
+        }));
     }
 
     /// Counts what went wrong with a line.
@@ -277,9 +286,10 @@ where
             return self.writer.reject_record();
         }
         self.contain(|| {
-            self.sites.with(self.id, &self.writer, &self.format, event.metadata(), |site| {
-                self.event(event, site, &ctx);
-            });
+            let metadata = event.metadata();
+            let site = self.sites.take(self.id, &self.writer, &self.format, metadata);
+            self.event(event, &site, &ctx);
+            Sites::put_back(self.id, metadata, site);
         });
     }
 }

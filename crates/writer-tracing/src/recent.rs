@@ -11,7 +11,7 @@ use crate::span::Node;
 
 thread_local! {
     /// By the place of the layer and the id of the span.
-    static RECENT: Slots<Recent, 16> = const { Slots::new() };
+    static RECENT: Slots<Box<Recent>, 16> = const { Slots::new() };
 }
 
 /// A span that this thread has begun, entered, changed or logged in.
@@ -35,7 +35,7 @@ impl JsonLayer {
 
     /// What this thread remembers of a span, taken out of its place.
     #[inline]
-    pub(crate) fn take_recent(&self, id: &Id) -> Option<Recent> {
+    pub(crate) fn take_recent(&self, id: &Id) -> Option<Box<Recent>> {
         let recent = RECENT.try_with(|slots| slots.take(self.place(), id.into_u64()));
         // Another layer may have been in this place before.
         recent.ok().flatten().filter(|recent| recent.node.is_of(self.id) && !recent.node.closed())
@@ -44,13 +44,13 @@ impl JsonLayer {
     /// Has this thread remember a span. Where the thread's values are gone, it is looked up each
     /// time.
     #[inline]
-    pub(crate) fn put_recent(&self, id: &Id, recent: Recent) {
+    pub(crate) fn put_recent(&self, id: &Id, recent: Box<Recent>) {
         let _ = RECENT.try_with(|slots| slots.put(self.place(), id.into_u64(), recent));
     }
 
     /// The same, for a span in which nothing was logged as it is now.
     pub(crate) fn remember(&self, id: &Id, node: Arc<Node>) {
-        self.put_recent(id, Recent { node, list: None });
+        self.put_recent(id, Box::new(Recent { node, list: None }));
     }
 
     /// What this thread remembers of a span, for use in this process.

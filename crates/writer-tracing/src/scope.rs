@@ -77,7 +77,7 @@ impl JsonLayer {
         let (stamp, list, keep) = node.list();
         record.span_list(&list);
         let recent = Recent { node, list: keep.then_some((stamp, list)) };
-        self.put_recent(&span.id(), recent);
+        self.put_recent(&span.id(), Box::new(recent));
     }
 
     /// What this layer keeps of a span. A span from before the layer was there has only its name.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use tracing_core::field::Field;
 use tracing_core::{Level, Metadata};
 use writer_core::json::{CallSite, Format, Meta, Record};
 use writer_core::{Severity, Slots, Writer};
@@ -15,7 +16,7 @@ thread_local! {
 #[derive(Debug)]
 pub(crate) struct Site {
     pub(crate) prepared: CallSite,
-    /// A bit for each field besides the message; `None` where there are more.
+    /// A bit for each field besides the message; `None` where there are too many.
     fields: Option<u64>,
     /// Fields without a value are written.
     pub(crate) shows_null: bool,
@@ -29,14 +30,12 @@ impl Site {
     fn new(format: &Format, metadata: &'static Metadata<'static>) -> Self {
         let fields = metadata.fields();
         let message = fields.iter().position(|field| field.name() == "message");
-        let names = fields
-            .iter()
-            .filter(|field| Some(field.index()) != message)
-            .map(|field| plain_name(field.name()));
-        let others = fields.len() - usize::from(message.is_some());
+        let is_message = |index| message == Some(index);
+        let name = |field: Field| (!is_message(field.index())).then(|| plain_name(field.name()));
+        let others = (0..fields.len()).filter(|&index| !is_message(index));
         Site {
-            prepared: format.call_site(&meta(metadata), names),
-            fields: 1_u64.checked_shl(others as u32).map(|bit| bit - 1),
+            prepared: format.call_site_of(&meta(metadata), fields.iter().map(name)),
+            fields: (fields.len() <= 64).then(|| others.fold(0, |bits, index| bits | 1 << index)),
             shows_null: format.shows_null(),
             message,
             from_log: metadata.target() == "log"
@@ -66,53 +65,61 @@ pub(crate) struct Sites {
 
 /// Call sites by the address of their metadata. The lock is held for a look-up or an insertion
 /// only.
-type Known = RwLock<HashMap<usize, Arc<Site>>>;
+type Known = RwLock<HashMap<u64, Arc<Site>>>;
 
 impl Sites {
-    /// Calls with the call site of these metadata.
-    #[inline]
-    pub(crate) fn with<R>(
+    /// Takes the call site of these metadata, to be [put back](Sites::put_back).
+    #[inline(always)]
+    pub(crate) fn take(
         &self,
         layer: u64,
         writer: &Writer,
         format: &Format,
         metadata: &'static Metadata<'static>,
-        call: impl FnOnce(&Site) -> R,
-    ) -> R {
-        let key = std::ptr::from_ref(metadata) as usize;
-        let recent = RECENT.try_with(|recent| recent.take(layer, key as u64)).ok().flatten();
-        let site = recent.unwrap_or_else(|| {
-            let known = writer.state_here(layer, &self.known, RwLock::default);
-            find(known.as_deref(), key, format, metadata)
-        });
-        let result = call(&site);
+    ) -> Arc<Site> {
+        let recent = RECENT.try_with(|recent| recent.take(layer, key(metadata)));
+        match recent {
+            Ok(Some(site)) => site,
+            _ => self.find(layer, writer, format, metadata),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn put_back(layer: u64, metadata: &'static Metadata<'static>, site: Arc<Site>) {
         // Where the thread's values are gone, the site is found in the map each time.
-        let _ = RECENT.try_with(|recent| recent.put(layer, key as u64, site));
-        result
+        let _ = RECENT.try_with(|recent| recent.put(layer, key(metadata), site));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find(
+        &self,
+        layer: u64,
+        writer: &Writer,
+        format: &Format,
+        metadata: &'static Metadata<'static>,
+    ) -> Arc<Site> {
+        let known = writer.state_here(layer, &self.known, RwLock::default);
+        let found = |known: &Arc<Known>| {
+            let known = known.read().unwrap_or_else(PoisonError::into_inner);
+            known.get(&key(metadata)).map(Arc::clone)
+        };
+        if let Some(site) = known.as_ref().and_then(found) {
+            return site;
+        }
+        let site = Arc::new(Site::new(format, metadata));
+        match known {
+            Some(known) => {
+                let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
+                Arc::clone(known.entry(key(metadata)).or_insert(site))
+            }
+            None => site,
+        }
     }
 }
 
-#[cold]
-fn find(
-    known: Option<&Known>,
-    key: usize,
-    format: &Format,
-    metadata: &'static Metadata<'static>,
-) -> Arc<Site> {
-    let found = |known: &Known| {
-        known.read().unwrap_or_else(PoisonError::into_inner).get(&key).map(Arc::clone)
-    };
-    if let Some(site) = known.and_then(found) {
-        return site;
-    }
-    let site = Arc::new(Site::new(format, metadata));
-    match known {
-        Some(known) => {
-            let mut known = known.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(known.entry(key).or_insert(site))
-        }
-        None => site,
-    }
+fn key(metadata: &'static Metadata<'static>) -> u64 {
+    std::ptr::from_ref(metadata).addr() as u64
 }
 
 /// The name of a field as its author means it: `type`, where it had to be written `r#type`.

@@ -11,46 +11,41 @@ use crate::site::{Site, plain_name};
 
 /// Hands each value, with its type, to the encoder, which also contains what goes wrong in the
 /// user's formatting.
-macro_rules! visit_typed {
+macro_rules! visit {
+    ($($method:ident($type:ty) => $write:ident,)+) => {
+        $(fn $method(&mut self, field: &Field, value: $type) {
+            self.value(field).$write(value);
+        })+
+    };
+}
+
+/// The same for types whose values are mostly short: an event tries the short way first.
+macro_rules! visit_short {
+    ($($method:ident($type:ty) => $short:ident $write:ident,)+) => {
+        $(#[inline]
+        fn $method(&mut self, field: &Field, value: $type) {
+            // Apart, so that the short way need not save what only the long one uses.
+            #[cold]
+            #[inline(never)]
+            fn long(fields: &mut EventFields<'_, '_>, field: &Field, value: $type) {
+                fields.value(field).$write(value);
+            }
+            if !self.record.$short(field.index(), value) {
+                long(self, field, value);
+            }
+        })+
+    };
+}
+
+/// The other types, and those for which nothing shorter is known.
+macro_rules! visit_others {
     () => {
-        fn record_i64(&mut self, field: &Field, value: i64) {
-            self.value(field).i64(value);
-        }
-
-        fn record_u64(&mut self, field: &Field, value: u64) {
-            self.value(field).u64(value);
-        }
-
-        fn record_i128(&mut self, field: &Field, value: i128) {
-            self.value(field).i128(value);
-        }
-
-        fn record_u128(&mut self, field: &Field, value: u128) {
-            self.value(field).u128(value);
-        }
-
-        fn record_f64(&mut self, field: &Field, value: f64) {
-            self.value(field).f64(value);
-        }
-
-        fn record_bool(&mut self, field: &Field, value: bool) {
-            self.value(field).bool(value);
-        }
-
-        fn record_str(&mut self, field: &Field, value: &str) {
-            self.value(field).str(value);
-        }
-
-        fn record_bytes(&mut self, field: &Field, value: &[u8]) {
-            self.value(field).bytes(value);
-        }
-
-        fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-            self.value(field).error(value);
-        }
-
-        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-            self.value(field).debug(value);
+        visit! {
+            record_i128(i128) => i128,
+            record_u128(u128) => u128,
+            record_bytes(&[u8]) => bytes,
+            record_error(&(dyn Error + 'static)) => error,
+            record_debug(&dyn Debug) => debug,
         }
 
         #[cfg(all(tracing_unstable, feature = "valuable"))]
@@ -79,19 +74,23 @@ impl<'a, 'r> EventFields<'a, 'r> {
 
     #[inline]
     fn value(&mut self, field: &Field) -> Value<'_> {
-        let mut position = field.index();
-        if let Some(message) = self.site.message {
-            if position == message {
-                return self.record.message();
-            }
-            position -= usize::from(position > message);
+        if self.site.message == Some(field.index()) {
+            return self.record.message();
         }
-        self.record.site_field(position, || plain_name(field.name()))
+        self.record.site_field(field.index(), || plain_name(field.name()))
     }
 }
 
 impl Visit for EventFields<'_, '_> {
-    visit_typed!();
+    visit_short! {
+        record_i64(i64) => site_i64 i64,
+        record_u64(u64) => site_u64 u64,
+        record_f64(f64) => site_f64 f64,
+        record_bool(bool) => site_bool bool,
+        record_str(&str) => site_str str,
+    }
+
+    visit_others!();
 }
 
 /// Writes the fields that are declared and have no value, behind the others.
@@ -102,21 +101,15 @@ fn nothing(record: &mut Record<'_>, site: &Site, event: &Event<'_>) {
         return;
     }
     let fields = event.metadata().fields();
-    let (mut given, mut position) = (Given::default(), 0);
+    let mut given = Given::default();
     for (index, field) in fields.iter().enumerate() {
         if index % Given::LOOKS_AT == 0 {
             given = Given { first: index, bits: 0 };
             event.record(&mut given);
         }
-        let message = site.message == Some(index);
         if !given.has(index) {
-            let value = match message {
-                true => record.message(),
-                false => record.site_field(position, || plain_name(field.name())),
-            };
-            value.null();
+            EventFields { record, site }.value(&field).null();
         }
-        position += usize::from(!message);
     }
 }
 
@@ -157,5 +150,13 @@ impl SpanFields<'_> {
 }
 
 impl Visit for SpanFields<'_> {
-    visit_typed!();
+    visit! {
+        record_i64(i64) => i64,
+        record_u64(u64) => u64,
+        record_f64(f64) => f64,
+        record_bool(bool) => bool,
+        record_str(&str) => str,
+    }
+
+    visit_others!();
 }

@@ -152,8 +152,12 @@ impl FormatBuilder {
         let typed = rules.options.typed;
         let stamps = self.stamps();
         let ids = [self.piece(Part::TraceId, ""), self.piece(Part::SpanId, "")];
+        let span = self.span_piece(Part::Span, "", "");
+        let spans = self.span_piece(Part::Spans, "[", "{\"arrayValue\":{\"values\":[");
         let task = self.task_keys();
         let head = self.head();
+        let reads_spans = self.is_flat() || task.is_some() || ids.iter().any(Option::is_some);
+        let listed_alone = !reads_spans && span.is_none() && rules.nest.is_none() && !typed;
         let reserve = self.reserve(&rules, &ids, task.is_some());
         let special = typed || task.is_some() || head.message_first.is_some();
         let common = self.shows(Part::Timestamp) && !special && stamps.is_common();
@@ -179,8 +183,9 @@ impl FormatBuilder {
             shows_thread: self.sequence || self.shows_any(&[Part::ThreadName, Part::ThreadId]),
             message_hidden: !self.shows(Part::Message),
             message_first: head.message_first,
-            span: self.span_piece(Part::Span, "", ""),
-            spans: self.span_piece(Part::Spans, "[", "{\"arrayValue\":{\"values\":["),
+            common_spans: spans.as_deref().filter(|_| listed_alone).and_then(Block::new),
+            span,
+            spans,
             shape: if typed { &shape::TYPED } else { &shape::PLAIN },
             flat_spans: self.is_flat(),
             hex_ids: table.hex_ids,
@@ -189,7 +194,7 @@ impl FormatBuilder {
             } else {
                 (*escaped(&self.trace_prefix)).into()
             },
-            reads_spans: self.is_flat() || task.is_some() || ids.iter().any(Option::is_some),
+            reads_spans,
             special,
             ids,
             task,

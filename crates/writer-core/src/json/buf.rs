@@ -1,6 +1,7 @@
 //! A growing buffer of bytes that is cheap to append short pieces to.
 
 use std::fmt;
+use std::num::NonZeroU8;
 use std::ops::{Deref, DerefMut, Range};
 
 use crate::veil::Veil;
@@ -50,20 +51,57 @@ impl Buf {
         }
     }
 
-    /// The next `N` bytes, of which those count that [`Buf::advance`] is told of.
+    /// The next `N` bytes, if they are there, of which those count that [`Buf::advance`] is told of.
     #[inline(always)]
     pub(super) fn ahead<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
-        if self.store.len() < self.len + N {
-            self.grow(N);
-        }
-        self.store.get_mut(self.len..self.len + N)?.first_chunk_mut()
+        self.store.get_mut(self.len..)?.first_chunk_mut()
     }
 
-    /// Makes the next bytes part of the buffer.
+    /// Has so many bytes be there.
+    #[inline]
+    pub(super) fn make_room(&mut self, bytes: usize) {
+        if self.store.len() - self.len < bytes {
+            self.grow(bytes);
+        }
+    }
+
+    /// Appends a key and a piece that ends in a comma, which becomes `],`; false, with nothing
+    /// changed, where there is no room for both.
+    #[inline(always)]
+    pub(super) fn extend_list(&mut self, key: &Block, piece: &[u8]) -> bool {
+        let space = self.store.get_mut(self.len..);
+        let Some((space, head)) = space.and_then(|space| {
+            let head = key.copy_to(space.first_chunk_mut()?);
+            Some((space.get_mut(head..head + piece.len() + 1)?, head))
+        }) else {
+            return false;
+        };
+        let Some((text, end)) = space.split_last_chunk_mut::<2>() else { return false };
+        text.copy_from_slice(&piece[..text.len()]);
+        *end = *b"],";
+        self.len += head + piece.len() + 1;
+        true
+    }
+
+    /// Puts `}` and a newline in the place of a comma at the end; false, with nothing changed, if
+    /// there is none or no room for both.
+    #[inline(always)]
+    pub(super) fn comma_to_line_end(&mut self) -> bool {
+        let last = self.len.checked_sub(1).and_then(|last| self.store.get_mut(last..));
+        let Some(space) = last.and_then(|space| space.first_chunk_mut()) else { return false };
+        if space[0] != b',' {
+            return false;
+        }
+        *space = *b"}\n";
+        self.len += 1;
+        true
+    }
+
+    /// Makes the next bytes part of the buffer, which must be there.
     #[inline(always)]
     pub(super) fn advance(&mut self, bytes: usize) {
         debug_assert!(self.len + bytes <= self.store.len());
-        self.len = (self.len + bytes).min(self.store.len());
+        self.len += bytes;
     }
 
     /// The next bytes, to be filled by the caller.
@@ -116,26 +154,45 @@ impl Buf {
     }
 }
 
-/// A piece of less than 32 bytes that is copied as a whole block, in moves of constant length.
+/// A piece of 1 to 31 bytes that is copied as a whole block, in moves of constant length.
 #[derive(Clone, Copy)]
 pub(super) struct Block {
-    bytes: [u8; 32],
-    len: usize,
+    bytes: [u8; 31],
+    len: NonZeroU8,
 }
 
 impl Block {
-    /// `None` if the piece is too long.
+    /// `None` if the piece is too long, or nothing.
     pub(super) fn new(piece: &[u8]) -> Option<Self> {
-        let mut bytes = [0; 32];
-        bytes[..31].get_mut(..piece.len())?.copy_from_slice(piece);
-        Some(Block { bytes, len: piece.len() })
+        let mut bytes = [0; 31];
+        bytes.get_mut(..piece.len())?.copy_from_slice(piece);
+        Some(Block { bytes, len: NonZeroU8::new(piece.len() as u8)? })
     }
 
     /// Copies the block and returns the length of the piece.
     #[inline(always)]
-    pub(super) fn copy_to(&self, space: &mut [u8; 32]) -> usize {
+    pub(super) fn copy_to(&self, space: &mut [u8; 31]) -> usize {
         *space = self.bytes;
-        self.len & 31
+        self.len()
+    }
+
+    /// The mask is for the compiler alone.
+    #[inline(always)]
+    fn len(&self) -> usize {
+        usize::from(self.len.get() & 31)
+    }
+
+    /// Whether the piece is this name in quotes, with a colon behind.
+    #[inline(always)]
+    pub(super) fn is_key_of(&self, name: &[u8]) -> bool {
+        let key = self.bytes[1..].get(..name.len());
+        self.len() == name.len() + 3 && key.is_some_and(|key| short_eq(key, name))
+    }
+
+    /// The piece.
+    #[inline(always)]
+    pub(super) fn piece(&self) -> &[u8] {
+        &self.bytes[..self.len()]
     }
 }
 
@@ -146,6 +203,24 @@ pub(super) fn copy_short(space: &mut [u8; 32], piece: &[u8]) -> usize {
         copy(space, piece);
     }
     piece.len()
+}
+
+/// Whether two texts of one length are equal, in few steps for short ones: names are.
+#[inline(always)]
+pub(super) fn short_eq(one: &[u8], other: &[u8]) -> bool {
+    debug_assert_eq!(one.len(), other.len());
+    match one.len() {
+        2..4 => overlap_eq::<2>(one, other),
+        4..8 => overlap_eq::<4>(one, other),
+        8..=16 => overlap_eq::<8>(one, other),
+        _ => one == other,
+    }
+}
+
+/// Compares as two pieces of constant length that overlap.
+#[inline(always)]
+fn overlap_eq<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+    one.first_chunk::<N>() == other.first_chunk() && one.last_chunk::<N>() == other.last_chunk()
 }
 
 /// Copies between slices of one length.
@@ -190,7 +265,7 @@ impl DerefMut for Buf {
 
 impl fmt::Debug for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Veil(self.len).fmt(f)
+        Veil(self.len()).fmt(f)
     }
 }
 

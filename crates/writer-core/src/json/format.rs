@@ -14,6 +14,7 @@ use super::schema::{Demand, Rules};
 use super::scratch;
 use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
+use super::short::MOST;
 use super::site::Site;
 use super::thread;
 use super::time::{self, Stamps};
@@ -120,6 +121,8 @@ pub(super) struct Inner {
     pub(super) message_first: Option<usize>,
     pub(super) span: Option<Box<[u8]>>,
     pub(super) spans: Option<Box<[u8]>>,
+    /// The same if the list stands alone, behind the fields, and is written as it is.
+    pub(super) common_spans: Option<Block>,
     /// How spans are written.
     pub(super) shape: &'static Shape,
     /// The fields of spans stand among those of the record.
@@ -205,7 +208,7 @@ impl Format {
 
 impl Inner {
     /// The way of every record.
-    #[inline]
+    #[inline(always)]
     pub(super) fn run<R>(
         &self,
         severity: Severity,
@@ -215,31 +218,32 @@ impl Inner {
         fill: impl FnOnce(&mut Record<'_>),
         done: impl FnOnce(Severity, &[u8]) -> R,
     ) -> Option<Encoded<R>> {
-        scratch::with(|members| {
-            members.reset(self.limit);
-            if self.special {
-                members.out.buf.extend_from_slice(&self.open);
-                self.special_head(members, severity, time, &head);
-            } else {
-                if !self.begin_short(members, time) {
-                    members.out.buf.extend_from_slice(&self.open);
-                    self.time(members, time);
-                }
-                head(members, Place::Line);
-                self.thread(members);
-                members.begin_fields();
+        let _running = scratch::begin()?;
+        let mut scratch = scratch::take();
+        let members = &mut *scratch;
+        members.reset(self.limit);
+        if self.special {
+            self.special_head(members, severity, time, &head);
+        } else {
+            if !self.begin_short(members, time) {
+                self.begin_long(members, time);
             }
-            let mut record = Record { members, inner: self, site };
-            // Unwind safety: members are whole after every value, and a value that panics takes
-            // back what it wrote.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| fill(&mut record))) {
-                discard_payload(payload);
-                members.errors += 1;
-            }
-            let truncated = self.finish(members);
-            let result = done(severity, &members.out.buf);
-            Encoded { result, format_errors: members.errors, truncated }
-        })
+            head(members, Place::Line);
+            self.thread(members);
+            members.begin_fields();
+        }
+        let mut record = Record::new(members, self, site);
+        // Unwind safety: members are whole after every value, and a value that panics takes back
+        // what it wrote.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| fill(&mut record))) {
+            discard_payload(payload);
+            members.errors += 1;
+        }
+        let truncated = self.finish(members);
+        let result = done(severity, &members.out.buf);
+        let format_errors = members.errors;
+        scratch::put_back(scratch);
+        Some(Encoded { result, format_errors, truncated })
     }
 
     /// Begins a line in few steps; false, with nothing written, where that is not enough.
@@ -249,7 +253,8 @@ impl Inner {
             return false;
         };
         // The smallest cap leaves room for this.
-        let Some(space) = members.out.buf.ahead::<96>() else { return false };
+        members.out.buf.make_room(MOST);
+        let Some(space) = members.out.buf.ahead::<MOST>() else { return false };
         let at = space.first_chunk_mut().map_or(0, |space| open.copy_to(space));
         if !space[at..].first_chunk_mut().is_some_and(|space| stamps.write_common(space)) {
             return false;
@@ -257,6 +262,13 @@ impl Inner {
         space[at + time::COMMON] = b',';
         members.out.buf.advance(at + time::COMMON + 1);
         true
+    }
+
+    /// Begins a line with a timestamp of any form, or without one.
+    #[inline(never)]
+    fn begin_long(&self, members: &mut Members, time: Option<SystemTime>) {
+        members.out.buf.extend_from_slice(&self.open);
+        self.time(members, time);
     }
 
     pub(super) fn time(&self, members: &mut Members, time: Option<SystemTime>) {
@@ -389,8 +401,9 @@ impl Inner {
         if self.rules.complex || members.cut || out.full() || out.skipped > 0 {
             return self.finish_rarely(members);
         }
-        members.end_object(b'}');
-        members.out.buf.push(b'\n');
+        if !members.out.buf.comma_to_line_end() {
+            members.end_line();
+        }
         false
     }
 
@@ -436,8 +449,7 @@ impl Inner {
             out.raw(itoa::Buffer::new().format(original).as_bytes());
             out.raw(b",");
         }
-        members.end_object(b'}');
-        members.out.buf.push(b'\n');
+        members.end_line();
         truncated
     }
 }

@@ -9,6 +9,9 @@ use super::buf::Buf;
 /// Up to this many keys a scan over their hashes is cheaper than a table.
 const SCANNED: usize = 32;
 
+/// The memory for so many keys is kept from record to record.
+const COMMON: usize = 1024;
+
 /// How many places of the table there are for each name of which it is known how often it was given;
 /// a power of two. So many keys that only a name given rarely displaces another one.
 const PLACES: usize = 16;
@@ -56,16 +59,17 @@ impl Keys {
     pub(super) fn clear(&mut self) {
         self.list.clear();
         self.table.clear();
+        self.repeated.clear();
+        self.undo = None;
     }
 
     /// Gives up memory beyond what common records need.
+    #[inline]
     pub(super) fn shrink(&mut self) {
-        self.clear();
-        self.list.shrink_to(1024);
-        self.table.shrink_to(4096);
-        self.repeated.clear();
-        self.repeated.shrink_to(4096 / PLACES);
-        self.undo = None;
+        // The tables are no larger than the list makes them.
+        if self.list.capacity() > COMMON {
+            *self = Keys::default();
+        }
     }
 
     pub(super) fn list(&self) -> &[Key] {
@@ -359,6 +363,31 @@ mod tests {
         for len in 0..64 {
             let key = "k".repeat(len);
             assert_eq!(hash(key.as_bytes()), hash(key.clone().as_bytes()));
+        }
+    }
+
+    #[test]
+    fn keys_begin_anew_with_each_record() {
+        let (mut keys, mut buf) = (Keys::default(), Buf::default());
+        let mut give = |keys: &mut Keys, name: &str| {
+            let start = buf.len();
+            buf.extend_from_slice(name.as_bytes());
+            keys.insert_free(&mut buf, start, 0, |keys, hash, before, key| {
+                keys.contains(hash, before, key)
+            });
+            buf.len() - start
+        };
+        for names in [SCANNED + 8, 4 * COMMON] {
+            for _ in 0..2 {
+                (0..names).for_each(|name| _ = give(&mut keys, &format!("{name:04}")));
+                assert_eq!(give(&mut keys, "0000"), 5);
+                keys.shrink();
+                assert_eq!(keys.list.capacity() == 0, names > COMMON);
+                keys.clear();
+                assert_eq!(give(&mut keys, "0000"), 4);
+                keys.pop();
+                assert!(keys.list().is_empty());
+            }
         }
     }
 

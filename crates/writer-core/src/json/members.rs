@@ -149,14 +149,6 @@ impl Members {
         self.message_done
     }
 
-    /// Notes that what was written with this name was the message, if it was.
-    #[inline(always)]
-    pub(super) fn message_is_done(&mut self, name: Name<'_>) {
-        if let Name::Message = name {
-            self.message_done = true;
-        }
-    }
-
     /// As [`Members::open`], where nothing stands in the way of a message or a key of a call site.
     #[inline(always)]
     pub(super) fn open_simple(&mut self, name: Name<'_>, rules: &Rules) -> Option<Open> {
@@ -383,6 +375,13 @@ impl Members {
             }
             Target::Type => self.set_message_type(rules, open.mark),
         }
+    }
+
+    /// Ends the object and its line.
+    #[inline(never)]
+    pub(super) fn end_line(&mut self) {
+        self.end_object(b'}');
+        self.out.buf.push(b'\n');
     }
 
     /// Turns the last comma into a closing bracket, or appends the bracket if there is no member.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::buf::Buf;
 use super::escape;
+use super::short::MOST;
 
 /// A buffer that keeps bytes up to a limit and from then on only counts them.
 ///
@@ -38,6 +39,11 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    /// The state of what was not full.
+    pub(super) fn stored_at(len: usize, skipped: u64) -> Self {
+        Mark { len, skipped, full: false }
+    }
+
     /// Whether what follows the mark is kept.
     pub(super) fn stored(self) -> bool {
         !self.full
@@ -126,7 +132,7 @@ impl Out {
         self.set_full(true);
     }
 
-    /// The next `N` bytes, if all of them would be kept.
+    /// The next `N` bytes, if they are there and all of them would be kept.
     #[inline(always)]
     pub(super) fn space_ahead<const N: usize>(&mut self) -> Option<&mut [u8; N]> {
         if self.keeps(N) { self.buf.ahead() } else { None }
@@ -171,6 +177,21 @@ impl Out {
         if kept < bytes.len() {
             self.set_full(true);
             self.skipped += (bytes.len() - kept) as u64;
+        }
+    }
+
+    /// As [`Out::escaped`], and has room be there for the next short text.
+    #[inline(never)]
+    fn write_long(&mut self, text: &str) {
+        self.escaped(text);
+        self.prepare();
+    }
+
+    /// Has room be there for the next short member, if that would be kept.
+    #[inline]
+    pub(super) fn prepare(&mut self) {
+        if self.keeps(MOST) {
+            self.buf.make_room(MOST);
         }
     }
 
@@ -247,7 +268,7 @@ impl fmt::Write for Out {
         if short {
             self.buf.advance(text.len());
         } else {
-            self.escaped(text);
+            self.write_long(text);
         }
         Ok(())
     }

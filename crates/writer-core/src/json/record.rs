@@ -5,7 +5,7 @@ use std::fmt;
 use super::format::Inner;
 use super::members::Members;
 use super::name::Name;
-use super::site::Site;
+use super::site::{ReadyKey, Site};
 use super::span::EncodedSpan;
 use super::span_list::SpanList;
 use super::value::Value;
@@ -18,6 +18,8 @@ pub struct Record<'a> {
     pub(super) members: &'a mut Members,
     pub(super) inner: &'a Inner,
     pub(super) site: Option<&'a Site>,
+    /// The keys that are known ahead by position, unless they are only expected.
+    keys: &'a [ReadyKey],
 }
 
 impl fmt::Debug for Record<'_> {
@@ -26,12 +28,57 @@ impl fmt::Debug for Record<'_> {
     }
 }
 
-impl Record<'_> {
+/// Ways to write a field as [`Record::site_field`] and [`Record::next_field`] do that return false,
+/// with nothing written, where few steps are not enough: the [`Value`] for the longer ways need not
+/// be made.
+macro_rules! short {
+    ($($site:ident $next:ident($type:ty) => $write:ident,)+) => {
+        impl Record<'_> {
+            $(
+                #[doc(hidden)]
+                #[inline(always)]
+                pub fn $site(&mut self, position: usize, value: $type) -> bool {
+                    self.ready(position).is_some_and(|ready| self.members.$write(ready, value))
+                }
+
+                #[doc(hidden)]
+                #[inline(always)]
+                pub fn $next(&mut self, name: &str, value: $type) -> bool {
+                    self.ready_next(name).is_some_and(|ready| self.members.$write(ready, value))
+                }
+            )+
+        }
+    };
+}
+
+short! {
+    site_u64 next_u64(u64) => short_u64,
+    site_i64 next_i64(i64) => short_i64,
+    site_f64 next_f64(f64) => short_f64,
+    site_bool next_bool(bool) => short_bool,
+    site_str next_str(&str) => short_str,
+}
+
+impl<'a> Record<'a> {
+    #[inline(always)]
+    pub(super) fn new(members: &'a mut Members, inner: &'a Inner, site: Option<&'a Site>) -> Self {
+        let keys = site.filter(|site| !site.expecting).map_or(&[][..], |site| &site.keys);
+        Record { members, inner, site, keys }
+    }
+
     /// Begins the message. A second one becomes a field under the same name, by the clash rule.
     #[inline]
     pub fn message(&mut self) -> Value<'_> {
         let name = if self.inner.message_hidden { Name::Hidden } else { Name::Message };
         self.value(name)
+    }
+
+    /// As [`Record::message`] and [`Value::str`], or returns false, with nothing written, where few
+    /// steps are not enough.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn message_str(&mut self, text: &str) -> bool {
+        !self.inner.message_hidden && self.members.short_message(&self.inner.rules, text)
     }
 
     /// Begins a field. If its key is taken, `_` is appended until it is free.
@@ -42,23 +89,24 @@ impl Record<'_> {
 
     /// Begins a field of the [`CallSite`](super::CallSite) by its position in the list that the
     /// call site was made with: cheaper than [`Record::field`], because its key is ready. `name` is
-    /// called where it is not: in a record without call site, the second time, and from position 64
-    /// on.
+    /// called where it is not: in a record without call site, or of one whose fields are only
+    /// [expected](super::Format::expected_call_site), the second time, and from position 64 on.
     #[inline]
     pub fn site_field<'r>(
         &'r mut self,
         position: usize,
         name: impl FnOnce() -> &'r str,
     ) -> Value<'r> {
-        match self.site.and_then(|site| site.keys.get(position)) {
-            Some(key)
-                if key.bit & self.members.written == 0
-                    && (!self.members.unexpected || key.expected.is_none()) =>
-            {
-                self.value(Name::Ready(key))
-            }
+        match self.ready(position) {
+            Some(key) if !key.whole.is_empty() => self.value(Name::Ready(key)),
             _ => self.field(name()),
         }
+    }
+
+    /// The key of a field of the call site, if it is ready and free.
+    #[inline(always)]
+    fn ready(&self, position: usize) -> Option<&'a ReadyKey> {
+        self.keys.get(position).filter(|key| key.bit & self.members.written == 0)
     }
 
     /// Which of the first 64 fields of the call site were written, a bit for each.
@@ -80,14 +128,19 @@ impl Record<'_> {
     /// same line as, [`Record::field`]: cheaper while the names come as expected.
     #[inline]
     pub fn next_field<'r>(&'r mut self, name: &'r str) -> Value<'r> {
+        match self.ready_next(name) {
+            Some(key) => self.value(Name::Ready(key)),
+            None => self.field(name),
+        }
+    }
+
+    /// The key of the next field that is expected, if it is this one.
+    #[inline(always)]
+    fn ready_next(&self, name: &str) -> Option<&'a ReadyKey> {
         // The next one is the first that is not written.
         let position = self.members.written.trailing_ones() as usize;
-        match self.site.and_then(|site| site.keys.get(position)) {
-            Some(key) if !self.members.unexpected && key.is_expected_as(name) => {
-                self.value(Name::Ready(key))
-            }
-            _ => self.field(name),
-        }
+        let key = self.site?.keys.get(position)?;
+        (!self.members.unexpected && key.is_expected_as(name)).then_some(key)
     }
 
     /// Whether a field that is nothing is written, as `null`.
@@ -145,15 +198,22 @@ impl Record<'_> {
     /// Writes a list of spans that was put together before; otherwise like [`Record::spans`].
     #[inline]
     pub fn span_list(&mut self, spans: &SpanList) {
-        self.span_list_at(spans, None);
+        let short = match &self.inner.common_spans {
+            Some(key) if !spans.cut && !spans.typed => self.members.short_list(key, &spans.bytes),
+            _ => false,
+        };
+        if !short {
+            self.span_list_at(spans, None);
+        }
     }
 
     /// The same with this place in the innermost span's task instead of the next one.
-    #[inline]
+    #[inline(never)]
     pub(super) fn span_list_at(&mut self, spans: &SpanList, place: Option<u64>) {
         if spans.is_empty() {
             return;
         }
+        self.members.out.prepare();
         if spans.typed != self.inner.rules.options.typed {
             self.members.cut = true;
             return;

@@ -17,29 +17,55 @@ thread_local! {
 }
 
 /// Counts a record as under way, also when the code inside unwinds.
-struct Running(u32);
+pub(super) struct Running(u32);
 
 impl Drop for Running {
+    #[inline]
     fn drop(&mut self) {
         RUNNING.set(self.0);
     }
 }
 
-/// Calls with the thread's buffer, moved out of its store, or with a new one where the store is
-/// empty (a record inside a record) or torn down. Returns `None`, and does not call, when too many
-/// records are under way in this thread.
-pub(super) fn with<R>(call: impl FnOnce(&mut Members) -> R) -> Option<R> {
+/// Counts a record; `None` when too many are under way in this thread.
+#[inline]
+pub(super) fn begin() -> Option<Running> {
     let depth = RUNNING.get();
     if depth >= DEPTH {
         return None;
     }
     RUNNING.set(depth + 1);
-    let _running = Running(depth);
-    let mut members = SPARE.try_with(Cell::take).ok().flatten().unwrap_or_default();
-    let result = call(&mut members);
+    Some(Running(depth))
+}
+
+/// Takes the thread's buffer out of its store, or a new one where the store is empty (a record
+/// inside a record) or torn down.
+#[inline]
+pub(super) fn take() -> Box<Members> {
+    match SPARE.try_with(Cell::take) {
+        Ok(Some(members)) => members,
+        _ => new(),
+    }
+}
+
+// What few records need is apart, so that the code of all others stands close together.
+#[cold]
+#[inline(never)]
+fn new() -> Box<Members> {
+    Box::default()
+}
+
+#[cold]
+#[inline(never)]
+fn discard(_members: Box<Members>) {}
+
+/// Puts a buffer into the store for the next record, and gives up memory that common ones do not
+/// need.
+#[inline]
+pub(super) fn put_back(mut members: Box<Members>) {
     members.out.buf.reset(KEPT);
     members.keys.shrink();
     // Where the store is torn down, the buffer is dropped here.
-    let _ = SPARE.try_with(|spare| spare.set(Some(members)));
-    Some(result)
+    if let Ok(Some(other)) = SPARE.try_with(|spare| spare.replace(Some(members))) {
+        discard(other);
+    }
 }

@@ -70,7 +70,7 @@ pub(super) struct TaskKeys {
 }
 
 impl Inner {
-    /// Writes the metadata where it is not simply time, call site and thread.
+    /// Begins a line whose metadata is not simply time, call site and thread.
     #[cold]
     #[inline(never)]
     pub(super) fn special_head(
@@ -80,6 +80,7 @@ impl Inner {
         time: Option<SystemTime>,
         head: &dyn Fn(&mut Members, Place),
     ) {
+        members.out.buf.extend_from_slice(&self.open);
         if !self.rules.options.typed {
             self.time(members, time);
             if self.message_first.is_none() {

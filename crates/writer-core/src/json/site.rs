@@ -59,6 +59,8 @@ impl fmt::Debug for CallSite {
 pub(super) struct Site {
     /// `"user_id":` by position, free of clashes; with [`REDACTED`] as value if that is a secret.
     pub(super) keys: Vec<ReadyKey>,
+    /// The fields are only expected.
+    pub(super) expecting: bool,
     /// The same keys, for fields that come under names of their own besides.
     pub(super) reserved: Reserved,
 }
@@ -66,16 +68,15 @@ pub(super) struct Site {
 /// The key of a field that is known ahead.
 #[derive(Debug)]
 pub(super) struct ReadyKey {
-    /// All that stands before the value.
-    pub(super) whole: Box<[u8]>,
-    /// The same where it is short and nothing but the key, and members are always written as they
-    /// come: then few steps are needed.
+    /// The same as `whole` where it is short and nothing but the key, and members are always written
+    /// as they come: then few steps are needed.
     pub(super) block: Option<Block>,
-    /// Only of a field that is expected and may not come: its name as a user writes it, and the
-    /// hash of its key.
-    pub(super) expected: Option<(Box<str>, u32)>,
     /// Stands for it in [`Members::written`](super::members::Members).
     pub(super) bit: u64,
+    /// All that stands before the value; nothing where there is no field.
+    pub(super) whole: Box<[u8]>,
+    /// Only of a field that is expected and may not come: the hash of its key.
+    pub(super) expected: Option<u32>,
 }
 
 impl ReadyKey {
@@ -88,7 +89,12 @@ impl ReadyKey {
     /// Whether a field of this name is expected here.
     #[inline(always)]
     pub(super) fn is_expected_as(&self, name: &str) -> bool {
-        self.expected.as_ref().is_some_and(|(expected, _)| short_eq(expected, name))
+        let name = name.as_bytes();
+        self.expected.is_some()
+            && match &self.block {
+                Some(key) => key.is_key_of(name),
+                None => self.escaped() == name,
+            }
     }
 
     /// The key between its quotes, where it is nothing but the key.
@@ -103,34 +109,8 @@ impl Site {
     pub(super) fn has(&self, written: u64, hash: u32, key: &[u8]) -> bool {
         self.reserved.contains(hash, key)
             || self.keys.iter().any(|ready| {
-                ready.bit & written != 0
-                    && ready.expected.as_ref().is_some_and(|&(_, known)| known == hash)
-                    && ready.escaped() == key
+                ready.bit & written != 0 && ready.expected == Some(hash) && ready.escaped() == key
             })
-    }
-}
-
-/// Whether two texts are equal, in few steps for short ones: names are.
-#[inline(always)]
-fn short_eq(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
-    match one.len() {
-        2..4 => {
-            one.first_chunk::<2>() == other.first_chunk()
-                && one.last_chunk::<2>() == other.last_chunk()
-        }
-        4..8 => {
-            one.first_chunk::<4>() == other.first_chunk()
-                && one.last_chunk::<4>() == other.last_chunk()
-        }
-        8..=16 => {
-            one.first_chunk::<8>() == other.first_chunk()
-                && one.last_chunk::<8>() == other.last_chunk()
-        }
-        _ => one == other,
     }
 }
 
@@ -143,6 +123,16 @@ impl Format {
         meta: &Meta<'_>,
         names: impl IntoIterator<Item = &'n str>,
     ) -> CallSite {
+        self.call_site_of(meta, names.into_iter().map(Some))
+    }
+
+    /// The same with positions that are no fields: there is no key for them.
+    #[doc(hidden)]
+    pub fn call_site_of<'n>(
+        &self,
+        meta: &Meta<'_>,
+        names: impl IntoIterator<Item = Option<&'n str>>,
+    ) -> CallSite {
         let inner = &self.inner;
         let typed = inner.rules.options.typed;
         let first = if typed { Place::Scope } else { Place::Line };
@@ -152,10 +142,15 @@ impl Format {
         if typed {
             head_cut |= inner.static_part(&mut attributes, meta, Place::Attributes);
         }
-        let mut site = Site { keys: Vec::new(), reserved: Reserved::default() };
+        let reserved = Reserved::default();
+        let mut site = Site { keys: Vec::new(), expecting: false, reserved };
         let marker = format!("\"{REDACTED}\"");
         let typed_marker = Kind::of_json(&marker);
         for (position, name) in names.into_iter().take(PREPARED).enumerate() {
+            let Some(name) = name else {
+                site.keys.push(ReadyKey::new(Box::default(), position, &inner.rules));
+                continue;
+            };
             if let Some(types) = inner.rules.type_set_by(Name::User(name, 0)) {
                 // Its key depends on its value.
                 site.keys.push(ReadyKey::new(types.key.clone(), position, &inner.rules));
@@ -204,9 +199,11 @@ impl Format {
         let names: Vec<&str> = names.into_iter().take(usable).collect();
         let mut prepared = self.call_site(meta, names.iter().copied());
         for (key, name) in prepared.site.keys.iter_mut().zip(names) {
-            let hash = keys::hash(key.escaped());
-            key.expected = Some((name.into(), hash));
+            // One that clashes or is escaped is like one that is not prepared.
+            let same = key.escaped() == name.as_bytes();
+            key.expected = same.then(|| keys::hash(key.escaped()));
         }
+        prepared.site.expecting = true;
         // What has not come is not taken.
         prepared.site.reserved = Reserved::default();
         prepared
@@ -216,7 +213,7 @@ impl Format {
 impl CallSite {
     /// Encodes one record of this call site; otherwise like [`Format::encode`]. Without a time, the
     /// system's time when encoding begins is taken.
-    #[inline]
+    #[inline(always)]
     pub fn encode<R>(
         &self,
         time: Option<SystemTime>,

@@ -6,7 +6,6 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use super::buf::copy_short;
 use super::digits;
 use super::forms;
 use super::kind::{Integer, Kind};
@@ -17,6 +16,7 @@ use super::nested::{self, Nest};
 use super::out::{Mark, Out};
 use super::redact::REDACTED;
 use super::schema::{Options, Rules};
+use super::short::OpenString;
 use super::site::Site;
 
 /// Stands in the place of a value whose `Display` or `Debug` returned an error.
@@ -60,12 +60,7 @@ impl Value<'_> {
     /// Writes `true` or `false`.
     #[inline]
     pub fn bool(self, value: bool) {
-        let short = |space: &mut [u8; 32]| {
-            let (text, len) = if value { (*b"true    ", 4) } else { (*b"false   ", 5) };
-            space[..8].copy_from_slice(&text);
-            len
-        };
-        if !self.members.write_short(self.name, short) {
+        if !matches!(self.name, Name::Ready(ready) if self.members.short_bool(ready, value)) {
             self.plain(Kind::Bool, move |out, _| out.raw(if value { b"true" } else { b"false" }));
         }
     }
@@ -73,7 +68,7 @@ impl Value<'_> {
     /// Writes all digits.
     #[inline]
     pub fn u64(self, value: u64) {
-        if !self.members.write_short(self.name, |space| digits::unsigned(space, value)) {
+        if !matches!(self.name, Name::Ready(ready) if self.members.short_u64(ready, value)) {
             let kind = if value >> 63 == 0 { Kind::Int } else { Kind::Digits };
             self.plain(kind, move |out, _| out.digits(|space| digits::unsigned(space, value)));
         }
@@ -82,7 +77,7 @@ impl Value<'_> {
     /// Writes all digits.
     #[inline]
     pub fn i64(self, value: i64) {
-        if !self.members.write_short(self.name, |space| digits::signed(space, value)) {
+        if !matches!(self.name, Name::Ready(ready) if self.members.short_i64(ready, value)) {
             self.plain(Kind::Int, move |out, _| out.digits(|space| digits::signed(space, value)));
         }
     }
@@ -108,14 +103,7 @@ impl Value<'_> {
     /// the strings `"NaN"`, `"Infinity"` and `"-Infinity"`, or `null` where the schema says so.
     #[inline]
     pub fn f64(self, value: f64) {
-        if !value.is_finite()
-            || !self.members.write_short(self.name, |space| {
-                match digits::thousandths(space, value) {
-                    0 => copy_short(space, zmij::Buffer::new().format_finite(value).as_bytes()),
-                    len => len,
-                }
-            })
-        {
+        if !matches!(self.name, Name::Ready(ready) if self.members.short_f64(ready, value)) {
             self.plain(Kind::Double, move |out, options| forms::float(out, value, options));
         }
     }
@@ -129,7 +117,12 @@ impl Value<'_> {
     /// Writes a string.
     #[inline]
     pub fn str(self, value: &str) {
-        if !self.members.write_short_str(self.name, self.rules, value) {
+        let short = match self.name {
+            Name::Ready(ready) => self.members.short_str(ready, value),
+            Name::Message => self.members.short_message(self.rules, value),
+            _ => false,
+        };
+        if !short {
             self.plain(Kind::String, move |out, _| out.string(value));
         }
     }
@@ -172,6 +165,7 @@ impl Value<'_> {
     /// Writes a value that runs no user code.
     #[inline(never)]
     pub(super) fn plain(self, kind: Kind, write: impl Fn(&mut Out, Options)) {
+        self.members.out.prepare();
         if !self.members.write_simple(self.name, self.rules, self.site, &write) {
             self.plain_slow(kind, &write);
         }
@@ -219,21 +213,28 @@ impl Value<'_> {
     /// Writes a string of what user code prints, which may fail or panic. Does what
     /// [`Value::user`] does, in fewer steps: messages of `tracing` come this way.
     fn text(self, args: fmt::Arguments<'_>) {
-        let Some((open, inside)) = self.members.open_string(self.name, self.rules) else {
-            return self.user(Kind::String, |out, _| out.format(args));
+        let Some(open) = self.members.open_string(self.name, self.rules) else {
+            return self.long_text(args);
         };
         let out = &mut self.members.out;
         // Unwind safety: all that a panic can leave half done is taken back.
         let printed = catch_unwind(AssertUnwindSafe(|| fmt::Write::write_fmt(out, args)));
         if !matches!(printed, Ok(Ok(()))) || !self.members.close_string() {
-            self.end_text(open, inside, printed);
+            self.end_text(&open, printed);
         }
     }
 
-    /// Ends a string that is not as short as expected, or puts a marker in the place of all that
-    /// stands behind `inside`, the mark before its opening quote.
+    #[inline(never)]
+    fn long_text(self, args: fmt::Arguments<'_>) {
+        self.members.out.prepare();
+        self.user(Kind::String, |out, _| out.format(args));
+    }
+
+    /// Ends a string that is not as short as expected, or puts a marker in its place.
     #[cold]
-    fn end_text(self, open: Open, inside: Mark, printed: thread::Result<fmt::Result>) {
+    fn end_text(self, string: &OpenString, printed: thread::Result<fmt::Result>) {
+        let inside = Mark::stored_at(string.inside, string.skipped);
+        let open = Open::simple(self.name, Mark::stored_at(string.start, string.skipped));
         match failure(printed.map(|printed| printed.map_err(|fmt::Error| FORMAT_ERROR))) {
             None => self.members.out.close(inside, b'"'),
             Some(marker) => self.members.replace_failed(inside, marker, self.rules.options),
