@@ -20,13 +20,13 @@ mod counter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TimeSource {
-    /// The system's clock, read by each thread at most once a millisecond; in between the
+    /// The system's clock, read by each thread at most every four milliseconds; in between the
     /// processor's counter of time is added to it. The default.
     ///
-    /// It is within two microseconds of the system's clock, mostly within 50 ns, and so are lines
+    /// It is within three microseconds of the system's clock, mostly within 50 ns, and so are lines
     /// of several threads among each other. Where somebody sets the clock, or makes it faster or
-    /// slower by more than the kernel does by itself, a thread that is just logging notices up to a
-    /// millisecond later. A thread that logs more often than that pays less than half of what the
+    /// slower by more than the kernel does by itself, a thread that is just logging notices up to four
+    /// milliseconds later. A thread that logs more often than that pays less than half of what the
     /// system's clock costs, one that logs less often up to twice as much.
     ///
     /// The counter is used on Linux on x86-64, if the kernel itself takes its time from it (`tsc`
