@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use std::time::SystemTime;
 
 use crate::Severity;
-use crate::json::{Format, Meta, Record, Value};
+use crate::json::{Format, FormatBuilder, Meta, Part, Record, SpanList, Value};
 
 /// A message and two fields, of a call site or not.
 fn line(format: &Format, site: bool, write: &dyn Fn(Value<'_>)) -> (String, u32, bool) {
@@ -112,5 +112,89 @@ fn a_member_without_a_value_leaves_its_key_free() {
     for (next, site) in [false, true].into_iter().zip(sites) {
         let line = site.encode(meta.time, fill(next), text).unwrap().result;
         assert!(line.ends_with("\"b\":1,\"a\":1}\n"), "{line}");
+    }
+}
+
+#[test]
+fn a_text_that_fails_does_not_hide_what_was_cut_before() {
+    let build = |builder: FormatBuilder| builder.max_record_bytes(4096).build().unwrap();
+    let short = build(Format::builder());
+    let long = build(Format::builder().redact(["nothing"]));
+    let target = "t".repeat(1000);
+    let meta = Meta::new(Severity::Info, &target).time(SystemTime::UNIX_EPOCH);
+    let line = |format: &Format| {
+        let site = format.call_site(&meta, ["a"]);
+        let fill = |record: &mut Record<'_>| {
+            record.message().display(&Halfway(true));
+            record.site_field(0, || "a").display(&Halfway(false));
+        };
+        let encoded = site.encode(meta.time, fill, |_, line| line.to_vec()).unwrap();
+        assert!(encoded.truncated);
+        String::from_utf8(encoded.result).unwrap()
+    };
+    assert_eq!(line(&short), line(&long));
+}
+
+#[test]
+fn a_list_of_spans_comes_once_and_what_follows_stands_behind_it() {
+    let format = Format::default();
+    let mut span = format.span("outer");
+    span.record(0, "id").u64(7);
+    let spans = [span, format.span("inner")];
+    let mut list = SpanList::new();
+    spans.iter().for_each(|span| list.push(span));
+    let meta = Meta::new(Severity::Info, "shop").time(SystemTime::UNIX_EPOCH);
+    let line = |give: &dyn Fn(&mut Record<'_>)| {
+        let fill = |record: &mut Record<'_>| {
+            record.field("before").u64(1);
+            give(record);
+            record.field("spans").u64(2);
+            give(record);
+            record.message().str("late");
+        };
+        format.encode(&meta, fill, |_, line| line.to_vec()).unwrap().result
+    };
+    let listed = line(&|record| record.span_list(&list));
+    assert_eq!(
+        String::from_utf8_lossy(&listed),
+        String::from_utf8_lossy(&line(&|record| {
+            record.spans(&spans);
+        }))
+    );
+    let listed = String::from_utf8(listed).unwrap();
+    assert_eq!(listed.matches("\"spans\":[").count(), 1, "{listed}");
+}
+
+#[test]
+fn a_line_of_nothing_is_an_empty_object() {
+    let hidden = [Part::Timestamp, Part::Level, Part::Target];
+    let format = hidden.into_iter().fold(Format::builder(), |format, part| format.hide(part));
+    let (format, meta) = (format.build().unwrap(), Meta::new(Severity::Info, "shop"));
+    let encoded = format.encode(&meta, |_| {}, |_, line| line.to_vec()).unwrap();
+    assert_eq!(encoded.result, b"{}\n");
+}
+
+/// The buffer of the thread may be longer than a line of this format.
+#[test]
+fn no_line_is_longer_for_a_buffer_that_has_grown() {
+    let meta = Meta::new(Severity::Info, "shop").time(SystemTime::UNIX_EPOCH);
+    let long = |record: &mut Record<'_>| record.message().str(&"x".repeat(40_000));
+    assert!(Format::default().encode(&meta, long, |_, _| ()).is_some());
+    let format = Format::builder().max_record_bytes(4096).build().unwrap();
+    let mut list = SpanList::new();
+    list.push(&format.span(&"s".repeat(500)));
+    let site = format.call_site(&meta, ["first", "second"]);
+    for (spans, room) in [(true, 3000..4000), (false, 0..4000)] {
+        for len in room.step_by(50) {
+            let fill = |record: &mut Record<'_>| {
+                record.site_field(0, || "first").str(&"a".repeat(len));
+                if spans {
+                    record.span_list(&list);
+                }
+                record.site_field(1, || "second").str(&"b".repeat(300));
+            };
+            let encoded = site.encode(meta.time, fill, |_, line| line.len()).unwrap();
+            assert!(encoded.result <= 4096, "{len} {}", encoded.result);
+        }
     }
 }
