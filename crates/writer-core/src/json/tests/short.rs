@@ -174,6 +174,20 @@ fn a_line_of_nothing_is_an_empty_object() {
     assert_eq!(encoded.result, b"{}\n");
 }
 
+#[test]
+fn a_message_that_is_hidden_is_not_written_the_short_way_either() {
+    let meta = Meta::new(Severity::Info, "shop");
+    for hidden in [true, false] {
+        let builder = Format::builder();
+        let builder = if hidden { builder.hide(Part::Message) } else { builder };
+        let fill = |record: &mut Record<'_>| assert_eq!(record.message_str("shown"), !hidden);
+        let format = builder.build().unwrap();
+        let line = format.encode(&meta, fill, |_, line| line.to_vec()).unwrap();
+        assert_eq!(line.format_errors, 0);
+        assert_eq!(String::from_utf8(line.result).unwrap().contains("shown"), !hidden);
+    }
+}
+
 /// The buffer of the thread may be longer than a line of this format.
 #[test]
 fn no_line_is_longer_for_a_buffer_that_has_grown() {
