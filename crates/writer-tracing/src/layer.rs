@@ -39,7 +39,7 @@ pub struct JsonLayer {
     pub(crate) id: u64,
     writer: Writer,
     pub(crate) format: Format,
-    sites: Sites,
+    pub(crate) sites: Sites,
     span_events: Option<(SpanEvents, SpanLines)>,
     #[cfg(feature = "opentelemetry")]
     pub(crate) traces: Traces,
@@ -287,9 +287,9 @@ where
         }
         self.contain(|| {
             let metadata = event.metadata();
-            let site = self.sites.take(self.id, &self.writer, &self.format, metadata);
+            let site = self.take_site(metadata);
             self.event(event, &site, &ctx);
-            Sites::put_back(self.id, metadata, site);
+            self.put_back_site(metadata, site);
         });
     }
 }

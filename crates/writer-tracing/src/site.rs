@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tracing_core::field::Field;
 use tracing_core::{Level, Metadata};
 use writer_core::json::{CallSite, Format, Meta, Record};
-use writer_core::{Severity, Slots, Writer};
+use writer_core::{Severity, Slots};
+
+use crate::layer::JsonLayer;
 
 thread_local! {
     static RECENT: Slots<Arc<Site>, 256> = const { Slots::new() };
@@ -67,39 +69,27 @@ pub(crate) struct Sites {
 /// only.
 type Known = RwLock<HashMap<u64, Arc<Site>>>;
 
-impl Sites {
-    /// Takes the call site of these metadata, to be [put back](Sites::put_back).
+impl JsonLayer {
+    /// Takes the call site of these metadata, to be [put back](JsonLayer::put_back_site).
     #[inline(always)]
-    pub(crate) fn take(
-        &self,
-        layer: u64,
-        writer: &Writer,
-        format: &Format,
-        metadata: &'static Metadata<'static>,
-    ) -> Arc<Site> {
-        let recent = RECENT.try_with(|recent| recent.take(layer, key(metadata)));
+    pub(crate) fn take_site(&self, metadata: &'static Metadata<'static>) -> Arc<Site> {
+        let recent = RECENT.try_with(|recent| recent.take(self.id, key(metadata)));
         match recent {
             Ok(Some(site)) => site,
-            _ => self.find(layer, writer, format, metadata),
+            _ => self.find_site(metadata),
         }
     }
 
     #[inline(always)]
-    pub(crate) fn put_back(layer: u64, metadata: &'static Metadata<'static>, site: Arc<Site>) {
+    pub(crate) fn put_back_site(&self, metadata: &'static Metadata<'static>, site: Arc<Site>) {
         // Where the thread's values are gone, the site is found in the map each time.
-        let _ = RECENT.try_with(|recent| recent.put(layer, key(metadata), site));
+        let _ = RECENT.try_with(|recent| recent.put(self.id, key(metadata), site));
     }
 
     #[cold]
     #[inline(never)]
-    fn find(
-        &self,
-        layer: u64,
-        writer: &Writer,
-        format: &Format,
-        metadata: &'static Metadata<'static>,
-    ) -> Arc<Site> {
-        let known = writer.state_here(layer, &self.known, RwLock::default);
+    fn find_site(&self, metadata: &'static Metadata<'static>) -> Arc<Site> {
+        let known = self.writer().state_here(self.id, &self.sites.known, RwLock::default);
         let found = |known: &Arc<Known>| {
             let known = known.read().unwrap_or_else(PoisonError::into_inner);
             known.get(&key(metadata)).map(Arc::clone)
@@ -107,7 +97,7 @@ impl Sites {
         if let Some(site) = known.as_ref().and_then(found) {
             return site;
         }
-        let site = Arc::new(Site::new(format, metadata));
+        let site = Arc::new(Site::new(&self.format, metadata));
         match known {
             Some(known) => {
                 let mut known = known.write().unwrap_or_else(PoisonError::into_inner);

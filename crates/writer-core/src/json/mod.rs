@@ -53,6 +53,7 @@ mod escape;
 mod fields;
 mod format;
 mod forms;
+mod head;
 mod keys;
 mod kind;
 #[cfg(feature = "local-time")]
