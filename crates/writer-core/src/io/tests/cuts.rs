@@ -145,15 +145,6 @@ fn full(path: &Path, strategy: Strategy) -> (WriterBuilder, Arc<AtomicBool>) {
     (Writer::to(sink).on_error(|_| {}), room)
 }
 
-#[track_caller]
-fn until(mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < LIMIT, "hangs");
-        std::thread::yield_now();
-    }
-}
-
 #[test]
 fn a_log_that_is_emptied_to_make_room_starts_with_a_whole_line() {
     for strategy in APPENDING {

@@ -34,6 +34,17 @@ use crate::error::BuildError;
 #[cfg(unix)]
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Waits for what must happen.
+#[cfg(unix)]
+#[track_caller]
+fn until(mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < LIMIT, "hangs");
+        std::thread::yield_now();
+    }
+}
+
 /// Settings for a file, with a mapping step small enough to be left often.
 fn config(path: impl Into<PathBuf>, strategy: Strategy) -> Config {
     Config {
