@@ -52,6 +52,6 @@ impl<T, const N: usize> Slots<T, N> {
     /// Puts a value in its place. What was there is dropped.
     #[inline]
     pub fn put(&self, owner: u64, key: u64, value: T) {
-        drop(self.slot(owner, key).replace(Some(Entry { owner, key, value })));
+        self.slot(owner, key).set(Some(Entry { owner, key, value }));
     }
 }

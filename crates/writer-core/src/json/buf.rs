@@ -66,7 +66,7 @@ impl Buf {
     }
 
     /// Appends a key and a piece that ends in a comma, which becomes `],`; false, with nothing
-    /// changed, where there is no room for both.
+    /// appended, where there is no room for both, or no piece.
     #[inline(always)]
     pub(super) fn extend_list(&mut self, key: &Block, piece: &[u8]) -> bool {
         let space = self.store.get_mut(self.len..);
