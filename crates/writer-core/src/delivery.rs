@@ -244,14 +244,27 @@ impl Delivery {
     pub(crate) fn reopen(&mut self, shared: &Shared, reason: ReopenReason<'_>) -> io::Result<()> {
         if let Some(found) = self.outlets.main().reopen(reason)? {
             if !self.outlets.is_diverted() {
-                self.hand.rewind();
-                self.markers.rewind();
+                self.begin_anew(found.line_completed);
             }
             let mut inner = shared.lock();
             inner.count.reopened += 1;
             inner.count.found(found);
         }
         Ok(())
+    }
+
+    /// Has a line that is partly out begin anew in another target, unless it is whole in the one
+    /// that was left.
+    fn begin_anew(&mut self, completed: bool) {
+        let main = self.outlets.main();
+        if (completed || main.is_completed())
+            && (self.hand.lacks_newline() || self.markers.lacks_newline())
+        {
+            main.complete();
+        } else {
+            self.hand.rewind();
+            self.markers.rewind();
+        }
     }
 
     /// Reopens because somebody asked for it, and tells everyone who did up to `ticket`.

@@ -16,6 +16,8 @@ use crate::{Mode, ReopenReason, Reopened, Sink};
 struct Movable {
     sink: ProbeSink,
     checks: Arc<AtomicUsize>,
+    /// It says that the line which is partly out is whole where it was, the first time.
+    completes: bool,
 }
 
 impl Sink for Movable {
@@ -25,7 +27,10 @@ impl Sink for Movable {
 
     fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
         match reason {
-            ReopenReason::Asked => Ok(Some(Reopened::default())),
+            ReopenReason::Asked => {
+                let line_completed = std::mem::take(&mut self.completes);
+                Ok(Some(Reopened { line_completed, ..Reopened::default() }))
+            }
             ReopenReason::Check => {
                 self.checks.fetch_add(1, Ordering::Relaxed);
                 Err(io::ErrorKind::NotFound.into())
@@ -36,9 +41,13 @@ impl Sink for Movable {
 }
 
 fn movable(rig: &Rig) -> Arc<AtomicUsize> {
+    put_movable(rig, false)
+}
+
+fn put_movable(rig: &Rig, completes: bool) -> Arc<AtomicUsize> {
     let checks = Arc::default();
     let sink = ProbeSink(Arc::clone(&rig.probe));
-    let movable = Movable { sink, checks: Arc::clone(&checks) };
+    let movable = Movable { sink, checks: Arc::clone(&checks), completes };
     lock(&rig.shared.delivery).outlets = Outlets::new(Box::new(movable));
     checks
 }
@@ -211,6 +220,71 @@ fn what_is_partly_out_begins_anew_at_another_target_without_a_line_end_in_front(
         delivery.round(&rig.shared, |_| false);
         assert_eq!(rig.probe.text(), "ababc\n", "the first two went to the old one");
     }
+}
+
+#[test]
+fn what_was_completed_in_the_target_that_was_left_is_not_offered_again() {
+    for marker in [false, true] {
+        for moves in [1, 2] {
+            let rig = Rig::without_worker(|_| {});
+            put_movable(&rig, true);
+            let mut delivery = lock(&rig.shared.delivery);
+            rig.probe.script(|script| script.room = Some(3));
+            if marker {
+                delivery.mark(&rig.shared, b"abc\n".to_vec());
+            } else {
+                rig.send("abc").unwrap();
+                delivery.round(&rig.shared, |_| false);
+            }
+            for _ in 0..moves {
+                delivery.reopen_as_asked(&rig.shared).unwrap();
+            }
+            rig.send("d").unwrap();
+            rig.probe.script(|script| script.room = None);
+            delivery.round(&rig.shared, |_| false);
+            assert_eq!(rig.probe.text(), "abcd\n", "the first three went to the old one");
+            let metrics = rig.metrics();
+            let markers = u64::from(marker);
+            assert_eq!((metrics.written, metrics.markers), (2 - markers, markers));
+            assert_eq!((metrics.bytes_written, metrics.pending), (6, 0));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_completed_begins_anew_whatever_the_sink_says() {
+    for room in [0, 2] {
+        let rig = Rig::without_worker(|_| {});
+        put_movable(&rig, true);
+        let mut delivery = lock(&rig.shared.delivery);
+        rig.probe.script(|script| script.room = Some(room));
+        rig.send("abc").unwrap();
+        delivery.round(&rig.shared, |_| false);
+        delivery.reopen_as_asked(&rig.shared).unwrap();
+        rig.probe.script(|script| script.room = None);
+        delivery.round(&rig.shared, |_| false);
+        assert_eq!(rig.probe.text(), format!("{}abc\n", &"abc"[..room]));
+    }
+}
+
+/// The part of it is no part of a line in the target that lines go to again later.
+#[test]
+fn what_was_completed_and_goes_to_the_fallback_leaves_nothing_to_be_ended() {
+    let rig = Rig::without_worker(|_| {});
+    put_movable(&rig, true);
+    let fallback = set_fallback(&rig);
+    let mut delivery = lock(&rig.shared.delivery);
+    rig.probe.script(|script| script.room = Some(3));
+    rig.send("abc").unwrap();
+    delivery.round(&rig.shared, |_| false);
+    delivery.reopen_as_asked(&rig.shared).unwrap();
+    rig.probe.script(|script| script.room = None);
+    assert!(delivery.divert_for_good(&rig.shared));
+    delivery.round(&rig.shared, |_| false);
+    delivery.outlets.divert(Some(rig.shared.clock.now()));
+    rig.send("d").unwrap();
+    delivery.round(&rig.shared, |_| false);
+    assert_eq!((rig.probe.text(), fallback.text()), ("abcd\n".into(), "abc\n".into()));
 }
 
 #[test]

@@ -39,6 +39,11 @@ impl Markers {
         self.bytes[..self.out].last().is_some_and(|&byte| byte != b'\n')
     }
 
+    /// Whether all of one is out but its newline.
+    pub(crate) fn lacks_newline(&self) -> bool {
+        self.inside_marker() && self.bytes[self.out..].starts_with(b"\n")
+    }
+
     /// Has the one that is partly out begin anew, at another target.
     pub(crate) fn rewind(&mut self) {
         let newline = self.bytes[..self.out].iter().rposition(|&byte| byte == b'\n');

@@ -26,6 +26,8 @@ pub(super) struct LogFile {
     folders: Folders,
     /// The last byte appended was no line end.
     unended: bool,
+    /// Of the line that broke off there, the line end alone is missing.
+    lacks_end: bool,
     /// It ends in a part of a line that is to be written anew.
     broken: bool,
     /// A line that came to stand behind half a line of others, with more lines behind it, and is to
@@ -36,8 +38,20 @@ pub(super) struct LogFile {
     sync: SyncState,
     /// The files that were written before this one.
     left: Left,
-    /// The last of them was left with a part of a line.
-    left_torn: bool,
+    /// With what the last of them was left.
+    left_with: LeftWith,
+}
+
+/// What stands at the end of a file that was left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum LeftWith {
+    /// Whole lines.
+    #[default]
+    Lines,
+    /// A part of a line.
+    Part,
+    /// A line that had lacked its line end alone, and has got it, in a file that has a name.
+    Completed,
 }
 
 impl LogFile {
@@ -48,12 +62,13 @@ impl LogFile {
             identity,
             folders,
             unended: false,
+            lacks_end: false,
             broken: false,
             repeat: Vec::new(),
             neighbours: identity.is_some().then(Neighbours::default),
             sync: SyncState::default(),
             left: Left::default(),
-            left_torn: false,
+            left_with: LeftWith::Lines,
         }
     }
 
@@ -75,9 +90,20 @@ impl LogFile {
         self.unended
     }
 
-    /// Whether the file that was written before was left with a part of a line.
-    pub(super) fn has_left_torn(&self) -> bool {
-        self.left_torn
+    /// Whether the file ends, as it was left by this writer, in a line that lacks its line end and
+    /// nothing else.
+    pub(super) fn lacks_end(&self) -> bool {
+        self.unended && self.lacks_end && !self.broken && !self.has_changed()
+    }
+
+    /// Whether others have written to the file or cut it, as far as that can be seen.
+    fn has_changed(&self) -> bool {
+        self.neighbours.as_ref().is_some_and(|it| it.has_changed(&self.file).unwrap_or(false))
+    }
+
+    /// With what the file that was written before was left.
+    pub(super) fn left_with(&self) -> LeftWith {
+        self.left_with
     }
 
     /// Appends a line end if the file does not end in one; says whether it did.
@@ -113,15 +139,19 @@ impl LogFile {
             self.repeat = std::mem::take(&mut old.repeat);
         }
         let unheard = old.sync.unheard();
-        let has_changed = |others: &Neighbours| others.has_changed(&old.file).unwrap_or(false);
-        if (old.unended || old.broken) && !old.neighbours.as_ref().is_some_and(has_changed) {
-            self.left_torn = old.unended;
-            // Where there is no room for it, the next opening mends the line.
-            let _ = old.write(b"\n");
-        }
-        lock::release(&old.file);
         // Lines without a name are gone, synced or not.
         let unlinked = calls::metadata(&old.file).is_ok_and(|file| os::is_unlinked(&file));
+        if (old.unended || old.broken) && !old.has_changed() {
+            let (unended, lacks_end) = (old.unended, old.lacks_end());
+            // Where there is no room for it, the next opening mends the line.
+            let is_ended = matches!(old.write(b"\n"), Ok(1));
+            self.left_with = match unended {
+                true if lacks_end && is_ended && !unlinked => LeftWith::Completed,
+                true => LeftWith::Part,
+                false => LeftWith::Lines,
+            };
+        }
+        lock::release(&old.file);
         match unheard {
             _ if unlinked && old.identity.is_some() && old.sync.is_untold() => {
                 self.left.note(Err(deleted()));
@@ -301,6 +331,7 @@ impl LogFile {
                 Ok(taken) => {
                     if let Some(last) = taken.checked_sub(1) {
                         self.unended = bytes.get(last) != Some(&b'\n');
+                        self.lacks_end = bytes.get(taken) == Some(&b'\n');
                         self.sync.wrote();
                     }
                     return Ok(taken);

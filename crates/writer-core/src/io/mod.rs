@@ -30,6 +30,7 @@ use block_buffered::BlockBuffered;
 use line_buffered::LineBuffered;
 use memory_mapped::MemoryMapped;
 use named::Named;
+use tail::Repair;
 
 pub(crate) use open::check_path;
 pub use write_sink::WriteSink;
@@ -127,8 +128,9 @@ pub trait Sink: Send {
     /// found there, or `None` if nothing has changed. Called by the worker between two writes: on
     /// demand, before a write at most once a second, and after each write that failed.
     ///
-    /// After `Some` a line that was partly taken is offered from its start again: the part is no
-    /// line of the new target. Without need of a name, the default serves.
+    /// After `Some` a line that was partly taken is offered from its start again, as the part is no
+    /// line of the new target, unless [`line_completed`](Reopened::line_completed) says that it need
+    /// not be. Without need of a name, the default serves.
     ///
     /// # Errors
     ///
@@ -198,6 +200,9 @@ pub struct Reopened {
     pub recovered_nul_bytes: u64,
     /// Lines without an end that were given one, and a part of a line in the target that was left.
     pub torn_lines: u64,
+    /// All of the line that was partly taken but its newline was, and the target that was left, or
+    /// opened anew, has got that: neither the line nor the newline is offered again.
+    pub line_completed: bool,
 }
 
 /// A file made ready for a worker.
@@ -234,8 +239,8 @@ pub(crate) fn open(config: &Config) -> Result<Opened, BuildError> {
             Box::new(Named::new(mapped, config))
         }
     };
-    let (recovered_nul_bytes, torn_lines) = (repair.recovered_nul_bytes, repair.torn_lines);
-    Ok(Opened { sink, found: Reopened { recovered_nul_bytes, torn_lines } })
+    let Repair { recovered_nul_bytes, torn_lines, .. } = repair;
+    Ok(Opened { sink, found: Reopened { recovered_nul_bytes, torn_lines, ..Reopened::default() } })
 }
 
 /// What the start of a writer does to the end of a file, for the fuzzer alone: how many NULs it cut

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::file::{self, LogFile};
+use super::file::{self, LeftWith, LogFile};
 use super::open::Checked;
 use super::os::{self, Failure};
 use super::tail::Repair;
@@ -126,6 +126,7 @@ impl<S: OverFile> Named<S> {
             lock::release(self.strategy.file().file());
         }
         let unended = same && self.strategy.file().is_unended();
+        let lacks_end = same && self.strategy.file().lacks_end();
         let claimed = open::claim(&self.path, &self.config, found, Duration::ZERO);
         let mended = claimed.and_then(|(mut file, mut repair)| {
             // Beside other writers the end was not looked at, and a part of a line may be there.
@@ -141,7 +142,14 @@ impl<S: OverFile> Named<S> {
                 false => lock::share(old, Duration::ZERO),
             };
         }
-        mended.map(|(file, repair)| Some(self.exchange(file, repair)))
+        mended.map(|(file, repair)| {
+            let mut reopened = self.exchange(file, repair);
+            if lacks_end && reopened.torn_lines > 0 {
+                reopened.torn_lines -= 1;
+                reopened.line_completed = true;
+            }
+            Some(reopened)
+        })
     }
 
     fn is_current(&self, found: &Checked) -> bool {
@@ -156,8 +164,12 @@ impl<S: OverFile> Named<S> {
         self.strategy.exchange(file, repair.end);
         (self.broken, self.gone) = (0, None);
         let Repair { recovered_nul_bytes, torn_lines, .. } = repair;
-        let left = u64::from(self.strategy.file().has_left_torn());
-        Reopened { recovered_nul_bytes, torn_lines: torn_lines + left }
+        let left = self.strategy.file().left_with();
+        Reopened {
+            recovered_nul_bytes,
+            torn_lines: torn_lines + u64::from(left == LeftWith::Part),
+            line_completed: left == LeftWith::Completed,
+        }
     }
 
     /// Draws the conclusions from a write that failed.

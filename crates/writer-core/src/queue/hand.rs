@@ -67,6 +67,11 @@ impl Hand {
         self.chunks.front().is_some_and(Chunk::inside_line)
     }
 
+    /// Whether all of the first line is out but its newline.
+    pub(crate) fn lacks_newline(&self) -> bool {
+        self.inside_line() && self.front().is_some_and(|rest| rest.starts_with(b"\n"))
+    }
+
     /// Has a line that is partly out begin anew.
     pub(crate) fn rewind(&mut self) {
         if let Some(front) = self.chunks.front_mut() {

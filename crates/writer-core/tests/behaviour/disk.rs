@@ -132,6 +132,20 @@ fn full_and_freed(disk: &Disk, strategy: Strategy, policy: QueuePolicy) {
     assert_eq!(metrics.state, State::Healthy);
 }
 
+/// Sets the limit on the length of files of this process, in bytes, or back to what it was.
+fn limits_files() -> impl Fn(Option<u64>) {
+    // SAFETY: plain calls of the system; the disposition of a signal that nothing else here uses.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the limit lives through the call.
+    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut before) }, 0);
+    move |bytes| {
+        let limit = libc::rlimit { rlim_cur: bytes.unwrap_or(before.rlim_cur), ..before };
+        // SAFETY: the limit lives through the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
+    }
+}
+
 /// G23: the limit on the length of files is a full disk, where its signal is ignored.
 #[test]
 fn a_file_at_its_limit_waits_until_the_limit_is_raised() {
@@ -142,16 +156,7 @@ fn a_file_at_its_limit_waits_until_the_limit_is_raised() {
         }
         return;
     }
-    // SAFETY: plain calls of the system; the disposition of a signal that nothing else here uses.
-    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
-    let mut before = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the limit lives through the call.
-    assert_eq!(unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &mut before) }, 0);
-    let set_limit = |bytes| {
-        let limit = libc::rlimit { rlim_cur: bytes, ..before };
-        // SAFETY: the limit lives through the call.
-        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_FSIZE, &limit) }, 0);
-    };
+    let set_limit = limits_files();
     let target = Target::new();
     let reports = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&reports);
@@ -164,7 +169,7 @@ fn a_file_at_its_limit_waits_until_the_limit_is_raised() {
         .unwrap();
     // Neither at a page's end nor at a line's.
     let limit = (64 << 10) + 777;
-    set_limit(limit);
+    set_limit(Some(limit));
     for n in 0..1000 {
         writer.send(record(n)).unwrap();
     }
@@ -172,10 +177,58 @@ fn a_file_at_its_limit_waits_until_the_limit_is_raised() {
     // Nothing is reserved beyond it either, where whole pages are wanted.
     let fit = limit / (record(0).len() as u64 + 1);
     eventually("what fits is written", || writer.metrics().written == fit);
-    set_limit(before.rlim_cur);
+    set_limit(None);
     guard.shutdown(LIMIT).unwrap();
     assert_eq!(numbers(&target.path), (0..1000).collect::<Vec<_>>());
     assert_eq!(*reports.lock().unwrap(), [std::io::ErrorKind::FileTooLarge]);
+}
+
+/// G26: all of a line but its newline was written when the file had to be left. Failed: the line was
+/// in both files.
+#[test]
+fn a_line_that_lacks_its_newline_alone_stays_in_the_file_that_is_left() {
+    const TEST: &str = "disk::a_line_that_lacks_its_newline_alone_stays_in_the_file_that_is_left";
+    if !is_child() {
+        // A mapping takes whole lines.
+        for strategy in [Strategy::LineBuffered, Strategy::BlockBuffered] {
+            for synchronous in ["true", "false"] {
+                let set = [("STRATEGY", strategy.as_str()), ("SYNCHRONOUS", synchronous)];
+                run_alone(TEST, &set);
+            }
+        }
+        return;
+    }
+    let set_limit = limits_files();
+    let target = Target::new();
+    let old = target.folder().join("app.1");
+    let (writer, guard) = target
+        .builder()
+        .strategy(std::env::var("STRATEGY").unwrap().parse().unwrap())
+        .synchronous(std::env::var("SYNCHRONOUS").unwrap().parse().unwrap())
+        // Or the next try would leave the file while it cannot be written to.
+        .follow_path(false)
+        // Or a sender without a worker waits for more tries.
+        .fail_after(Duration::ZERO)
+        .on_error(|_| {})
+        .build()
+        .unwrap();
+    set_limit(Some(3 * (record(0).len() as u64 + 1) - 1));
+    for n in 0..3 {
+        writer.send(record(n)).unwrap();
+    }
+    eventually("a write fails", || writer.metrics().errors > 0);
+    fs::rename(&target.path, &old).unwrap();
+    set_limit(None);
+    writer.reopen().unwrap();
+    for n in 3..5 {
+        writer.send(record(n)).unwrap();
+    }
+    guard.shutdown(LIMIT).unwrap();
+    let numbers = [numbers(&old), numbers(&target.path)].concat();
+    assert_eq!(numbers, (0..5).collect::<Vec<_>>());
+    let metrics = writer.metrics();
+    assert_ended(&metrics, 5);
+    assert_eq!((metrics.written, metrics.reopened, metrics.torn_lines), (5, 1, 0));
 }
 
 /// The same where the signal is not ignored, which ends the process: for a file that stays below

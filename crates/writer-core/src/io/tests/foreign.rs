@@ -58,7 +58,10 @@ fn what_others_leave_unended_gets_a_line_end() {
     write_all(&mut *sink, b"one\n");
     fs::write(file(&dir), "longer, and half a li").unwrap();
     write_all(&mut *sink, b"two\n");
-    assert_eq!(sink.mended(), Reopened { torn_lines: 1, recovered_nul_bytes: 0 });
+    assert_eq!(
+        sink.mended(),
+        Reopened { torn_lines: 1, recovered_nul_bytes: 0, line_completed: false }
+    );
     assert_eq!(sink.mended(), Reopened::default(), "told once");
     sink.close().unwrap();
     assert_eq!(read(&file(&dir)), "longer, and half a li\ntwo\n");
@@ -73,7 +76,10 @@ fn what_is_mended_between_two_questions_adds_up() {
         fs::write(file(&dir), format!("{half}\0\0\0")).unwrap();
         write_all(&mut *sink, b"two\n");
     }
-    assert_eq!(sink.mended(), Reopened { torn_lines: 2, recovered_nul_bytes: 6 });
+    assert_eq!(
+        sink.mended(),
+        Reopened { torn_lines: 2, recovered_nul_bytes: 6, line_completed: false }
+    );
     sink.close().unwrap();
     assert_eq!(read(&file(&dir)), "half\ntwo\n");
 }

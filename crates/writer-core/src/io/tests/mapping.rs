@@ -160,7 +160,10 @@ fn a_file_emptied_and_stretched_gets_no_nuls_in_front_of_its_lines() {
     cut(&file(&dir), 0);
     cut(&file(&dir), 100);
     write_all(&mut *sink, b"two\n");
-    assert_eq!(sink.mended(), Reopened { torn_lines: 0, recovered_nul_bytes: 100 });
+    assert_eq!(
+        sink.mended(),
+        Reopened { torn_lines: 0, recovered_nul_bytes: 100, line_completed: false }
+    );
     sink.close().unwrap();
     assert_eq!(read(&file(&dir)), "two\n");
 }
