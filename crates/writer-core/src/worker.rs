@@ -182,7 +182,6 @@ impl Worker<'_> {
         let pending = !inner.queue.is_empty();
         let arrived = std::mem::replace(&mut self.seen, inner.arrivals()) != inner.arrivals();
         self.naps = if arrived { NAPS } else { self.naps.saturating_sub(1) };
-        inner.triggered &= pending;
         let look = look_at(inner, self.naps > 0);
         let verdict = self.rhythm.decide(&look, now);
         let demanded = inner.is_closed() || inner.flush_upto > inner.flushed;

@@ -70,6 +70,22 @@ mod tests {
 
     use super::*;
 
+    /// One layer may come to be where another was before, and a registry gives its ids out anew.
+    #[test]
+    fn what_another_layer_in_the_same_place_has_remembered_is_not_taken_for_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let [(one, _first), (two, _second)] =
+            ["one", "two"].map(|name| crate::layer(folder.path().join(name)).unwrap());
+        let dispatch = Dispatch::new(Registry::default().with(one));
+        with_default(&dispatch, || {
+            let span = tracing::info_span!("s");
+            let id = span.id().unwrap();
+            let of_one = dispatch.downcast_ref::<JsonLayer>().unwrap().take_recent(&id).unwrap();
+            two.put_recent(&id, of_one);
+            assert!(two.take_recent(&id).is_none());
+        });
+    }
+
     /// Each thread that logs in a span would keep a list of its own.
     #[test]
     fn a_thread_keeps_the_list_of_a_span_if_it_is_short() {

@@ -160,6 +160,20 @@ fn a_repetition_that_fails_is_made_up_for() {
 }
 
 #[test]
+fn a_mapping_that_has_to_append_makes_up_for_it_too() {
+    let dir = directory();
+    let mut sink = sink(&file(&dir), Strategy::MemoryMapped);
+    let fail = |from, times, error| Plan { from, times, error, short: false, count: 0.into() };
+    // The look at the length, and the mapping.
+    failing(fail(1, 1, libc::ENOMEM), || write_all(&mut *sink, b"one\n"));
+    other(&file(&dir), b"half");
+    failing(fail(2, 2, libc::ENOSPC), || write_all(&mut *sink, b"two\nthree\n"));
+    assert_eq!(read(&file(&dir)), "one\nhalftwo\nthree\n");
+    sink.flush().unwrap();
+    assert_eq!(read(&file(&dir)), "one\nhalftwo\nthree\ntwo\n");
+}
+
+#[test]
 fn a_repetition_that_fails_again_is_a_failed_flush_and_a_failed_end() {
     for strategy in APPENDING {
         let dir = directory();
