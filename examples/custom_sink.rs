@@ -17,6 +17,8 @@ struct Pieces {
     count: usize,
     file: File,
     room: usize,
+    /// Why something may never be on the disk.
+    unsynced: Option<io::ErrorKind>,
 }
 
 impl Sink for Pieces {
@@ -36,7 +38,11 @@ impl Sink for Pieces {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        // The next sync of a file whose first has failed may say that all is well.
+        if let Some(failed) = self.unsynced {
+            return Err(failed.into());
+        }
+        self.file.sync_data().inspect_err(|error| self.unsynced = Some(error.kind()))
     }
 }
 
@@ -44,7 +50,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let temp = tempfile::tempdir()?;
     let folder = temp.path().to_path_buf();
     let file = File::create(folder.join("0"))?;
-    let (writer, guard) = Writer::to(Pieces { folder, count: 1, file, room: LIMIT }).build()?;
+    let pieces = Pieces { folder, count: 1, file, room: LIMIT, unsynced: None };
+    let (writer, guard) = Writer::to(pieces).build()?;
     writer.send_batch((0..5000).map(|n| format!(r#"{{"n":{n}}}"#)))?;
     writer.sync(Duration::from_secs(5))?;
     guard.shutdown(Duration::from_secs(5))?;

@@ -284,7 +284,8 @@ impl WriterBuilder {
 
     /// Called after a round of writes with the number of lines written: on the worker's thread;
     /// with [`synchronous`](Self::synchronous), on the sender's. The sum of all calls is
-    /// [`Metrics::written`](crate::Metrics::written).
+    /// [`Metrics::written`](crate::Metrics::written) when the writer has ended. Without a worker it
+    /// may lag behind before: of lines that a callback sends itself the next sender tells.
     pub fn on_write(mut self, callback: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.callbacks.on_write = Some(Box::new(callback));
         self

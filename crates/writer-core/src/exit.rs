@@ -7,7 +7,7 @@
 //! while it is taken. A panic may be the end too (`panic = "abort"`): a second hook, which a
 //! program asks for, does the same there without closing anything.
 
-use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::barrier::GIVE_UP_WITHIN;
@@ -28,6 +28,8 @@ const PANIC_WITHIN: Duration = Duration::from_millis(500);
 const HELD_UP_BEFORE: Duration = Duration::from_millis(500);
 /// The same for one that was to give up its sink.
 const LAST_TURN: Duration = Duration::from_millis(50);
+/// How long after the end of its time a write is awaited that was begun before it.
+const LAST_WRITE: Duration = Duration::from_millis(50);
 /// The pause between two tries at a lock.
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -98,9 +100,9 @@ extern "C" fn at_exit() {
 /// last is given up shortly before `until`, so that its lines can go to a fallback.
 ///
 /// A worker in a callback does not come back if this thread holds what the callback waits for, or
-/// if the callback exits, too. The lock around its sink is free then, and this thread writes what
-/// is left, of which no callback is told. A worker that is inside its sink is left alone, and so is
-/// one over a sink of the user's, which could wait for what this thread holds as well as the
+/// if the callback exits, too. The lock around its sink is free then, and what is left is written
+/// from here, of which no callback is told. A worker that is inside its sink is left alone, and so
+/// is one over a sink of the user's, which could wait for what this thread holds as well as the
 /// callback.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     for writer in writers {
@@ -113,6 +115,7 @@ pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     let held_up_at = before(until, HELD_UP_BEFORE.min(until.saturating_duration_since(now) / 4));
     let (mut with_worker, mut without): (Vec<_>, Vec<_>) =
         writers.iter().partition(|writer| writer.has_worker());
+    without.retain(|writer| !writer.is_in_its_sink());
     // What only this thread can write comes first: meanwhile the workers work.
     in_shares(&mut without, held_up_at, |writer, share| writer.end_here(now, share));
     // Each step for all: one that hangs takes the time of those behind it, and not their turn.
@@ -143,7 +146,7 @@ fn before(until: Instant, time: Duration) -> Instant {
 fn in_shares(
     writers: &mut Vec<&Arc<Shared>>,
     until: Instant,
-    end: impl Fn(&Shared, Instant) -> bool,
+    end: impl Fn(&Arc<Shared>, Instant) -> bool,
 ) {
     let mut left = writers.len() as u32;
     writers.retain(|writer| {
@@ -152,6 +155,28 @@ fn in_shares(
         left -= 1;
         !end(writer, now + share)
     });
+}
+
+/// Does some work in a thread of its own, or in this one if none can be had. `None` if that is not
+/// done by `until`, and goes on for as long as the process lives.
+fn in_time(until: Instant, work: impl Fn() -> bool + Send + Sync + 'static) -> Option<bool> {
+    let here = Arc::new((work, Mutex::new(None), Condvar::new()));
+    let there = Arc::clone(&here);
+    let spawned = std::thread::Builder::new().name("writer-end".to_owned()).spawn(move || {
+        let (work, done, told) = &*there;
+        let mut result = false;
+        survives(|| result = work());
+        *done.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        told.notify_one();
+    });
+    let (work, done, told) = &*here;
+    if spawned.is_err() {
+        return Some(work());
+    }
+    let done = done.lock().unwrap_or_else(PoisonError::into_inner);
+    let left = until.saturating_duration_since(Instant::now());
+    let waited = told.wait_timeout_while(done, left, |done| done.is_none());
+    *waited.unwrap_or_else(PoisonError::into_inner).0
 }
 
 /// Puts the panic hook behind the one that is there; once.
@@ -214,21 +239,38 @@ impl Shared {
         !self.config.synchronous && !ThreadMark::is_on(self) && !process::others_are_gone()
     }
 
+    /// Whether this thread is inside the sink, where nothing can be done: it works for this writer,
+    /// and the lock is taken, then by itself.
+    fn is_in_its_sink(&self) -> bool {
+        ThreadMark::is_on(self) && try_lock(&self.delivery).is_none()
+    }
+
     fn is_over_a_file(&self) -> bool {
         self.config.path.is_some()
     }
 
-    /// Writes what is left of the closed writer in this thread, if the sink is free before
-    /// `patience` and as far as there is time. Returns whether that is done, well or not. What is
-    /// not written stays pending.
-    fn end_here(&self, patience: Instant, until: Instant) -> bool {
+    /// Writes what is left of the closed writer, if the sink is free before `patience` and as far
+    /// as there is time. Returns whether that is done, well or not. What is not written stays
+    /// pending.
+    ///
+    /// A file is written beside this thread, which goes on when the time is over: a pipe that nobody
+    /// reads holds a call up for ever, and so does a disk that does not answer. A sink of the user's
+    /// is called by this thread. It may want a lock that this one holds and may take once more, as
+    /// that of stdout.
+    fn end_here(self: &Arc<Self>, patience: Instant, until: Instant) -> bool {
+        if !self.is_over_a_file() || process::others_are_gone() {
+            return self.write_rest(patience, until);
+        }
+        let shared = Arc::clone(self);
+        let write = move || shared.write_rest(patience, until);
+        in_time(until + LAST_WRITE, write).unwrap_or(false)
+    }
+
+    fn write_rest(&self, patience: Instant, until: Instant) -> bool {
         // What follows waits for this lock, and a killed thread does not let go of it.
         if process::others_are_gone() && try_lock(&self.inner.0).is_none() {
             return true;
         }
-        // A thread that works for this writer and finds the lock taken holds it itself: it is
-        // inside the sink, where nothing can be done.
-        let patience = if ThreadMark::is_on(self) { Instant::now() } else { patience };
         let Some(mut delivery) = retry(patience, || try_lock(&self.delivery)) else { return false };
         let _mark = ThreadMark::enter(self);
         let drained = delivery.drain(self, until);

@@ -64,7 +64,8 @@ impl WriterGuard {
     /// # Errors
     ///
     /// As [`build`](crate::WriterBuilder::build); [`BuildError::NotRestartable`] for a writer over
-    /// a sink.
+    /// a sink. With [`Strategy::MemoryMapped`](crate::Strategy) it is
+    /// [`BuildError::Locked`] for as long as the parent has the file: one process at a time maps it.
     pub fn restart_after_fork(&self) -> Result<(), BuildError> {
         if self.writer.shared().is_some() {
             return Ok(());

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::process;
 use crate::report::to_stderr;
+use crate::thread_mark::ThreadMark;
 use crate::writer::Writer;
 
 /// What adapters keep in a child, by type and number of the owner. The lock is held for a look-up,
@@ -106,14 +107,20 @@ impl Writer {
 
     /// Says on stderr, once in a process, that a record came too late. No lock guards the once: a
     /// thread of the parent might hold it for ever.
+    ///
+    /// Not of one that a callback of this writer logs: the last callbacks come after the last line.
     #[cold]
     pub(crate) fn report_closed_once(&self) {
+        let is_left_behind = self.is_left_behind();
+        if !is_left_behind && ThreadMark::is_on(&**self.original()) {
+            return;
+        }
         static REPORTED: AtomicU64 = AtomicU64::new(u64::MAX);
         let forks = process::forks();
         if REPORTED.swap(forks, Ordering::Relaxed) == forks {
             return;
         }
-        let reason = if self.is_left_behind() {
+        let reason = if is_left_behind {
             "in a forked child, where the writer does not run, and is not in the file; call \
              `restart_after_fork` of the guard in the child first"
         } else {

@@ -5,6 +5,8 @@
 //! a thread form a chain. They are plain numbers without a destructor: readable in other
 //! thread-locals' destructors and in the exit hook.
 
+use crate::shared::Shared;
+
 #[cfg(not(loom))]
 mod imp {
     use std::cell::Cell;
@@ -80,6 +82,11 @@ const IN_CALLBACK: usize = 1;
 /// The same in `on_drop`, with a worker and without.
 const IN_ON_DROP: usize = 2;
 
+/// What a thread can work for, by its address: not any handle of it, which has another.
+pub(crate) trait Marked {}
+
+impl Marked for Shared {}
+
 /// While it lives, this thread works for one writer, and still for those of older marks. Marks end
 /// in the reverse order of their beginning.
 pub(crate) struct ThreadMark {
@@ -89,33 +96,33 @@ pub(crate) struct ThreadMark {
 
 impl ThreadMark {
     /// Marks the thread; `writer` is the address of the writer's shared part.
-    pub(crate) fn enter<T>(writer: &T) -> Self {
+    pub(crate) fn enter<T: Marked>(writer: &T) -> Self {
         ThreadMark { before: imp::push(std::ptr::from_ref(writer).addr()) }
     }
 
     /// Marks the thread as running a callback of a writer without worker.
-    pub(crate) fn enter_callback<T>(writer: &T) -> Self {
+    pub(crate) fn enter_callback<T: Marked>(writer: &T) -> Self {
         ThreadMark { before: imp::push(std::ptr::from_ref(writer).addr() + IN_CALLBACK) }
     }
 
     /// Marks the thread as running `on_drop`.
-    pub(crate) fn enter_on_drop<T>(writer: &T) -> Self {
+    pub(crate) fn enter_on_drop<T: Marked>(writer: &T) -> Self {
         ThreadMark { before: imp::push(std::ptr::from_ref(writer).addr() + IN_ON_DROP) }
     }
 
     /// Whether this thread runs `on_drop` of `writer`.
-    pub(crate) fn is_in_on_drop_of<T>(writer: &T) -> bool {
+    pub(crate) fn is_in_on_drop_of<T: Marked>(writer: &T) -> bool {
         imp::has(std::ptr::from_ref(writer).addr() + IN_ON_DROP)
     }
 
     /// Whether this thread runs a callback of `writer`, which has no worker.
-    pub(crate) fn is_in_callback_of<T>(writer: &T) -> bool {
+    pub(crate) fn is_in_callback_of<T: Marked>(writer: &T) -> bool {
         imp::has(std::ptr::from_ref(writer).addr() + IN_CALLBACK)
     }
 
     /// Whether this thread works for `writer`.
     #[inline]
-    pub(crate) fn is_on<T>(writer: &T) -> bool {
+    pub(crate) fn is_on<T: Marked>(writer: &T) -> bool {
         imp::has(std::ptr::from_ref(writer).addr())
     }
 }
@@ -129,6 +136,8 @@ impl Drop for ThreadMark {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+
+    impl Marked for u64 {}
 
     #[test]
     fn a_thread_works_for_the_writers_of_all_its_marks() {

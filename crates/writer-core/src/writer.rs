@@ -193,7 +193,8 @@ impl Writer {
     /// Waits until every line accepted before the call would survive a loss of power.
     ///
     /// The folders in which names were made for the file are synced with it, except one that this
-    /// user may not read.
+    /// user may not read. With [`synchronous`](crate::WriterBuilder::synchronous) the calling thread
+    /// syncs, for as long as that takes.
     ///
     /// # Errors
     ///
@@ -281,6 +282,9 @@ impl Writer {
     /// a forked child there is nothing to wait for, and it is `Ok`. What callbacks left in
     /// thread-locals of the worker is dropped by then, unless that takes longer than `timeout` +
     /// 150 ms. A sink that fails is tried once more before lines are given up.
+    ///
+    /// With [`synchronous`](crate::WriterBuilder::synchronous) the calling thread writes and closes
+    /// the target itself, and a call of the target that takes longer holds it up for as long.
     ///
     /// # Errors
     ///

@@ -40,7 +40,8 @@ pub use write_sink::WriteSink;
 /// A sink is called from one thread at a time. That is the worker, with no lock held that a sender
 /// needs; with [`synchronous`](crate::WriterBuilder::synchronous) it is the thread that sends,
 /// under the lock for which all senders take turns. At the end of the process it may be the thread
-/// that ends it. The writer owns all bytes: what [`write`](Sink::write) does not take is offered
+/// that ends it, for as long as the call takes: without a worker, and where a callback exits. The
+/// writer owns all bytes: what [`write`](Sink::write) does not take is offered
 /// again, first, by the next call. A panic in a sink is caught: the lines of that call count as
 /// lost.
 ///
@@ -82,6 +83,10 @@ pub trait Sink: Send {
     }
 
     /// Makes everything written survive a loss of power. Unsupported by default.
+    ///
+    /// The writer keeps no failure in mind: it passes on what the next call says. Of a file whose
+    /// `fsync` has failed the next one may say that all is well, and what the first left behind is
+    /// lost all the same. So a sink over a file goes on failing until it writes to another.
     ///
     /// # Errors
     ///

@@ -37,6 +37,11 @@ pub(crate) const TESTS: &[Test] = &[
         "held::a_sink_that_waits_for_who_exits_holds_the_end_for_two_seconds",
         a_sink_that_waits_for_who_exits_holds_the_end_for_two_seconds,
     ),
+    #[cfg(unix)]
+    (
+        "held::a_pipe_that_nobody_reads_holds_the_end_for_two_seconds",
+        a_pipe_that_nobody_reads_holds_the_end_for_two_seconds,
+    ),
     // Of two threads that exit, std has the second wait for ever.
     #[cfg(target_os = "linux")]
     ("held::a_callback_that_exits_when_main_has_returned_loses_nothing", || stuck("two-exits", 0)),
@@ -59,6 +64,8 @@ pub(crate) fn play(args: &Args) {
         "two-exits" => two_exits(args),
         #[cfg(unix)]
         "stuck-sink" => stuck_sink(),
+        #[cfg(unix)]
+        "full-pipe" => full_pipe(args),
         other => panic!("no end {other}"),
     }
 }
@@ -224,6 +231,55 @@ fn stuck_sink() {
     assert_eq!(writer.send("1"), Ok(true));
     last_word();
     std::process::exit(7);
+}
+
+/// Failed: whoever ends the process wrote what was left, for ever.
+#[cfg(unix)]
+fn a_pipe_that_nobody_reads_holds_the_end_for_two_seconds() {
+    for (by, code) in [("callback", 7), ("main", 0)] {
+        child::ends_before(WITHIN, || {
+            let outcome = Role::start("held", &[("end", &"full-pipe"), ("by", &by)]).finish();
+            outcome.expect_code(code);
+            assert!(outcome.held() >= Duration::from_millis(1_900), "{by}: {:?}", outcome.held());
+            (outcome, ())
+        });
+    }
+}
+
+/// The worker is in a callback when more waits than the pipe takes.
+#[cfg(unix)]
+fn full_pipe(args: &Args) {
+    static IN_CALLBACK: OnceLock<()> = OnceLock::new();
+    static ALL_SENT: OnceLock<()> = OnceLock::new();
+    let exits = args.text("by") == "callback";
+    let (unread, pipe) = io::pipe().unwrap();
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&pipe));
+    let (writer, guard) = Writer::builder(path)
+        .allow_special(true)
+        .flush_interval(Duration::ZERO)
+        .max_queue_size(0)
+        .on_write(move |_| {
+            let _ = IN_CALLBACK.set(());
+            if !exits {
+                forever();
+            }
+            ALL_SENT.wait();
+            last_word();
+            std::process::exit(7);
+        })
+        .build()
+        .unwrap();
+    std::mem::forget((guard, unread));
+    assert_eq!(writer.send("0"), Ok(true));
+    IN_CALLBACK.wait();
+    for _ in 0..100 {
+        assert_eq!(writer.send(vec![b'x'; 10 << 10]), Ok(true));
+    }
+    let _ = ALL_SENT.set(());
+    if exits {
+        forever();
+    }
+    last_word();
 }
 
 /// The callback ends the process when `main` has begun to do so.

@@ -16,7 +16,7 @@ pub(crate) fn path_of_child() -> Option<OsString> {
 
 /// Runs the test `child` of the program in a process of its own, which logs to `path`.
 #[track_caller]
-fn run(child: &str, path: &Path) -> Output {
+pub(crate) fn run(child: &str, path: &Path) -> Output {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", child, "--nocapture"])
         .env(FILE, path)
