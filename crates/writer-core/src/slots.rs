@@ -42,11 +42,21 @@ impl<T, const N: usize> Slots<T, N> {
         &self.slots[(hash >> (u64::BITS - N.trailing_zeros())) as usize]
     }
 
-    /// Takes a value out; what else is found in its place is dropped.
+    /// Takes a value out; what else is found in its place stays there.
     #[inline]
     pub fn take(&self, owner: u64, key: u64) -> Option<T> {
-        let entry = self.slot(owner, key).take()?;
-        (entry.owner == owner && entry.key == key).then_some(entry.value)
+        let slot = self.slot(owner, key);
+        let entry = slot.take()?;
+        if entry.owner != owner || entry.key != key {
+            slot.set(Some(entry));
+            return None;
+        }
+        Some(entry.value)
+    }
+
+    /// Takes out whatever is in the place of a value: it may serve as memory for the next.
+    pub fn take_any(&self, owner: u64, key: u64) -> Option<T> {
+        self.slot(owner, key).take().map(|entry| entry.value)
     }
 
     /// Puts a value in its place. What was there is dropped.

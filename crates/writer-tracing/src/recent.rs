@@ -48,9 +48,23 @@ impl JsonLayer {
         let _ = RECENT.try_with(|slots| slots.put(self.place(), id.into_u64(), recent));
     }
 
+    /// The same for a span that it did not remember, in the memory of the one that gives way: a
+    /// thread that is in ever other spans would allocate each time.
+    pub(crate) fn put_new(&self, id: &Id, recent: Recent) {
+        let other = RECENT.try_with(|slots| slots.take_any(self.place(), id.into_u64()));
+        let recent = match other.ok().flatten() {
+            Some(mut other) => {
+                *other = recent;
+                other
+            }
+            None => Box::new(recent),
+        };
+        self.put_recent(id, recent);
+    }
+
     /// The same, for a span in which nothing was logged as it is now.
     pub(crate) fn remember(&self, id: &Id, node: Arc<Node>) {
-        self.put_recent(id, Box::new(Recent { node, list: None }));
+        self.put_new(id, Recent { node, list: None });
     }
 
     /// What this thread remembers of a span, for use in this process.

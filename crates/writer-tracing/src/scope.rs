@@ -76,8 +76,7 @@ impl JsonLayer {
         self.learn_trace(span, &node);
         let (stamp, list, keep) = node.list();
         record.span_list(&list);
-        let recent = Recent { node, list: keep.then_some((stamp, list)) };
-        self.put_recent(&span.id(), Box::new(recent));
+        self.put_new(&span.id(), Recent { node, list: keep.then_some((stamp, list)) });
     }
 
     /// What this layer keeps of a span. A span from before the layer was there has only its name.

@@ -78,3 +78,25 @@ fn an_event_in_the_steady_state_allocates_nothing() {
         assert_eq!(count(writer), 0, "in four spans");
     });
 }
+
+/// Failed: each span that a thread did not remember took memory anew.
+#[test]
+fn an_event_in_ever_other_spans_allocates_nothing_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let (layer, guard) = writer_tracing::builder(path).mode(Mode::Manual).build().unwrap();
+    with_default(Registry::default().with(layer), || {
+        let spans: Vec<_> = (0..64).map(|id| info_span!("request", id)).collect();
+        let round = || {
+            for span in &spans {
+                info!(parent: span, user_id = 1, "named as parent");
+                span.in_scope(|| info!(user_id = 1, "entered"));
+            }
+        };
+        (0..6).for_each(|_| round());
+        guard.writer().flush(std::time::Duration::from_secs(10)).unwrap();
+        let before = COUNT.get();
+        round();
+        assert_eq!(COUNT.get() - before, 0);
+    });
+}

@@ -16,6 +16,9 @@ const COMMON: usize = 1024;
 /// a power of two. So many keys that only a name given rarely displaces another one.
 const PLACES: usize = 16;
 
+/// Who wrote a key that came with a span: see [`Key::id`].
+pub(super) const OF_A_SPAN: u32 = u32::MAX;
+
 /// Stands where nothing is known: no name is that long.
 const UNKNOWN: (u32, u32) = (u32::MAX, 0);
 
@@ -129,7 +132,7 @@ impl Keys {
         let (name, first) = (buf.len() - start, hash(&buf[start..]));
         let mut hash_now = first;
         if taken(self, first, &buf[..start], &buf[start..]) {
-            (0..self.known_repetitions(first, buf, start)).for_each(|_| buf.push(b'_'));
+            (0..self.known_repetitions(first, buf, start, id)).for_each(|_| buf.push(b'_'));
             loop {
                 buf.push(b'_');
                 hash_now = hash(&buf[start..]);
@@ -154,13 +157,17 @@ impl Keys {
     }
 
     /// How many `_` behind the name that begins at `start` are known to be too few.
+    ///
+    /// Fields of spans and the others have different keys taken, so the one says nothing of the
+    /// other.
     #[cold]
-    fn known_repetitions(&self, hash: u32, buf: &[u8], start: usize) -> usize {
+    fn known_repetitions(&self, hash: u32, buf: &[u8], start: usize, id: u32) -> usize {
         let name = &buf[start..];
         let rest = match self.repeated.get(self.place_of_repeated(hash)) {
             Some(&(len, position)) if !self.table.is_empty() && len as usize == name.len() => {
-                let key = self.list.get(position as usize).map(|key| key.bytes(buf));
-                key.and_then(|key| key.strip_prefix(name))
+                let key = self.list.get(position as usize);
+                let alike = |key: &&Key| (key.id == OF_A_SPAN) == (id == OF_A_SPAN);
+                key.filter(alike).and_then(|key| key.bytes(buf).strip_prefix(name))
             }
             _ => None,
         };

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::SystemTime;
 
 use super::format::{Inner, Meta};
+use super::keys::OF_A_SPAN;
 use super::members::Members;
 use super::out::Out;
 use super::schema::Rules;
@@ -280,7 +281,7 @@ impl Members {
         let bit = |key: &[u8]| {
             site.and_then(|site| site.prepared(open, key, colon)).map_or(0, |ready| ready.bit)
         };
-        self.keys.insert_free(buf, start, u32::MAX, |keys, hash, before, key| {
+        self.keys.insert_free(buf, start, OF_A_SPAN, |keys, hash, before, key| {
             rules.reserved.contains(hash, key)
                 || written & bit(key) != 0
                 || keys.has(hash, before, key)

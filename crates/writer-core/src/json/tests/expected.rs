@@ -161,3 +161,13 @@ fn a_key_that_came_by_its_name_is_taken_also_by_position() {
     let numbers = ["a", "a_", "b", "b_"].map(|key| line[key].as_u64().unwrap());
     assert_eq!(numbers, [1, 2, 3, 4]);
 }
+
+/// A name may be the escaped form of another.
+#[test]
+fn a_name_is_not_taken_for_one_whose_escaped_form_it_is() {
+    let (format, meta) = (Format::default(), Meta::new(Severity::Info, "shop"));
+    let site = format.expected_call_site(&meta, ["quote\""]);
+    let fill = |record: &mut Record<'_>| record.next_field("quote\\\"").u64(1);
+    let line = site.encode(None, fill, |_, line| super::reader::check_line(line)).unwrap().result;
+    assert_eq!(line["quote\\\""], 1);
+}
