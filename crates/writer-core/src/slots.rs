@@ -65,3 +65,24 @@ impl<T, const N: usize> Slots<T, N> {
         self.slot(owner, key).set(Some(Entry { owner, key, value }));
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn another_value_in_the_place_stays_there_until_it_is_displaced_or_taken_for_its_memory() {
+        let slots = Slots::<&str, 2>::new();
+        let place = |key| std::ptr::from_ref(slots.slot(1, key));
+        let other = (1..).find(|&key| place(key) == place(0)).unwrap();
+        slots.put(1, 0, "first");
+        assert_eq!((slots.take(1, other), slots.take(2, 0)), (None, None));
+        assert_eq!((slots.take(1, 0), slots.take(1, 0)), (Some("first"), None));
+        slots.put(1, 0, "first");
+        slots.put(1, other, "second");
+        assert_eq!((slots.take(1, 0), slots.take_any(1, 0)), (None, Some("second")));
+        assert_eq!(slots.take_any(1, 0), None);
+    }
+}

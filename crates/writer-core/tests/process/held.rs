@@ -42,6 +42,8 @@ pub(crate) const TESTS: &[Test] = &[
         "held::a_pipe_that_nobody_reads_holds_the_end_for_two_seconds",
         a_pipe_that_nobody_reads_holds_the_end_for_two_seconds,
     ),
+    #[cfg(target_os = "linux")]
+    ("held::an_end_without_memory_for_a_thread_loses_nothing", || stuck("no-memory", 7)),
     // Of two threads that exit, std has the second wait for ever.
     #[cfg(target_os = "linux")]
     ("held::a_callback_that_exits_when_main_has_returned_loses_nothing", || stuck("two-exits", 0)),
@@ -60,6 +62,8 @@ pub(crate) fn play(args: &Args) {
         "slow" => slow(),
         #[cfg(unix)]
         "stuck-callback" => stuck_callback(args),
+        #[cfg(target_os = "linux")]
+        "no-memory" => no_memory(args),
         #[cfg(target_os = "linux")]
         "two-exits" => two_exits(args),
         #[cfg(unix)]
@@ -187,6 +191,29 @@ fn stuck_callback(args: &Args) {
     send_all_beside(args, || drop(HELD.lock()));
     last_word();
     std::process::exit(7);
+}
+
+/// The callback exits when the process can have no further thread.
+#[cfg(target_os = "linux")]
+fn no_memory(args: &Args) {
+    static ALL_SENT: OnceLock<()> = OnceLock::new();
+    send_all_beside(args, || {
+        ALL_SENT.wait();
+        let pages = fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+        // SAFETY: a plain call.
+        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+        // Enough for small things, and less than a stack.
+        let bytes = pages * page as u64 + (1 << 20);
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: the limit lives through the call.
+        assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+        assert!(std::thread::Builder::new().spawn(|| {}).is_err());
+        last_word();
+        std::process::exit(7);
+    });
+    let _ = ALL_SENT.set(());
+    forever();
 }
 
 /// The exiting thread would wait for itself if it wrote what is left.
