@@ -79,7 +79,7 @@ pub(crate) fn record(out: &mut impl Write, record: &Record<'_>) -> io::Result<()
         write!(out, "{}", safe(message))?;
     }
     let mut space = if record.message.is_some() { " " } else { "" };
-    let numbered = ["seq", "run"].iter().all(|key| record.field(key).is_some());
+    let numbered = record.is_numbered();
     for field in &record.fields {
         // What serves `verify` alone.
         if numbered && matches!(field.key, "seq" | "run") {

@@ -38,6 +38,19 @@ impl Level {
         }
     }
 
+    /// The level of a number in OTLP
+    /// (<https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>).
+    fn of_otlp(number: &str) -> Option<Level> {
+        match number.parse::<u32>().ok()? {
+            0 => None,
+            1..=4 => Some(Level::Trace),
+            5..=8 => Some(Level::Debug),
+            9..=12 => Some(Level::Info),
+            13..=16 => Some(Level::Warn),
+            _ => Some(Level::Error),
+        }
+    }
+
     /// The level that a value names, or its number in bunyan.
     fn of(value: &str) -> Option<Level> {
         match text(value) {
@@ -229,16 +242,19 @@ impl<'l> Record<'l> {
         let Some(scope) = first(resource, "scopeLogs") else { return };
         let Some(record) = first(scope, "logRecords") else { return };
         self.target = member(scope, "scope").and_then(|s| member(s, "name")).and_then(text);
+        let mut number = None;
         for found in json::members(record) {
             match found.key {
                 "timeUnixNano" => self.time = Some(found.value.trim_matches('"')),
                 "severityText" => self.level = Level::of(found.value),
-                "body" => self.message = member(found.value, "stringValue").and_then(text),
-                "severityNumber" => {}
+                "body" if found.value == "{}" => {}
+                "body" => self.message = Some(self.value(found.value)),
+                "severityNumber" => number = Some(found.value),
                 "attributes" => self.fields.extend(pairs(found.value)),
                 _ => self.fields.push(found),
             }
         }
+        self.level = self.level.or_else(|| Level::of_otlp(number?));
         let resource = member(resource, "resource").and_then(|r| member(r, "attributes"));
         self.fields.extend(resource.map(pairs).into_iter().flatten());
         let list = |spans| member(member(spans, "arrayValue")?, "values").and_then(span_list);
@@ -248,6 +264,17 @@ impl<'l> Record<'l> {
     /// When it was, in microseconds since 1970.
     pub fn micros(&self) -> Option<i64> {
         time::micros(self.time?)
+    }
+
+    /// Whether it has a number in a sequence, which serves `verify` alone, and no fields of its own
+    /// under these names.
+    pub fn is_numbered(&self) -> bool {
+        let is_text = |member: &Member<'_>| match self.typed {
+            true => member.value.starts_with("{\"stringValue\""),
+            false => member.value.starts_with('"'),
+        };
+        self.field("seq").is_some_and(|number| number.parse::<u64>().is_ok())
+            && self.fields.iter().any(|member| member.key == "run" && is_text(member))
     }
 
     /// The value of a field, as text where it is a string, else as JSON.
@@ -399,6 +426,38 @@ mod tests {
                 record.fields.iter().map(|field| (field.key, record.value(field.value))).collect();
             let fields: Vec<_> = fields.iter().map(|&(key, value)| (key, value.into())).collect();
             assert_eq!(found, fields, "{line}");
+        }
+    }
+
+    /// They had neither level nor message.
+    #[test]
+    fn a_line_of_otlp_has_the_level_of_its_number_and_any_body_as_message() {
+        for (line, level, message) in [
+            (r#""severityNumber":17,"body":{"intValue":"5"}"#, Some(Level::Error), Some("5")),
+            (r#""severityNumber":5,"body":{"stringValue":"m"}"#, Some(Level::Debug), Some("m")),
+            (r#""severityNumber":1,"severityText":"WARN""#, Some(Level::Warn), None),
+            (r#""severityNumber":0,"body":{}"#, None, None),
+        ] {
+            let line =
+                format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{{line}}}]}}]}}]}}"#);
+            let mut scanner = Scanner::default();
+            let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+            assert_eq!((record.level, record.message.as_deref()), (level, message), "{line}");
+        }
+    }
+
+    /// `tail` took the fields of a program for a number of a sequence.
+    #[test]
+    fn a_number_and_the_name_of_a_run_are_a_number() {
+        for (line, is_numbered) in [
+            (r#"{"run":"a","seq":1}"#, true),
+            (r#"{"run":5,"seq":1}"#, false),
+            (r#"{"run":"a","seq":-1}"#, false),
+            (r#"{"run":"a"}"#, false),
+        ] {
+            let mut scanner = Scanner::default();
+            let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+            assert_eq!(record.is_numbered(), is_numbered, "{line}");
         }
     }
 

@@ -138,6 +138,11 @@ impl Chunk {
         self.cursor > self.line_start
     }
 
+    /// Whether all of the first line is out but its newline. A raw line may have others inside.
+    pub(crate) fn lacks_newline(&self) -> bool {
+        self.inside_line() && self.cursor + 1 == self.line_start + self.front_len()
+    }
+
     /// Forgets that the first line is partly out.
     pub(crate) fn rewind(&mut self) {
         self.cursor = self.line_start;

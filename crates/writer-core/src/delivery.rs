@@ -39,6 +39,8 @@ pub(crate) struct Delivery {
     diverted: u64,
     hand: Hand,
     markers: Markers,
+    /// What is partly out lacks its newline alone, and has got that in the target that was left.
+    completed: bool,
     /// When the sink is next asked whether its target is still at its name.
     check_at: Instant,
     /// It is not, and cannot be found; that was reported.
@@ -57,6 +59,7 @@ impl Delivery {
             diverted: 0,
             hand: Hand::default(),
             markers: Markers::default(),
+            completed: false,
             check_at: now + CHECK_EVERY,
             astray: false,
             backoff: None,
@@ -103,10 +106,11 @@ impl Delivery {
         until: Option<Instant>,
         may_hold: impl Fn(&Inner) -> bool,
     ) -> Round {
+        let completed = self.settle_completed(shared);
         let diverted = self.outlets.is_to_divert(shared.clock.now());
         self.choose(diverted);
         let mut round = Round {
-            lines: 0,
+            lines: completed,
             progress: false,
             flushed: false,
             end: RoundEnd::Clean,
@@ -242,9 +246,9 @@ impl Delivery {
     /// Has the sink look for its target by name, and begins a line anew that the old one has a part
     /// of.
     pub(crate) fn reopen(&mut self, shared: &Shared, reason: ReopenReason<'_>) -> io::Result<()> {
-        if let Some(found) = self.outlets.main().reopen(reason)? {
+        if let Some(mut found) = self.outlets.main().reopen(reason)? {
             if !self.outlets.is_diverted() {
-                self.begin_anew(found.line_completed);
+                self.begin_anew(&mut found);
             }
             let mut inner = shared.lock();
             inner.count.reopened += 1;
@@ -255,16 +259,36 @@ impl Delivery {
 
     /// Has a line that is partly out begin anew in another target, unless it is whole in the one
     /// that was left.
-    fn begin_anew(&mut self, completed: bool) {
-        let main = self.outlets.main();
-        if (completed || main.is_completed())
-            && (self.hand.lacks_newline() || self.markers.lacks_newline())
+    fn begin_anew(&mut self, found: &mut Reopened) {
+        if self.hand.lacks_newline() || self.markers.lacks_newline() {
+            self.completed |= found.line_completed;
+        } else if found.line_completed && (self.hand.inside_line() || self.markers.inside_marker())
         {
-            main.complete();
-        } else {
+            // It was a line end inside a raw line: what got that is a part.
+            found.torn_lines += 1;
+        }
+        if !self.completed {
             self.hand.rewind();
             self.markers.rewind();
         }
+    }
+
+    /// Counts what was completed in a target that was left as written; returns how many lines.
+    pub(crate) fn settle_completed(&mut self, shared: &Shared) -> usize {
+        if !std::mem::take(&mut self.completed) {
+            return 0;
+        }
+        if self.hand.lacks_newline() {
+            return self.advance(shared, 1);
+        }
+        if !self.markers.lacks_newline() {
+            return 0;
+        }
+        let sent = self.markers.complete();
+        let mut inner = shared.lock();
+        inner.count.bytes_written += sent.bytes;
+        inner.count.markers += sent.markers;
+        0
     }
 
     /// Reopens because somebody asked for it, and tells everyone who did up to `ticket`.

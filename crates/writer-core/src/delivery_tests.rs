@@ -253,23 +253,39 @@ fn what_was_completed_in_the_target_that_was_left_is_not_offered_again() {
 
 #[test]
 fn what_cannot_be_completed_begins_anew_whatever_the_sink_says() {
-    for room in [0, 2] {
+    // A raw line may have a line end inside.
+    for (line, room, torn) in [("abc", 0, 0), ("abc", 2, 1), ("ab\ncd", 2, 1)] {
         let rig = Rig::without_worker(|_| {});
         put_movable(&rig, true);
         let mut delivery = lock(&rig.shared.delivery);
         rig.probe.script(|script| script.room = Some(room));
-        rig.send("abc").unwrap();
+        rig.send(line).unwrap();
         delivery.round(&rig.shared, |_| false);
         delivery.reopen_as_asked(&rig.shared).unwrap();
         rig.probe.script(|script| script.room = None);
         delivery.round(&rig.shared, |_| false);
-        assert_eq!(rig.probe.text(), format!("{}abc\n", &"abc"[..room]));
+        assert_eq!(rig.probe.text(), format!("{}{line}\n", &line[..room]));
+        assert_eq!((rig.metrics().written, rig.metrics().torn_lines), (1, torn), "{line:?}");
     }
 }
 
-/// The part of it is no part of a line in the target that lines go to again later.
 #[test]
-fn what_was_completed_and_goes_to_the_fallback_leaves_nothing_to_be_ended() {
+fn what_was_completed_is_not_given_up() {
+    let rig = Rig::without_worker(|_| {});
+    put_movable(&rig, true);
+    rig.probe.script(|script| script.room = Some(3));
+    rig.send("abc").unwrap();
+    let mut delivery = lock(&rig.shared.delivery);
+    delivery.round(&rig.shared, |_| false);
+    delivery.reopen_as_asked(&rig.shared).unwrap();
+    assert_eq!(delivery.settle_completed(&rig.shared), 1);
+    delivery.give_up(&rig.shared);
+    let metrics = rig.metrics();
+    assert_eq!((metrics.written, metrics.lost, metrics.pending), (1, 0, 0));
+}
+
+#[test]
+fn what_was_completed_does_not_go_to_the_fallback() {
     let rig = Rig::without_worker(|_| {});
     put_movable(&rig, true);
     let fallback = set_fallback(&rig);
@@ -284,7 +300,8 @@ fn what_was_completed_and_goes_to_the_fallback_leaves_nothing_to_be_ended() {
     delivery.outlets.divert(Some(rig.shared.clock.now()));
     rig.send("d").unwrap();
     delivery.round(&rig.shared, |_| false);
-    assert_eq!((rig.probe.text(), fallback.text()), ("abcd\n".into(), "abc\n".into()));
+    assert_eq!((rig.probe.text(), fallback.text()), ("abcd\n".into(), "".into()));
+    assert_eq!((rig.metrics().written, rig.metrics().diverted), (2, 0));
 }
 
 #[test]

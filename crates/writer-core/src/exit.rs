@@ -11,12 +11,12 @@ use std::sync::{Arc, Condvar, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::barrier::GIVE_UP_WITHIN;
-use crate::delivery::Drained;
+use crate::delivery::{Delivery, Drained};
 use crate::error::State;
 use crate::process;
 use crate::report::survives;
 use crate::shared::Shared;
-use crate::sync::{try_lock, unless_taken};
+use crate::sync::{MutexGuard, try_lock, unless_taken};
 use crate::thread_mark::ThreadMark;
 
 /// The time that the hook has for all writers together.
@@ -253,25 +253,37 @@ impl Shared {
     /// as there is time. Returns whether that is done, well or not. What is not written stays
     /// pending.
     ///
-    /// A file is written beside this thread, which goes on when the time is over: a pipe that nobody
-    /// reads holds a call up for ever, and so does a disk that does not answer. A sink of the user's
-    /// is called by this thread. It may want a lock that this one holds and may take once more, as
-    /// that of stdout.
+    /// Lines for a file are written beside this thread, which goes on when the time is over: a pipe
+    /// that nobody reads holds a call up for ever, and so does a disk that does not answer. A sink
+    /// of the user's, a fallback too, is called by this thread: it may want a lock that this one
+    /// holds and may take once more, as that of stdout.
     fn end_here(self: &Arc<Self>, patience: Instant, until: Instant) -> bool {
-        if !self.is_over_a_file() || process::others_are_gone() {
-            return self.write_rest(patience, until);
-        }
-        let shared = Arc::clone(self);
-        let write = move || shared.write_rest(patience, until);
-        in_time(until + LAST_WRITE, write).unwrap_or(false)
-    }
-
-    fn write_rest(&self, patience: Instant, until: Instant) -> bool {
         // What follows waits for this lock, and a killed thread does not let go of it.
         if process::others_are_gone() && try_lock(&self.inner.0).is_none() {
             return true;
         }
-        let Some(mut delivery) = retry(patience, || try_lock(&self.delivery)) else { return false };
+        let Some(delivery) = retry(patience, || try_lock(&self.delivery)) else { return false };
+        let is_users = !self.is_over_a_file() || delivery.outlets.has_fallback();
+        let may_take_long = !is_users && (delivery.has_unwritten() || self.has_more(until));
+        if !may_take_long || process::others_are_gone() {
+            return self.write_rest(delivery, until);
+        }
+        drop(delivery);
+        let shared = Arc::clone(self);
+        let write = move || {
+            let delivery = retry(until, || try_lock(&shared.delivery));
+            delivery.is_some_and(|delivery| shared.write_rest(delivery, until))
+        };
+        in_time(until + LAST_WRITE, write).unwrap_or(false)
+    }
+
+    /// Whether there is something that no worker or sender has in its hand, as far as can be seen.
+    fn has_more(&self, until: Instant) -> bool {
+        let inner = retry(until, || try_lock(&self.inner.0));
+        inner.is_none_or(|inner| !inner.queue.is_empty() || inner.episode.is_some())
+    }
+
+    fn write_rest(&self, mut delivery: MutexGuard<'_, Delivery>, until: Instant) -> bool {
         let _mark = ThreadMark::enter(self);
         let drained = delivery.drain(self, until);
         if drained == Drained::All {

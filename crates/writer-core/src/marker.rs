@@ -44,6 +44,17 @@ impl Markers {
         self.inside_marker() && self.bytes[self.out..].starts_with(b"\n")
     }
 
+    /// Notes that the newline of the one that is partly out is where the rest of it is; returns
+    /// what went out by that.
+    pub(crate) fn complete(&mut self) -> Sent {
+        self.out += 1;
+        let mut sent = Sent { bytes: 1, markers: 0 };
+        if self.out == self.bytes.len() {
+            sent.markers = std::mem::take(self).count;
+        }
+        sent
+    }
+
     /// Has the one that is partly out begin anew, at another target.
     pub(crate) fn rewind(&mut self) {
         let newline = self.bytes[..self.out].iter().rposition(|&byte| byte == b'\n');

@@ -14,8 +14,6 @@ pub(crate) struct Outlet {
     sink: Box<dyn Sink>,
     /// A line broke off in the middle for good: the next bytes out must be a newline.
     torn: bool,
-    /// The line that broke off is whole in the target that was left: its newline is offered next.
-    completed: bool,
     /// Something was written since the last flush, and since the last sync.
     dirty: bool,
     unsynced: bool,
@@ -59,14 +57,11 @@ impl Sink for Closed {
 
 impl Outlet {
     pub(crate) fn new(sink: Box<dyn Sink>) -> Self {
-        Outlet { sink, torn: false, completed: false, dirty: false, unsynced: false, closed: false }
+        Outlet { sink, torn: false, dirty: false, unsynced: false, closed: false }
     }
 
     /// Offers `lines`; `None` if the sink panicked while it had them.
     pub(crate) fn offer(&mut self, lines: &[u8], more: bool) -> Option<io::Result<usize>> {
-        if std::mem::take(&mut self.completed) && lines.first() == Some(&b'\n') {
-            return Some(Ok(1));
-        }
         let mut left = INTERRUPTIONS;
         let mut again = |error: &io::Error| {
             left = left.saturating_sub(1);
@@ -97,17 +92,7 @@ impl Outlet {
 
     /// Notes that the line which is partly out will not be continued here.
     pub(crate) fn tear(&mut self) {
-        self.torn = !std::mem::take(&mut self.completed);
-    }
-
-    /// Notes that the line of which the newline alone is not out has got that where it is.
-    pub(crate) fn complete(&mut self) {
-        self.completed = true;
-    }
-
-    /// Whether that was so with the target before this one, and nothing was offered since.
-    pub(crate) fn is_completed(&self) -> bool {
-        self.completed
+        self.torn = true;
     }
 
     /// Has the sink hand on what it wrote; says whether it wrote something.

@@ -112,7 +112,7 @@ impl Writer {
     #[cold]
     pub(crate) fn report_closed_once(&self) {
         let is_left_behind = self.is_left_behind();
-        if !is_left_behind && ThreadMark::is_on(&**self.original()) {
+        if self.shared().is_some_and(|shared| ThreadMark::is_on(&**shared)) {
             return;
         }
         static REPORTED: AtomicU64 = AtomicU64::new(u64::MAX);

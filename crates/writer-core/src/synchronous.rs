@@ -321,6 +321,7 @@ impl Shared {
                 let before = std::mem::replace(&mut round, self.write_now(&mut delivery));
                 round.follow(before);
             }
+            round.lines += delivery.settle_completed(self);
             if delivery.lines_in_hand() > 0 {
                 delivery.give_up(self);
             }

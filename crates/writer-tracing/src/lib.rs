@@ -54,6 +54,13 @@
 //! a thread that has entered many other spans since, or one that never entered the span; with
 //! traces of OpenTelemetry, in either order, until the ids of the span are settled.
 //!
+//! With the feature `opentelemetry`, what logs while OpenTelemetry starts a span, as a sampler, an
+//! id generator, a span processor or the tracer may, must not come to this layer: the layer of
+//! `tracing-opentelemetry` holds its lock on the span meanwhile, and the event would ask it for the
+//! span's ids and wait for ever. Keep the targets of such code out by a filter around this layer,
+//! as in `json.with_filter(Targets::new().with_default(LevelFilter::INFO).with_target("opentelemetry",
+//! LevelFilter::OFF))`.
+//!
 //! # Features
 //!
 //! None is on by default.

@@ -90,10 +90,11 @@ impl LogFile {
         self.unended
     }
 
-    /// Whether the file ends, as it was left by this writer, in a line that lacks its line end and
-    /// nothing else.
-    pub(super) fn lacks_end(&self) -> bool {
-        self.unended && self.lacks_end && !self.broken && !self.has_changed()
+    /// Where the file ends, as it was left by this writer, if it does in a line that lacks its line
+    /// end and nothing else.
+    pub(super) fn lacks_end_at(&self) -> Option<u64> {
+        let lacks_end = self.unended && self.lacks_end && !self.broken && !self.has_changed();
+        self.neighbours.as_ref().filter(|_| lacks_end).and_then(Neighbours::end)
     }
 
     /// Whether others have written to the file or cut it, as far as that can be seen.
@@ -142,11 +143,13 @@ impl LogFile {
         // Lines without a name are gone, synced or not.
         let unlinked = calls::metadata(&old.file).is_ok_and(|file| os::is_unlinked(&file));
         if (old.unended || old.broken) && !old.has_changed() {
-            let (unended, lacks_end) = (old.unended, old.lacks_end());
+            let (unended, lacks_end) = (old.unended, old.lacks_end_at().is_some());
             // Where there is no room for it, the next opening mends the line.
             let is_ended = matches!(old.write(b"\n"), Ok(1));
+            // Others may have written since that look.
+            let is_there = old.neighbours.as_mut().is_some_and(|it| !it.is_apart(&old.file, 1));
             self.left_with = match unended {
-                true if lacks_end && is_ended && !unlinked => LeftWith::Completed,
+                true if lacks_end && is_ended && is_there && !unlinked => LeftWith::Completed,
                 true => LeftWith::Part,
                 false => LeftWith::Lines,
             };

@@ -126,7 +126,7 @@ impl<S: OverFile> Named<S> {
             lock::release(self.strategy.file().file());
         }
         let unended = same && self.strategy.file().is_unended();
-        let lacks_end = same && self.strategy.file().lacks_end();
+        let lacks_end_at = self.strategy.file().lacks_end_at().filter(|_| same);
         let claimed = open::claim(&self.path, &self.config, found, Duration::ZERO);
         let mended = claimed.and_then(|(mut file, mut repair)| {
             // Beside other writers the end was not looked at, and a part of a line may be there.
@@ -143,8 +143,11 @@ impl<S: OverFile> Named<S> {
             };
         }
         mended.map(|(file, repair)| {
+            // One byte is the line end; with more, others have written since that look.
+            let is_completed = repair.torn_lines > 0
+                && lacks_end_at.is_some_and(|end| file.len().is_ok_and(|len| len == end + 1));
             let mut reopened = self.exchange(file, repair);
-            if lacks_end && reopened.torn_lines > 0 {
+            if is_completed {
                 reopened.torn_lines -= 1;
                 reopened.line_completed = true;
             }

@@ -38,6 +38,11 @@ impl Neighbours {
         })
     }
 
+    /// Where the last write of this writer ended.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.end
+    }
+
     /// Takes note of where the file ended when nobody else could write to it.
     pub(super) fn start(&mut self, end: u64) {
         self.end = Some(end);

@@ -265,7 +265,7 @@ impl Inner {
         match members.message_is_text(&self.rules) {
             Some(true) => {}
             Some(false) => members.message_to_text(&self.rules),
-            None if self.rules.options.message == Demand::TextAlways => self.empty_message(members),
+            None if self.rules.options.message == Demand::Text => self.empty_message(members),
             None => {}
         }
     }

@@ -250,10 +250,8 @@ pub(super) enum Demand {
     /// Nothing.
     #[default]
     Any,
-    /// A string, where there is one.
-    Text,
     /// A string in every record: an empty one where there is none, if messages are shown.
-    TextAlways,
+    Text,
 }
 
 /// The key of a cut line; reserved so that it can be written after the fields.

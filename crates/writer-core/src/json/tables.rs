@@ -246,7 +246,7 @@ pub(super) static BUNYAN: Table = Table {
         ("name", Constant::Program),
         ("hostname", Constant::Host),
     ],
-    options: Options { message: Demand::TextAlways, ..OPTIONS },
+    options: Options { message: Demand::Text, ..OPTIONS },
     ..DEFAULT
 };
 

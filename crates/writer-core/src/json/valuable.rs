@@ -3,8 +3,7 @@
 use valuable::{Enumerable, Fields, NamedValues, Slice, Valuable, Value as Inner, Visit};
 
 use super::forms;
-use super::kind::Kind;
-use super::nested::{self, Level, Nest};
+use super::nested::{Level, Nest};
 use super::value::{self, Value};
 
 impl Value<'_> {
@@ -32,10 +31,7 @@ impl Value<'_> {
     /// assert!(line.ends_with("\"items\":[\"tea\",null]}\n"));
     /// ```
     pub fn valuable(self, value: &dyn Valuable) {
-        let rules = self.rules;
-        self.guarded(Kind::Bare, |out, _| {
-            nested::write(out, rules, |nest| write(nest, &value.as_value()))
-        });
+        self.nested(|nest| write(nest, &value.as_value()));
     }
 }
 
@@ -166,7 +162,10 @@ impl Visit for Members<'_, '_> {
             if self.nest.failed() {
                 return;
             }
-            self.nest.member(&mut self.level, field.name(), |nest| write(nest, value));
+            let name = field.name();
+            // A raw identifier is the name behind its mark.
+            let name = name.strip_prefix("r#").unwrap_or(name);
+            self.nest.member(&mut self.level, name, |nest| write(nest, value));
         }
     }
 

@@ -260,7 +260,7 @@ impl Value<'_> {
 
     /// Writes a value that may have arrays and objects inside, by user code as [`Value::guarded`].
     /// One that turns out to be nothing is treated as by [`Value::null`].
-    #[cfg(any(feature = "serde", feature = "sval"))]
+    #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
     pub(super) fn nested(self, fill: impl FnOnce(&mut Nest<'_>)) {
         let rules = self.rules;
         let write = |out: &mut Out, _| nested::write(out, rules, fill);

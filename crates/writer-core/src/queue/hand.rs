@@ -69,7 +69,7 @@ impl Hand {
 
     /// Whether all of the first line is out but its newline.
     pub(crate) fn lacks_newline(&self) -> bool {
-        self.inside_line() && self.front().is_some_and(|rest| rest.starts_with(b"\n"))
+        self.chunks.front().is_some_and(Chunk::lacks_newline)
     }
 
     /// Has a line that is partly out begin anew.

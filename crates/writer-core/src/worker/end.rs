@@ -25,11 +25,18 @@ pub(super) fn end(shared: &Shared) {
         }
         delivery = lock(&shared.delivery);
     }
+    let completed = delivery.settle_completed(shared);
     if left {
         delivery.give_up(shared);
     }
     let close_error = delivery.close(shared).err().map(|error| plain(&error));
     drop(delivery);
+    if completed > 0 {
+        shared.callbacks.written(completed);
+    }
+    if shared.is_foreign() {
+        return;
+    }
     let report = std::mem::take(&mut shared.lock().unreported);
     shared.report_drops((report > 0).then_some(report));
     if shared.is_foreign() {

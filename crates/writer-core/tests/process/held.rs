@@ -42,6 +42,16 @@ pub(crate) const TESTS: &[Test] = &[
         "held::a_pipe_that_nobody_reads_holds_the_end_for_two_seconds",
         a_pipe_that_nobody_reads_holds_the_end_for_two_seconds,
     ),
+    #[cfg(unix)]
+    (
+        "held::a_fallback_is_called_by_who_exits_and_holds_its_lock",
+        a_fallback_is_called_by_who_exits_and_holds_its_lock,
+    ),
+    #[cfg(target_os = "linux")]
+    (
+        "held::nothing_that_is_left_is_no_reason_for_a_thread",
+        nothing_that_is_left_is_no_reason_for_a_thread,
+    ),
     #[cfg(target_os = "linux")]
     ("held::an_end_without_memory_for_a_thread_loses_nothing", || stuck("no-memory", 7)),
     // Of two threads that exit, std has the second wait for ever.
@@ -62,6 +72,10 @@ pub(crate) fn play(args: &Args) {
         "slow" => slow(),
         #[cfg(unix)]
         "stuck-callback" => stuck_callback(args),
+        #[cfg(unix)]
+        "fallback" => fallback(args),
+        #[cfg(target_os = "linux")]
+        "no-thread" => no_thread(args),
         #[cfg(target_os = "linux")]
         "no-memory" => no_memory(args),
         #[cfg(target_os = "linux")]
@@ -191,6 +205,65 @@ fn stuck_callback(args: &Args) {
     send_all_beside(args, || drop(HELD.lock()));
     last_word();
     std::process::exit(7);
+}
+
+/// Failed: another thread closed it, and waited for the lock of stdout.
+#[cfg(unix)]
+fn a_fallback_is_called_by_who_exits_and_holds_its_lock() {
+    child::ends_before(Duration::from_secs(2), || {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let role: [(&str, &dyn std::fmt::Display); 2] =
+            [("end", &"fallback"), ("path", &path.display())];
+        let outcome = Role::start("held", &role).finish();
+        outcome.expect_code(7);
+        (outcome, ())
+    });
+}
+
+#[cfg(unix)]
+fn fallback(args: &Args) {
+    let builder = Writer::builder(args.path()).fallback(WriteSink::new(io::stdout()));
+    let (writer, guard) = builder.synchronous(true).build().unwrap();
+    std::mem::forget(guard);
+    assert_eq!(writer.send("0"), Ok(true));
+    last_word();
+    let _held = io::stdout().lock();
+    std::process::exit(7);
+}
+
+/// A writer without worker is for programs that may have no second thread.
+#[cfg(target_os = "linux")]
+fn nothing_that_is_left_is_no_reason_for_a_thread() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    child::run("held", &[("end", &"no-thread"), ("path", &path.display())]);
+    assert_eq!(child::whole_lines(&path), ["0"]);
+}
+
+/// The system kills whoever starts a thread.
+#[cfg(target_os = "linux")]
+fn no_thread(args: &Args) {
+    let (writer, guard) = Writer::builder(args.path()).synchronous(true).build().unwrap();
+    std::mem::forget(guard);
+    assert_eq!(writer.send("0"), Ok(true));
+    let step = |code: u32, k: u32, jt: u8| libc::sock_filter { code: code as u16, jt, jf: 0, k };
+    // The number of the call; if it is one of the two, over to the end.
+    let mut filter = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_clone as u32, 2),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, libc::SYS_clone3 as u32, 1),
+        step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0),
+        step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_KILL_PROCESS, 0),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: plain calls of the system; program and filter live through the second.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let mode = libc::SECCOMP_MODE_FILTER;
+        assert_eq!(libc::prctl(libc::PR_SET_SECCOMP, mode, &raw const program), 0);
+    }
+    last_word();
 }
 
 /// The callback exits when the process can have no further thread.

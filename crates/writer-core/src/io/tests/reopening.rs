@@ -265,6 +265,42 @@ fn a_line_that_lacks_its_end_alone_is_completed_in_a_file_that_is_opened_anew() 
     }
 }
 
+/// Failed: what another process had written between the look at the file and the line end stood in
+/// the line, which was taken for whole.
+#[test]
+fn a_line_that_gets_its_end_behind_what_another_has_written_is_not_completed() {
+    let mut completed = [0; 2];
+    for moves in [false, true] {
+        for at in 0..40 {
+            let dir = directory();
+            let (path, old) = (file(&dir), dir.path().join("old"));
+            let mut sink = sink(&path, Strategy::LineBuffered);
+            write_all_but_a_line_end(&mut *sink);
+            if moves {
+                fs::rename(&path, &old).unwrap();
+            } else {
+                failed(&mut *sink, libc::EIO);
+                failed(&mut *sink, libc::EIO);
+            }
+            let written_to = if moves { old.clone() } else { path.clone() };
+            let theirs = written_to.clone();
+            fault::do_before(at, move || {
+                File::options().append(true).open(theirs).unwrap().write_all(b"other\n").unwrap();
+            });
+            let found = match moves {
+                true => sink.reopen(ReopenReason::Asked).unwrap().unwrap(),
+                false => failed(&mut *sink, libc::EIO).unwrap(),
+            };
+            // Where there were fewer operations, it comes before none of the next round.
+            fault::do_before(usize::MAX, || {});
+            let is_whole = read(&written_to).lines().any(|line| line == "two");
+            assert!(is_whole || !found.line_completed, "{moves} {at}: {}", read(&written_to));
+            completed[usize::from(moves)] += usize::from(found.line_completed);
+        }
+    }
+    assert!(completed.iter().all(|&times| (1..40).contains(&times)), "{completed:?}");
+}
+
 /// Of a deleted file nothing is left.
 #[test]
 fn a_line_that_lacks_its_end_alone_is_written_anew_where_its_file_was_deleted() {

@@ -246,3 +246,49 @@ proptest! {
         }
     }
 }
+
+/// A field that is named by a raw identifier.
+#[cfg(feature = "valuable")]
+struct Raw;
+
+#[cfg(feature = "valuable")]
+const RAW: &[valuable::NamedField<'static>] = &[valuable::NamedField::new("r#type")];
+
+#[cfg(feature = "valuable")]
+impl valuable::Valuable for Raw {
+    fn as_value(&self) -> valuable::Value<'_> {
+        valuable::Value::Structable(self)
+    }
+
+    fn visit(&self, visit: &mut dyn valuable::Visit) {
+        visit.visit_named_fields(&valuable::NamedValues::new(RAW, &[valuable::Value::U8(1)]));
+    }
+}
+
+#[cfg(feature = "valuable")]
+impl valuable::Structable for Raw {
+    fn definition(&self) -> valuable::StructDef<'_> {
+        valuable::StructDef::new_static("Raw", valuable::Fields::Named(RAW))
+    }
+}
+
+/// Failed: the mark of the identifier stood in the key, and the field was null.
+#[cfg(feature = "valuable")]
+#[test]
+fn a_valuable_has_the_names_and_the_nothing_of_other_values() {
+    for (schema, end) in [(Schema::Default, r#""a":{"type":1},"b":null}"#), (Schema::Tracing, "")] {
+        let format = Format::builder().schema(schema).build().unwrap();
+        let encoded = format.encode(
+            &Meta::new(Severity::Info, "shop"),
+            |record| {
+                record.field("a").valuable(&Raw);
+                record.field("b").valuable(&None::<u8>);
+            },
+            |_, line| String::from_utf8(line.to_vec()).unwrap(),
+        );
+        let line = encoded.unwrap().result;
+        assert!(line.contains(r#""a":{"type":1}"#), "{line}");
+        assert!(line.trim_end().ends_with(end), "{line}");
+        assert_eq!(line.contains(r#""b""#), schema == Schema::Default, "{line}");
+    }
+}
