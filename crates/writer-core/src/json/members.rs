@@ -195,7 +195,7 @@ impl Members {
 
     /// Takes a member back whose key is written and whose value is not to be.
     #[cold]
-    #[cfg(any(feature = "serde", feature = "sval"))]
+    #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
     pub(super) fn take_back(&mut self, name: Name<'_>, open: &Open) {
         self.out.roll_back(open.mark);
         if open.added {

@@ -11,7 +11,7 @@ use super::forms;
 use super::kind::{Integer, Kind};
 use super::members::{Members, Open};
 use super::name::Name;
-#[cfg(any(feature = "serde", feature = "sval"))]
+#[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 use super::nested::{self, Nest};
 use super::out::{Mark, Out};
 use super::redact::REDACTED;
