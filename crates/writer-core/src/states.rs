@@ -111,7 +111,6 @@ impl Writer {
     /// Not of one that a callback of this writer logs: the last callbacks come after the last line.
     #[cold]
     pub(crate) fn report_closed_once(&self) {
-        let is_left_behind = self.is_left_behind();
         if self.shared().is_some_and(|shared| ThreadMark::is_on(&**shared)) {
             return;
         }
@@ -120,7 +119,7 @@ impl Writer {
         if REPORTED.swap(forks, Ordering::Relaxed) == forks {
             return;
         }
-        let reason = if is_left_behind {
+        let reason = if self.is_left_behind() {
             "in a forked child, where the writer does not run, and is not in the file; call \
              `restart_after_fork` of the guard in the child first"
         } else {

@@ -198,3 +198,57 @@ impl Visit for Only<'_, '_> {
         values.iter().for_each(|value| self.visit_value(*value));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use valuable::{Fields, NamedField, StructDef, Structable};
+
+    use super::*;
+    use crate::Severity;
+    use crate::json::{Format, Meta, Schema};
+
+    /// A field that is named by a raw identifier.
+    struct Raw;
+
+    const RAW: &[NamedField<'static>] = &[NamedField::new("r#type")];
+
+    impl Valuable for Raw {
+        fn as_value(&self) -> Inner<'_> {
+            Inner::Structable(self)
+        }
+
+        fn visit(&self, visit: &mut dyn Visit) {
+            visit.visit_named_fields(&NamedValues::new(RAW, &[Inner::U8(1)]));
+        }
+    }
+
+    impl Structable for Raw {
+        fn definition(&self) -> StructDef<'_> {
+            StructDef::new_static("Raw", Fields::Named(RAW))
+        }
+    }
+
+    /// Failed: the mark of the identifier stood in the key, and the field was null.
+    #[test]
+    fn a_valuable_has_the_names_and_the_nothing_of_other_values() {
+        for (schema, end) in
+            [(Schema::Default, r#""a":{"type":1},"b":null}"#), (Schema::Tracing, "")]
+        {
+            let format = Format::builder().schema(schema).build().unwrap();
+            let encoded = format.encode(
+                &Meta::new(Severity::Info, "shop"),
+                |record| {
+                    record.field("a").valuable(&Raw);
+                    record.field("b").valuable(&None::<u8>);
+                },
+                |_, line| String::from_utf8(line.to_vec()).unwrap(),
+            );
+            let line = encoded.unwrap().result;
+            assert!(line.contains(r#""a":{"type":1}"#), "{line}");
+            assert!(line.trim_end().ends_with(end), "{line}");
+            assert_eq!(line.contains(r#""b""#), schema == Schema::Default, "{line}");
+        }
+    }
+}

@@ -33,9 +33,9 @@ pub(super) fn end(shared: &Shared) {
     drop(delivery);
     if completed > 0 {
         shared.callbacks.written(completed);
-    }
-    if shared.is_foreign() {
-        return;
+        if shared.is_foreign() {
+            return;
+        }
     }
     let report = std::mem::take(&mut shared.lock().unreported);
     shared.report_drops((report > 0).then_some(report));
