@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anstream::ColorChoice;
 use lexopt::prelude::*;
-use writer_cli::record::Level;
+use writer_cli::level::Level;
 
 const HELP: &str = "\
 Looks at files of JSON log lines.
@@ -29,7 +29,7 @@ tail: shows the last lines; of standard input, -, and of a pipe all, as they com
       --all         all of them
   -l, --level L     trace, debug, info, warn or error, and what is more severe
   -t, --target T    T itself or what is inside: shop also shows shop::orders
-      --field K=V   lines with this field
+      --field K=V   lines with this field, or with it in one of their spans; a.b=V: b in the object a
       --color WHEN  auto (default), always, never; NO_COLOR is obeyed
   Loss markers are always shown. Lines that are no JSON are shown where nothing is filtered.
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use writer_cli::integrity::Integrity;
-use writer_cli::record::Level;
+use writer_cli::level::Level;
 use writer_cli::sequence::Sequence;
 use writer_cli::verify::{Checker, Report};
 

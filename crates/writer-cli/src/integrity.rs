@@ -205,10 +205,11 @@ mod tests {
     fn broken_lines_are_told_with_their_place() {
         let lines = b"{}\n\n{\"a\":1,\"a\":2}\n[]\nno\n{\"a\":\n{\"b\":2}\n\xff\n";
         let found = integrity(&[b"{}\n", lines]);
-        assert_eq!((found.lines, found.broken, found.torn), (9, 6, 2));
+        assert_eq!((found.lines, found.broken, found.torn), (9, 6, 1));
         let places: Vec<_> =
             found.first_broken.iter().map(|broken| (&*broken.file, broken.line)).collect();
         assert_eq!(places, [2, 3, 4, 5, 6, 8].map(|line| ("file1", line)));
+        assert_eq!(found.first_broken[0].what, "the line is empty");
         assert_eq!(found.first_broken[1].what, "the key \"a\" stands twice");
         assert_eq!(found.first_broken[1].start, "{\"a\":1,\"a\":2}");
         assert_eq!(found.first_broken[5].start, "\u{fffd}");

@@ -16,6 +16,8 @@ use pass::Pass;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
+    /// There is nothing.
+    Empty,
     /// It ends in the middle: a line that was torn.
     Torn,
     /// It breaks the grammar at this byte, counted from 0.
@@ -33,6 +35,7 @@ pub enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Fault::Empty => f.write_str("the line is empty"),
             Fault::Torn => f.write_str("the line ends in the middle"),
             Fault::Syntax(at) => write!(f, "no JSON from byte {at} on"),
             Fault::NoObject => f.write_str("no JSON object"),
@@ -52,6 +55,16 @@ pub struct Member<'a> {
     pub key: &'a str,
     /// The value as JSON.
     pub value: &'a str,
+}
+
+impl Member<'_> {
+    /// Whether this is its key, which has no escapes here.
+    pub fn is_called(&self, key: &str) -> bool {
+        match self.key.contains('\\') {
+            false => self.key == key,
+            true => text(&format!("\"{}\"", self.key)).is_some_and(|own| own == key),
+        }
+    }
 }
 
 /// What a string of JSON, given with its quotes, stands for; `None` if it is no string.
@@ -78,6 +91,9 @@ impl Scanner {
     ///
     /// The [`Fault`] that was found first.
     pub fn object<'l>(&mut self, line: &'l [u8]) -> Result<Members<'_, 'l>, Fault> {
+        if line.trim_ascii().is_empty() {
+            return Err(Fault::Empty);
+        }
         let text = str::from_utf8(line).map_err(|_| Fault::Utf8)?;
         self.keys.clear();
         self.members.clear();
@@ -144,7 +160,8 @@ mod tests {
             ("{}", Ok(0)),
             (" {\"a\" : [1, -0.5e+3, {}, [] ] , \"b\":null}\r", Ok(2)),
             (r#"{"a":"\ud83d\ude00\n\/\u00e9"}"#, Ok(1)),
-            ("", Err(Fault::Torn)),
+            ("", Err(Fault::Empty)),
+            (" \r", Err(Fault::Empty)),
             ("{", Err(Fault::Torn)),
             (r#"{"a":1,"#, Err(Fault::Torn)),
             (r#"{"a":"b"#, Err(Fault::Torn)),

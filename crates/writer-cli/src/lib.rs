@@ -15,7 +15,9 @@
 
 pub mod integrity;
 pub mod json;
+pub mod level;
 pub mod lines;
+pub mod losses;
 pub mod record;
 pub mod sequence;
 pub mod time;

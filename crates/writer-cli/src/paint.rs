@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Effects, Style};
 use writer_cli::json::Member;
-use writer_cli::record::{Level, Losses, Record};
+use writer_cli::level::Level;
+use writer_cli::losses::Losses;
+use writer_cli::record::Record;
 use writer_cli::time;
 
 const DIM: Style = Style::new().effects(Effects::DIMMED);

@@ -1,121 +1,10 @@
 //! What the members of a line mean, in each schema that the writer knows.
 
 use std::borrow::Cow;
-use std::fmt;
-use std::str::FromStr;
 
 use crate::json::{self, Member, text};
+use crate::level::Level;
 use crate::time;
-
-/// How bad a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Very fine-grained.
-    Trace,
-    /// For the developer.
-    Debug,
-    /// The ordinary course of things.
-    Info,
-    /// Something to look at.
-    Warn,
-    /// Something failed.
-    Error,
-}
-
-impl Level {
-    /// All of them, least severe first.
-    pub const ALL: [Level; 5] =
-        [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
-
-    /// The name in capitals.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Level::Trace => "TRACE",
-            Level::Debug => "DEBUG",
-            Level::Info => "INFO",
-            Level::Warn => "WARN",
-            Level::Error => "ERROR",
-        }
-    }
-
-    /// The level of a number in OTLP
-    /// (<https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>).
-    fn of_otlp(number: &str) -> Option<Level> {
-        match number.parse::<u32>().ok()? {
-            0 => None,
-            1..=4 => Some(Level::Trace),
-            5..=8 => Some(Level::Debug),
-            9..=12 => Some(Level::Info),
-            13..=16 => Some(Level::Warn),
-            _ => Some(Level::Error),
-        }
-    }
-
-    /// The level that a value names, or its number in bunyan.
-    fn of(value: &str) -> Option<Level> {
-        match text(value) {
-            Some(name) => name.parse().ok(),
-            None => match value.parse::<u32>().ok()? {
-                0..=19 => Some(Level::Trace),
-                20..=29 => Some(Level::Debug),
-                30..=39 => Some(Level::Info),
-                40..=49 => Some(Level::Warn),
-                _ => Some(Level::Error),
-            },
-        }
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// Text that names no level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ParseLevelError;
-
-impl fmt::Display for ParseLevelError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected trace, debug, info, warn or error")
-    }
-}
-
-impl std::error::Error for ParseLevelError {}
-
-impl FromStr for Level {
-    type Err = ParseLevelError;
-
-    fn from_str(name: &str) -> Result<Self, ParseLevelError> {
-        let names: [(Level, &[&str]); 5] = [
-            (Level::Trace, &["trace"]),
-            (Level::Debug, &["debug", "default"]),
-            (Level::Info, &["info", "notice", "note", "success"]),
-            (Level::Warn, &["warn", "warning"]),
-            (Level::Error, &["error", "critical", "alert", "emergency", "fatal"]),
-        ];
-        let name = name.trim();
-        let is_one = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(name));
-        let found = names.iter().find(|(_, known)| is_one(known));
-        found.map(|(level, _)| *level).ok_or(ParseLevelError)
-    }
-}
-
-/// A loss marker: the writer's own line about lines that it dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Losses<'l> {
-    /// How many.
-    pub lines: u64,
-    /// How many of each level, least severe first.
-    pub by_level: [u64; 5],
-    /// When the first of them was dropped.
-    pub since: Cow<'l, str>,
-    /// When there was room again.
-    pub until: Cow<'l, str>,
-    /// The queue policy.
-    pub policy: Cow<'l, str>,
-}
 
 /// A line with its members sorted by what they mean.
 #[derive(Debug, Default)]
@@ -151,14 +40,6 @@ const ECS: Keys =
 const GCP: Keys = Keys { time: "time", level: "severity", target: "target", message: "message" };
 const BUNYAN: Keys = Keys { time: "time", level: "level", target: "target", message: "msg" };
 const LOGXPY: Keys = Keys { time: "ts", level: "mt", target: "logger", message: "msg" };
-
-/// The message of a loss marker, as JSON.
-pub(crate) const LOSS: &str = r#""lines were dropped""#;
-
-/// Whether a member's value is the message of a loss marker, or an object that may hold it.
-pub(crate) fn may_tell_losses(value: &str) -> bool {
-    value == LOSS || (value.starts_with('{') && value.contains(LOSS))
-}
 
 impl<'l> Record<'l> {
     /// Sorts the members of a line.
@@ -277,9 +158,26 @@ impl<'l> Record<'l> {
             && self.fields.iter().any(|member| member.key == "run" && is_text(member))
     }
 
-    /// The value of a field, as text where it is a string, else as JSON.
+    /// The value of a field, as text where it is a string, else as JSON. The key is as the program
+    /// wrote it; a member of a value that is an object has the keys of both with a dot between.
     pub fn field(&self, key: &str) -> Option<Cow<'l, str>> {
-        self.fields.iter().find(|member| member.key == key).map(|member| self.value(member.value))
+        self.find(&self.fields, key)
+    }
+
+    /// The same of a member of a span.
+    pub fn span_field(&self, span: &'l str, key: &str) -> Option<Cow<'l, str>> {
+        self.find(&self.span(span).1, key)
+    }
+
+    fn find(&self, members: &[Member<'l>], key: &str) -> Option<Cow<'l, str>> {
+        let named = |key: &str| members.iter().find(|member| member.is_called(key));
+        if let Some(member) = named(key) {
+            return Some(self.value(member.value));
+        }
+        key.match_indices('.').find_map(|(dot, _)| {
+            let object = named(&key[..dot])?.value;
+            self.find(&self.inside(object), &key[dot + 1..])
+        })
     }
 
     /// A value of this record without the frame of its schema, strings decoded.
@@ -305,45 +203,13 @@ impl<'l> Record<'l> {
     }
 
     /// The members of a value that is an object.
-    fn inside(&self, object: &'l str) -> Vec<Member<'l>> {
+    pub(crate) fn inside(&self, object: &'l str) -> Vec<Member<'l>> {
         let members = json::members(object);
         if !self.typed {
             return members;
         }
         let values = members.first().map(|list| json::members(list.value));
         values.and_then(|list| Some(pairs(list.first()?.value))).unwrap_or_default()
-    }
-
-    /// What a loss marker tells; `None` if it is none.
-    ///
-    /// A format may rename the message, hide the target, and put the fields into an object of any
-    /// name, so a marker is known by the text and by its fields.
-    pub fn losses(&self) -> Option<Losses<'l>> {
-        let is_text = self.message.as_deref() == Some(LOSS.trim_matches('"'));
-        if !is_text && !self.fields.iter().any(|member| may_tell_losses(member.value)) {
-            return None;
-        }
-        let objects = self.fields.iter().filter(|member| member.value.starts_with('{'));
-        let nested = || objects.map(|member| self.inside(member.value));
-        self.told_in(&self.fields).or_else(|| nested().find_map(|inner| self.told_in(&inner)))
-    }
-
-    /// What these members of a loss marker tell.
-    fn told_in(&self, members: &[Member<'l>]) -> Option<Losses<'l>> {
-        let field = |key: &str| {
-            members.iter().find(|member| member.key == key).map(|found| self.value(found.value))
-        };
-        let number = |key: &str| field(key)?.parse().ok();
-        let of_level = |level: Level| {
-            number(&format!("dropped_{}", level.as_str().to_ascii_lowercase())).unwrap_or(0)
-        };
-        Some(Losses {
-            lines: number("dropped")?,
-            by_level: Level::ALL.map(of_level),
-            since: field("since")?,
-            until: field("until")?,
-            policy: field("policy")?,
-        })
     }
 }
 
@@ -368,23 +234,6 @@ fn pairs(attributes: &str) -> Vec<Member<'_>> {
 mod tests {
     use super::*;
     use crate::json::Scanner;
-
-    #[test]
-    fn levels_are_known_by_all_their_names() {
-        for (value, level) in [
-            ("\"INFO\"", Level::Info),
-            ("\"warning\"", Level::Warn),
-            ("\"WARNING\"", Level::Warn),
-            ("\"critical\"", Level::Error),
-            ("10", Level::Trace),
-            ("50", Level::Error),
-            ("60", Level::Error),
-        ] {
-            assert_eq!(Level::of(value), Some(level), "{value}");
-        }
-        assert_eq!(Level::of("\"loud\""), None);
-        assert_eq!(Level::of("{}"), None);
-    }
 
     #[test]
     fn a_line_of_no_schema_keeps_its_members_as_fields() {
@@ -459,6 +308,33 @@ mod tests {
             let record = Record::of(scanner.object(line.as_bytes()).unwrap());
             assert_eq!(record.is_numbered(), is_numbered, "{line}");
         }
+    }
+
+    /// `tail --field` found none of these.
+    #[test]
+    fn a_field_is_found_by_the_key_that_the_program_wrote_and_inside_objects() {
+        let otlp = r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"attributes":[
+            {"key":"a","value":{"kvlistValue":{"values":[
+                {"key":"b.c","value":{"intValue":"7"}}]}}}]}]}]}]}"#
+            .replace('\n', "");
+        for (line, key, value) in [
+            (r#"{"a\"\u001b":"\n"}"#, "a\"\u{1b}", Some("\n")),
+            (r#"{"shop":{"user":{"id":7}}}"#, "shop.user.id", Some("7")),
+            (r#"{"a":{"b":1},"a.b":2}"#, "a.b", Some("2")),
+            (r#"{"a.b":{"c.d":3},"a":{"b":4}}"#, "a.b.c.d", Some("3")),
+            (r#"{"a":5}"#, "a.b", None),
+            (r#"{"a":5}"#, ".", None),
+            (&otlp, "a.b.c", Some("7")),
+        ] {
+            let mut scanner = Scanner::default();
+            let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+            assert_eq!(record.field(key).as_deref(), value, "{line} {key}");
+        }
+        let mut scanner = Scanner::default();
+        let line = r#"{"spans":[{"name":"a","http":{"method":"GET"}}]}"#;
+        let record = Record::of(scanner.object(line.as_bytes()).unwrap());
+        let method = record.span_field(record.spans[0], "http.method");
+        assert_eq!(method.as_deref(), Some("GET"));
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::io::{self, Read, Write};
 
 use serde_json::{Value, json};
 use writer_cli::json::Scanner;
+use writer_cli::level::Level;
 use writer_cli::lines::Lines;
-use writer_cli::record::{Level, Record};
+use writer_cli::record::Record;
 use writer_cli::time;
 
 use crate::args::Stats;

@@ -7,8 +7,9 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use writer_cli::json::Scanner;
+use writer_cli::level::Level;
 use writer_cli::lines::Lines;
-use writer_cli::record::{Level, Record};
+use writer_cli::record::Record;
 
 use crate::args::{Filter, Tail};
 use crate::follow::{Follower, LOOK_EVERY, Seen, Stop};
@@ -185,13 +186,9 @@ impl Filter {
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
         };
         let has = |(key, value): &(String, String)| {
-            let spans = || {
-                record.spans.iter().any(|span| {
-                    let (_, fields) = record.span(span);
-                    fields.iter().any(|f| f.key == *key && record.value(f.value) == **value)
-                })
-            };
-            record.field(key).is_some_and(|own| own == **value) || spans()
+            let is_it = |own: Option<Cow<'_, str>>| own.is_some_and(|own| own == **value);
+            is_it(record.field(key))
+                || record.spans.iter().any(|span| is_it(record.span_field(span, key)))
         };
         self.level.is_none_or(severe)
             && (self.targets.is_empty() || self.targets.iter().any(inside))

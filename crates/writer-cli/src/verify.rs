@@ -5,7 +5,8 @@ use std::io::{self, Read};
 
 use crate::integrity::Integrity;
 use crate::json::{self, Member, Members};
-use crate::record::{LOSS, Record, may_tell_losses};
+use crate::losses::{may_hold_losses, may_tell_losses};
+use crate::record::Record;
 use crate::sequence::Sequence;
 
 /// How many sequences are followed. Each run of a program has one or a few.
@@ -164,12 +165,13 @@ struct Marks<'l> {
 impl<'l> Marks<'l> {
     fn of(members: Members<'_, 'l>) -> Self {
         let mut marks = Marks::default();
-        for Member { key, value } in members {
-            match key {
+        for member in members {
+            let value = member.value;
+            match member.key {
                 NUMBER => marks.number = value.parse().ok(),
                 RUN => marks.run = run(value),
                 "resourceLogs" => marks.note_otlp(value),
-                _ => marks.maybe_loss |= may_tell_losses(value),
+                _ => marks.maybe_loss |= may_tell_losses(member),
             }
         }
         marks
@@ -177,7 +179,7 @@ impl<'l> Marks<'l> {
 
     #[cold]
     fn note_otlp(&mut self, logs: &'l str) {
-        self.maybe_loss = logs.contains(LOSS);
+        self.maybe_loss = may_hold_losses(logs);
         let line = [Member { key: "resourceLogs", value: logs }];
         for field in Record::of(line.into_iter()).fields {
             let value = json::members(field.value).first().map(|inner| inner.value);

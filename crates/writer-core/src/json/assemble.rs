@@ -6,7 +6,7 @@ use std::process;
 use std::sync::Arc;
 
 use super::buf::{Block, Buf};
-use super::build::{FormatBuilder, NonFinite, WideIntegers};
+use super::build::{FormatBuilder, Levels, NonFinite, WideIntegers};
 use super::escape;
 use super::format::Inner;
 use super::keys::Reserved;
@@ -56,7 +56,17 @@ impl FormatBuilder {
     }
 
     fn key(&self, part: Part) -> &str {
-        self.renamed[part as usize].as_deref().unwrap_or(self.schema.table().keys[part as usize])
+        let table = self.schema.table();
+        let renamed = self.renamed[part as usize].as_deref();
+        renamed
+            .filter(|_| !table.options.typed || !shape::OTLP_NAMES.contains(&part))
+            .unwrap_or(table.keys[part as usize])
+    }
+
+    /// The key of the object in which the fields stand.
+    fn nest(&self) -> Option<&str> {
+        let table = self.schema.table();
+        self.nest.as_deref().filter(|_| !table.options.typed).or(table.nest)
     }
 
     /// `"key":` of a part that is shown, and the opening bracket of its value.
@@ -102,7 +112,7 @@ impl FormatBuilder {
     fn rules(&self, clash: &mut dyn FnMut(&'static str)) -> (Rules, Rules) {
         let table = self.schema.table();
         let options = self.options();
-        let nest = self.nest.as_deref().or(table.nest);
+        let nest = self.nest();
         let message_nested = table.message_nested && nest.is_some();
         let (top, inside) = self.reserved(table, nest, message_nested, clash);
         let redact = (!self.redact.is_empty()).then(|| Arc::new(Redact::new(self.redact.clone())));
@@ -210,8 +220,9 @@ impl FormatBuilder {
 
     /// How timestamps are taken and written. What is needed for it is read now.
     fn stamps(&self) -> Stamps {
+        let table = self.schema.table();
         let stamps = Stamps {
-            style: self.time.unwrap_or(self.schema.table().time),
+            style: self.time.filter(|_| !table.options.typed).unwrap_or(table.time),
             precision: self.precision,
             source: self.time_source.available(),
         };
@@ -275,10 +286,16 @@ impl FormatBuilder {
 
     /// `"level":"INFO",` for each severity.
     fn levels(&self) -> [Box<[u8]>; 5] {
+        let table = self.schema.table();
         let level = |json: &str| self.piece(Part::Level, &[json, ","].concat()).unwrap_or_default();
         match &self.levels {
-            Some(levels) => levels.each_ref().map(|json| level(json)),
-            None => self.schema.table().levels.map(level),
+            None => table.levels.map(level),
+            Some(Levels::Names(names) | Levels::Numbers(names)) if !table.options.typed => {
+                names.each_ref().map(|json| level(json))
+            }
+            Some(levels) => {
+                shape::otlp_levels(table.levels, levels).each_ref().map(|json| level(json))
+            }
         }
     }
 

@@ -72,7 +72,7 @@ pub struct FormatBuilder {
     pub(super) nest: Option<Box<str>>,
     pub(super) flat_spans: bool,
     pub(super) fixed: Fixed,
-    pub(super) levels: Option<[Box<str>; 5]>,
+    pub(super) levels: Option<Levels>,
     pub(super) source_group: Option<Box<str>>,
     pub(super) non_finite: Option<NonFinite>,
     pub(super) redact: Vec<Box<str>>,
@@ -83,6 +83,13 @@ pub struct FormatBuilder {
     pub(super) sequence: bool,
     /// For lines that tell of spans, in a schema that leaves level and message out of them.
     pub(super) span_lines: bool,
+}
+
+/// What the severities are called instead, as JSON, least severe first.
+#[derive(Debug, Clone)]
+pub(super) enum Levels {
+    Names([Box<str>; 5]),
+    Numbers([Box<str>; 5]),
 }
 
 /// Static fields: their keys, and their values as JSON, which may be secrets that only
@@ -149,13 +156,16 @@ impl FormatBuilder {
         self
     }
 
-    /// Gives a part of the metadata another key. It does not show the part.
+    /// Gives a part of the metadata another key. It does not show the part. Without effect in
+    /// [`Schema::Otel`] on what OTLP itself has a name for: timestamp, level, target, message and
+    /// the ids of trace and span.
     pub fn rename(mut self, part: Part, key: &str) -> Self {
         self.renamed[part as usize] = Some(key.into());
         self
     }
 
     /// Sets how timestamps are written. The default is the schema's, mostly RFC 3339 in UTC.
+    /// Without effect in [`Schema::Otel`].
     pub fn time_style(mut self, style: TimeStyle) -> Self {
         self.time = Some(style);
         self
@@ -175,7 +185,7 @@ impl FormatBuilder {
     }
 
     /// Puts the fields into an object of their own under this key. The default is the schema's,
-    /// mostly none.
+    /// mostly none. Without effect in [`Schema::Otel`], whose attributes they are.
     pub fn nest_fields(mut self, key: &str) -> Self {
         self.nest = Some(key.into());
         self
@@ -191,15 +201,17 @@ impl FormatBuilder {
     }
 
     /// Gives the severities other names, least severe first. The default is the schema's, mostly
-    /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`.
+    /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`. In [`Schema::Otel`] they are the `severityText`,
+    /// and the number stays.
     pub fn level_names(mut self, names: [&str; 5]) -> Self {
-        self.levels = Some(names.map(json_string));
+        self.levels = Some(Levels::Names(names.map(json_string)));
         self
     }
 
-    /// Writes the severities as numbers, least severe first.
+    /// Writes the severities as numbers, least severe first. In [`Schema::Otel`] they are the
+    /// `severityNumber`, for which OTLP has 1 to 24, and the text stays.
     pub fn level_numbers(mut self, numbers: [i64; 5]) -> Self {
-        self.levels = Some(numbers.map(|number| number.to_string().into()));
+        self.levels = Some(Levels::Numbers(numbers.map(|number| number.to_string().into())));
         self
     }
 

@@ -4,11 +4,12 @@
 use std::ops::Range;
 use std::time::SystemTime;
 
+use super::build::Levels;
 use super::format::{Inner, Meta};
 use super::keys::OF_A_SPAN;
 use super::members::Members;
 use super::out::Out;
-use super::schema::Rules;
+use super::schema::{Part, Rules};
 use super::site::{ReadyKey, Site};
 use super::span_list::SpanList;
 use super::task::{self, Task, TaskIds};
@@ -56,6 +57,22 @@ pub(super) const OTLP_SCOPES: &str = "]},\"scopeLogs\":[{";
 
 /// The key of the scope's name, which is the target.
 pub(super) const OTLP_SCOPE: &str = "\"scope\":{\"name\":";
+
+/// What has its name from OTLP, so that it cannot be renamed. The target is the scope's name.
+pub(super) const OTLP_NAMES: [Part; 6] =
+    [Part::Timestamp, Part::Level, Part::Target, Part::Message, Part::TraceId, Part::SpanId];
+
+/// The number of a severity and, as the member after it, its text, where one of them is another
+/// than in the schema.
+pub(super) fn otlp_levels(known: [&str; 5], own: &Levels) -> [String; 5] {
+    std::array::from_fn(|at| {
+        let (number, text) = known[at].split_once(',').unwrap_or((known[at], ""));
+        match own {
+            Levels::Names(names) => format!("{number},\"severityText\":{}", names[at]),
+            Levels::Numbers(numbers) => format!("{},{text}", numbers[at]),
+        }
+    })
+}
 
 /// How long an id may be, with its quotes, in bytes.
 pub(super) const LONGEST_ID: usize = 130;

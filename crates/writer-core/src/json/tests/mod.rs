@@ -21,6 +21,7 @@ mod messages;
 mod nested;
 mod options;
 mod order;
+mod otel;
 mod properties;
 mod reader;
 mod redaction;

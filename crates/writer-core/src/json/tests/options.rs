@@ -84,13 +84,19 @@ fn a_key_used_twice_or_too_long_is_an_error_that_names_the_option() {
         (small().show(Part::TraceId).rename(Part::TraceId, &long), "max_record_bytes"),
         (small().show(Part::TaskId).rename(Part::TaskId, &long), "max_record_bytes"),
         (small().schema(Schema::Gcp).trace_prefix(&long), "max_record_bytes"),
-        (small().schema(Schema::Otel).rename(Part::Timestamp, &long), "max_record_bytes"),
+        (
+            small().schema(Schema::Otel).show(Part::File).rename(Part::File, &long),
+            "max_record_bytes",
+        ),
         // What the level brings along in some schemas.
         (
             Format::builder().schema(Schema::Logxpy).static_field("log_level", |v| v.null()),
             "static_field",
         ),
-        (Format::builder().schema(Schema::Otel).rename(Part::TraceId, "severityText"), "rename"),
+        (
+            Format::builder().schema(Schema::Otel).show(Part::File).rename(Part::File, "spans"),
+            "rename",
+        ),
     ] {
         match builder.build() {
             Err(BuildError::InvalidOption { option, .. }) => assert_eq!(option, expected),
@@ -198,18 +204,20 @@ fn every_string_that_is_no_value_of_a_record_is_escaped_too() {
         strings(&json, &mut found);
         let mut wanted: Vec<_> = ["target", "module", "file", "thread", "level", "static", "value"]
             .into_iter()
-            .chain(["nest", "field of span", "value of span"])
+            .chain(["field of span", "value of span"])
             .map(bad)
             .collect();
         if schema != Schema::Logxpy {
             wanted.push(bad("span"));
         }
-        if schema != Schema::Otel {
-            wanted.push(bad("group"));
-            wanted.extend(names.into_iter().filter(|name| !name.starts_with("SpanId")));
+        match schema {
+            Schema::Otel => wanted.extend(["Module", "File", "ThreadId", "Spans"].map(bad)),
+            _ => {
+                wanted.extend(["nest", "group"].map(bad));
+                wanted.extend(names.into_iter().filter(|name| !name.starts_with("SpanId")));
+            }
         }
         for text in &wanted {
-            // In the schema of OTLP what is beside the level is a part of it.
             let there = found.iter().any(|other| other == text);
             let elsewhere = ["Message", "Line"].iter().any(|part| text.starts_with(part));
             assert!(there || elsewhere, "{schema:?} {text:?} {json}");
