@@ -171,3 +171,38 @@ fn a_name_is_not_taken_for_one_whose_escaped_form_it_is() {
     let line = site.encode(None, fill, |_, line| super::reader::check_line(line)).unwrap().result;
     assert_eq!(line["quote\\\""], 1);
 }
+
+/// Keys are prepared for the first 64 fields; the others come by their names.
+#[test]
+fn a_call_site_may_have_more_fields_than_have_their_keys_ready() {
+    let meta = Meta::new(Severity::Info, "shop").time(SystemTime::UNIX_EPOCH);
+    let keep = |_, line: &[u8]| String::from_utf8(line.to_vec()).unwrap();
+    for count in [63, 64, 65, 66, 130] {
+        // One name on both sides of the limit, and one that is that of a part.
+        let mut names: Vec<String> = (0..count).map(|field| format!("field{field}")).collect();
+        names[2] = "twice".into();
+        names[count - 1] = "twice".into();
+        names[count - 2] = "level".into();
+        let names = || names.iter().map(String::as_str);
+        for &schema in Schema::ALL {
+            let format = Format::builder().schema(schema).build().unwrap();
+            let plain = |record: &mut Record<'_>| {
+                names().enumerate().for_each(|(at, name)| record.field(name).u64(at as u64));
+            };
+            let next = |record: &mut Record<'_>| {
+                names().enumerate().for_each(|(at, name)| record.next_field(name).u64(at as u64));
+            };
+            let placed = |record: &mut Record<'_>| {
+                names().enumerate().for_each(|(at, name)| {
+                    record.site_field(at, || name).u64(at as u64);
+                });
+            };
+            let line = format.encode(&meta, plain, keep).unwrap().result;
+            let time = Some(SystemTime::UNIX_EPOCH);
+            let expected = format.expected_call_site(&meta, names());
+            assert_eq!(expected.encode(time, next, keep).unwrap().result, line, "{count}");
+            let site = format.call_site(&meta, names());
+            assert_eq!(site.encode(time, placed, keep).unwrap().result, line, "{count}");
+        }
+    }
+}
