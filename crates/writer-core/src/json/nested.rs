@@ -44,7 +44,7 @@ const TYPED_DEPTH: usize = 24;
 
 /// How many layers that leave no trace in JSON (`Some`, a struct of one unnamed field) may lie
 /// around a value: they use up the stack like the others.
-#[cfg(feature = "serde")]
+#[cfg(any(feature = "serde", feature = "valuable"))]
 const WRAPPERS: usize = 256;
 
 /// How many levels keep their memory from value to value.
@@ -66,7 +66,7 @@ pub(super) struct Nest<'o> {
     levels: Vec<Keys>,
     /// How many arrays and objects are open.
     depth: usize,
-    #[cfg(feature = "serde")]
+    #[cfg(any(feature = "serde", feature = "valuable"))]
     wrappers: usize,
     /// How many calls into user code have not come back with success. More than none at the end
     /// means that a panic was caught on its way and hidden.
@@ -117,7 +117,7 @@ pub(super) fn write(
         options: rules.options,
         levels: Vec::new(),
         depth: 0,
-        #[cfg(feature = "serde")]
+        #[cfg(any(feature = "serde", feature = "valuable"))]
         wrappers: 0,
         user_code: 0,
         failure: None,
@@ -315,7 +315,7 @@ impl Nest<'_> {
     }
 
     /// Writes what lies inside a layer that leaves no trace; `None` where there are too many.
-    #[cfg(feature = "serde")]
+    #[cfg(any(feature = "serde", feature = "valuable"))]
     pub(super) fn wrapped<R>(&mut self, write: impl FnOnce(&mut Self) -> R) -> Option<R> {
         if self.wrappers == WRAPPERS {
             self.fail(TOO_DEEP);

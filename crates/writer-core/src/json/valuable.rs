@@ -1,6 +1,8 @@
 //! Any `valuable::Valuable` as a value.
 
-use valuable::{Enumerable, Fields, NamedValues, Slice, Valuable, Value as Inner, Visit};
+use valuable::{
+    Enumerable, Fields, NamedValues, Slice, StructDef, Valuable, Value as Inner, Visit,
+};
 
 use super::forms;
 use super::nested::{Level, Nest};
@@ -11,7 +13,7 @@ impl Value<'_> {
     /// `valuable`.
     ///
     /// Enums have the shape that serde gives them: `"Unit"`, `{"One":1}`, `{"Two":[1,2]}`,
-    /// `{"Named":{"a":1}}`. An error is written as by [`Value::error`], a path as by `Display`; a
+    /// `{"Named":{"a":1}}`; so has a struct of one unnamed field, which is that field. An error is written as by [`Value::error`], a path as by `Display`; a
     /// kind of value that this crate does not know is `null`. Otherwise the rules are those of
     /// nested values: keys are strings and none stands twice in an object, the values of secret
     /// keys are not written, and the whole value is replaced by [`TOO_DEEP`](super::TOO_DEEP) if
@@ -73,10 +75,14 @@ fn write_one(nest: &mut Nest<'_>, value: &Inner<'_>) {
         Inner::Tuplable(value) if value.definition().is_unit() => nest.null(),
         Inner::Tuplable(value) => write_array(nest, value),
         Inner::Mappable(value) => write_object(nest, value),
-        Inner::Structable(value) if value.definition().fields().is_named() => {
-            write_object(nest, value);
-        }
-        Inner::Structable(value) => write_array(nest, value),
+        Inner::Structable(value) => match value.definition() {
+            StructDef::Static { fields: Fields::Unnamed(1), .. } => {
+                // Where there are too many, that is noted.
+                let _ = nest.wrapped(|nest| write_only(nest, value));
+            }
+            definition if definition.fields().is_named() => write_object(nest, value),
+            _ => write_array(nest, value),
+        },
         Inner::Enumerable(value) => write_variant(nest, value),
         _ => nest.null(),
     }
@@ -100,6 +106,15 @@ fn write_object(nest: &mut Nest<'_>, value: &dyn Valuable) {
     }
 }
 
+/// Writes the only field that a value shows to a visitor, without a trace of what is around it.
+fn write_only(nest: &mut Nest<'_>, value: &dyn Valuable) {
+    let mut only = Only { nest, done: false };
+    value.visit(&mut only);
+    if !only.done {
+        only.nest.null();
+    }
+}
+
 fn write_variant(nest: &mut Nest<'_>, value: &dyn Enumerable) {
     let variant = value.variant();
     let fields = match variant {
@@ -111,13 +126,7 @@ fn write_variant(nest: &mut Nest<'_>, value: &dyn Enumerable) {
     }
     let Some(mut level) = nest.object() else { return };
     nest.member(&mut level, variant.name(), |nest| match fields {
-        Fields::Unnamed(1) => {
-            let mut only = Only { nest, done: false };
-            value.visit(&mut only);
-            if !only.done {
-                only.nest.null();
-            }
-        }
+        Fields::Unnamed(1) => write_only(nest, value),
         fields if fields.is_named() => write_object(nest, value),
         _ => write_array(nest, value),
     });
@@ -181,7 +190,7 @@ impl Visit for Members<'_, '_> {
     }
 }
 
-/// The only field of a variant.
+/// The only field of a variant or a struct.
 struct Only<'n, 'o> {
     nest: &'n mut Nest<'o>,
     done: bool,

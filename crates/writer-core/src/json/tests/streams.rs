@@ -242,6 +242,41 @@ impl Structable for Twice {
     }
 }
 
+/// A struct of so many unnamed fields, the first of which is the next of that kind.
+struct Unnamed(usize, u32);
+
+impl Valuable for Unnamed {
+    fn as_value(&self) -> Value<'_> {
+        Value::Structable(self)
+    }
+
+    fn visit(&self, visit: &mut dyn Visit) {
+        let inner = Unnamed(self.0, self.1.saturating_sub(1));
+        let first = if self.1 == 0 { Value::U8(7) } else { inner.as_value() };
+        visit.visit_unnamed_fields(&[first, Value::U8(8)][..self.0]);
+    }
+}
+
+impl Structable for Unnamed {
+    fn definition(&self) -> StructDef<'_> {
+        StructDef::new_static("Unnamed", Fields::Unnamed(self.0))
+    }
+}
+
+/// An id was `[7]` through `tracing` and `7` through `log`.
+#[test]
+fn a_struct_of_one_unnamed_field_is_that_field() {
+    assert_eq!(visited(&Unnamed(1, 0)), json!(7));
+    assert_eq!(visited(&Unnamed(1, 200)), json!(7));
+    assert_eq!(visited(&Unnamed(2, 1)), json!([[7, 8], 8]));
+    assert_eq!(visited(&Unnamed(0, 0)), json!([]));
+    let map = BTreeMap::from([("k", vec![Unnamed(1, 1)])]);
+    assert_eq!(visited(&map), json!({"k": [7]}));
+    for depth in [300, u32::MAX] {
+        assert_eq!(visited(&vec![Unnamed(1, depth)]), TOO_DEEP);
+    }
+}
+
 #[test]
 fn visited_values_have_the_shapes_of_serde() {
     let events = vec![Event::Unit, Event::One(1), Event::Two(1, 2), Event::Named(3)];
