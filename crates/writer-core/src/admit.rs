@@ -205,10 +205,26 @@ impl Shared {
         report
     }
 
+    /// Tells `on_drop`, with no lock held.
     pub(crate) fn report_drops(&self, lines: Option<u64>) {
-        if let Some(lines) = lines {
+        let Some(lines) = lines else { return };
+        {
             let _mark = ThreadMark::enter_on_drop(self);
             self.callbacks.dropped(lines);
+        }
+        // The callback may have forked.
+        if !self.is_foreign() {
+            self.end_drop_report();
+        }
+    }
+
+    /// Lets the next report follow.
+    pub(crate) fn end_drop_report(&self) {
+        let mut inner = self.lock();
+        inner.reporting = false;
+        if inner.unreported > 0 && !inner.no_room {
+            // It has not put an end to its sleep for these.
+            self.work.notify_one();
         }
     }
 }

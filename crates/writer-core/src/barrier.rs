@@ -1,4 +1,4 @@
-//! Waiting for the worker: flush, sync, shutdown.
+//! Waiting for the worker: flush, sync, reopen, shutdown.
 //!
 //! No request travels through the queue, so none can be dropped. A flush is a number: all lines up
 //! to the last one accepted before the call. The worker publishes up to which number everything has
@@ -40,12 +40,17 @@ impl Shared {
         target: u64,
         until: Option<Instant>,
     ) -> MutexGuard<'a, Inner> {
-        inner.flush_upto = inner.flush_upto.max(target);
-        self.work.notify_one();
+        self.ask_for_flush(&mut inner, target);
         let errors = inner.count.errors;
         self.watch(inner, until, |inner| {
             inner.ended || inner.flushed >= target || inner.failed_after(errors)
         })
+    }
+
+    /// Has the worker write all lines up to `target`.
+    pub(crate) fn ask_for_flush(&self, inner: &mut Inner, target: u64) {
+        inner.flush_upto = inner.flush_upto.max(target);
+        self.work.notify_one();
     }
 
     /// Waits until all that is accepted so far is durable.
@@ -59,8 +64,7 @@ impl Shared {
         if !inner.ended {
             ticket = inner.syncs.request();
             inner.sync_upto = target;
-            inner.flush_upto = inner.flush_upto.max(target);
-            self.work.notify_one();
+            self.ask_for_flush(&mut inner, target);
             let until = clock::deadline(self.clock.now(), timeout);
             let errors = inner.count.errors;
             inner = self.watch(inner, until, |inner| {

@@ -137,6 +137,16 @@ pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
     }
 }
 
+/// The same from a thread that holds nothing a sink could want: it goes on when the time is over,
+/// whoever holds the work up.
+pub(crate) fn end_all_in_time(writers: Vec<Arc<Shared>>, until: Instant) {
+    let writers = std::mem::ManuallyDrop::new(writers);
+    let _ = in_time(until + LAST_WRITE, move || {
+        end_all(&writers, until);
+        true
+    });
+}
+
 fn before(until: Instant, time: Duration) -> Instant {
     until.checked_sub(time).unwrap_or(until)
 }
@@ -198,8 +208,13 @@ fn hook_panics() {
 /// The panicking thread may hold any lock, and a panic in here would abort the process.
 fn at_panic() {
     let until = Instant::now() + PANIC_WITHIN;
-    for writer in living(until, |writer| writer.config.panic_hook) {
-        writer.flush_before(until);
+    let mut writers = living(until, |writer| writer.config.panic_hook);
+    // All are asked before one is waited for, which may take all the time.
+    writers.retain(|writer| writer.can_be_awaited());
+    let writers: Vec<_> =
+        writers.into_iter().map(|writer| (writer.begin_flush(until), writer)).collect();
+    for (target, writer) in &writers {
+        writer.end_flush(*target, until);
     }
 }
 
@@ -222,21 +237,31 @@ pub(crate) fn pause() {
 }
 
 impl Shared {
-    /// Waits until what is accepted is written, where this thread can wait at all: a worker cannot
-    /// wait for itself, and without one each line is written when its sender goes on.
-    pub(crate) fn flush_before(&self, until: Instant) {
-        if self.config.synchronous || ThreadMark::is_on(self) {
-            return;
-        }
-        if let Some(inner) = retry(until, || try_lock(&self.inner.0)) {
-            let target = inner.queue.accepted();
+    /// Whether this thread can wait for lines to be written: a worker cannot wait for itself, and
+    /// without one each line is written when its sender goes on.
+    fn can_be_awaited(&self) -> bool {
+        !self.config.synchronous && !ThreadMark::is_on(self)
+    }
+
+    /// Has what is accepted written. Returns up to which line that is.
+    pub(crate) fn begin_flush(&self, until: Instant) -> Option<u64> {
+        let mut inner = retry(until, || try_lock(&self.inner.0))?;
+        let target = inner.queue.accepted();
+        self.ask_for_flush(&mut inner, target);
+        Some(target)
+    }
+
+    /// Waits until the lines are written.
+    pub(crate) fn end_flush(&self, target: Option<u64>, until: Instant) {
+        let inner = retry(until, || try_lock(&self.inner.0));
+        if let (Some(inner), Some(target)) = (inner, target) {
             drop(self.await_flush(inner, target, Some(until)));
         }
     }
 
     /// Whether there is a worker that can be waited for, which it cannot do itself.
     fn has_worker(&self) -> bool {
-        !self.config.synchronous && !ThreadMark::is_on(self) && !process::others_are_gone()
+        self.can_be_awaited() && !process::others_are_gone()
     }
 
     /// Whether this thread is inside the sink, where nothing can be done: it works for this writer,

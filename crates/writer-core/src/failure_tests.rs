@@ -192,7 +192,7 @@ fn a_panic_waits_for_the_next_try_of_a_sink_that_has_failed() {
     rig.probe.script(|script| script.room = None);
     let panicking = rig.spawn(|shared| {
         let until = shared.clock.now() + 2 * SEC;
-        shared.flush_before(until);
+        shared.end_flush(shared.begin_flush(until), until);
     });
     rig.until(|inner| inner.watchers == 1);
     rig.advance(SEC);
@@ -238,6 +238,31 @@ fn drops_are_reported_at_once_then_once_a_second_then_when_room_returned() {
     rig.advance(SEC);
     assert_eq!(rig.drops(), [1, 3, 1]);
     assert_eq!(rig.quiet(), None);
+}
+
+/// Each second another sender was held up as well.
+#[test]
+fn no_sender_follows_one_that_a_report_of_drops_holds_up() {
+    let rig = Rig::new(|c| {
+        c.mode = Mode::Manual;
+        c.queue_policy = QueuePolicy::DropNewest;
+        c.max_queue_size = 1;
+    });
+    for _ in 0..2 {
+        rig.send("a").unwrap();
+    }
+    assert_eq!(rig.drops(), [1]);
+    rig.shared.lock().reporting = true;
+    for _ in 0..3 {
+        rig.advance(SEC);
+        rig.send("a").unwrap();
+        assert_eq!(rig.drops(), [1]);
+    }
+    rig.shared.flush(Duration::MAX).unwrap();
+    assert_eq!(rig.quiet(), None, "nothing is to be done before the report has come back");
+    rig.shared.end_drop_report();
+    rig.quiet();
+    assert_eq!(rig.drops(), [1, 3]);
 }
 
 #[test]

@@ -2,10 +2,13 @@
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::config::Config;
 use crate::error::{BuildError, ShutdownError};
+use crate::exit;
+use crate::process;
 use crate::report::to_stderr;
 use crate::start::{self, Fallback, Recipe};
 use crate::writer::Writer;
@@ -25,8 +28,8 @@ pub struct WriterGuard {
     recipe: Recipe,
 }
 
-// As the writer. Beside it there is what a child needs to build another one: the opener of a
-// fallback may panic there, when nothing of the other one exists.
+// As the writer. The recipe only builds a new writer in a child: if its opener panics, nothing of
+// that writer exists yet.
 impl UnwindSafe for WriterGuard {}
 impl RefUnwindSafe for WriterGuard {}
 
@@ -70,6 +73,11 @@ impl WriterGuard {
         if self.writer.shared().is_some() {
             return Ok(());
         }
+        // One thread at a time: a second one would find the file in use by the first.
+        let _turn = RestartTurn::take();
+        if self.writer.shared().is_some() {
+            return Ok(());
+        }
         let mut last = self.writer.original();
         while let Some(next) = last.successor.get() {
             last = next;
@@ -79,11 +87,33 @@ impl WriterGuard {
         let Recipe { callbacks, fallback } = &self.recipe;
         let fallback = fallback.clone().map_or(Fallback::Nowhere, Fallback::Opened);
         let shared = start::start(config, Arc::clone(callbacks), None, fallback)?;
-        // Another thread of the child may have been faster; then this worker ends at once.
-        if let Err(second) = last.successor.set(shared) {
-            drop(Writer::new(second).shutdown(DROP_TIMEOUT));
-        }
+        // Nobody else sets it meanwhile.
+        drop(last.successor.set(shared));
         Ok(())
+    }
+}
+
+/// The right to restart a writer in a forked child, for one thread at a time.
+struct RestartTurn;
+
+/// The process in which a thread has it, as [`process::forks`] counts them; 0 = none. What a child
+/// inherits is that of its parent, and says nothing.
+static RESTARTING: AtomicU64 = AtomicU64::new(0);
+
+impl RestartTurn {
+    fn take() -> Self {
+        let here = process::forks();
+        let taken = |holder| (holder != here).then_some(here);
+        while RESTARTING.fetch_update(Ordering::Acquire, Ordering::Relaxed, taken).is_err() {
+            exit::pause();
+        }
+        RestartTurn
+    }
+}
+
+impl Drop for RestartTurn {
+    fn drop(&mut self) {
+        RESTARTING.store(0, Ordering::Release);
     }
 }
 

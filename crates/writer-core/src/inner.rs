@@ -11,10 +11,11 @@ use crate::losses::Episode;
 use crate::metrics::Counters;
 use crate::queue::Queue;
 use crate::round::Failure;
+use crate::round::Untold;
 use crate::tickets::Tickets;
 
 /// The least time between two reports of dropped lines.
-pub(crate) const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
+const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// What the lock protects.
 ///
@@ -76,10 +77,13 @@ pub(crate) struct Inner {
     /// Dropped lines that `on_drop` has not heard of, and when it last heard of some.
     pub(crate) unreported: u64,
     pub(crate) reported_at: Option<Instant>,
+    /// A thread is about to tell it, or in the middle of that: no other follows, for where stderr
+    /// or a callback holds one up it would hold up one a second.
+    pub(crate) reporting: bool,
     /// Dropped lines that no loss marker has told of.
     pub(crate) episode: Option<Episode>,
-    /// Without a worker: written lines that `on_write` has not heard of.
-    pub(crate) untold: usize,
+    /// Without a worker: what callbacks have not heard of.
+    pub(crate) untold: Untold,
     /// The sink panicked, as was reported, and has written nothing in peace since.
     pub(crate) sink_panics: bool,
     /// While the worker sleeps: when it wakes by itself.
@@ -146,8 +150,9 @@ impl Inner {
             echoed: 0,
             unreported: 0,
             reported_at: None,
+            reporting: false,
             episode: None,
-            untold: 0,
+            untold: Untold::default(),
             sink_panics: false,
             #[cfg(all(test, not(loom)))]
             asleep: None,
@@ -269,11 +274,19 @@ impl Inner {
         std::mem::take(&mut self.alarm.no_room)
     }
 
-    /// Takes the number of dropped lines that may be reported now, if any.
+    /// When the next report of dropped lines is due, if there is something to report and nobody is
+    /// at it; `Some(None)` = now.
+    pub(crate) fn next_drop_report(&self) -> Option<Option<Instant>> {
+        let waits = self.unreported > 0 && !self.reporting;
+        waits.then(|| self.reported_at.map(|last| last + DROP_REPORT_EVERY))
+    }
+
+    /// Takes the number of dropped lines that may be reported now, if any, for
+    /// [`report_drops`](crate::shared::Shared::report_drops).
     pub(crate) fn drops_to_report(&mut self, now: Instant) -> Option<u64> {
-        let due = self.reported_at.is_none_or(|last| now >= last + DROP_REPORT_EVERY);
-        (self.unreported > 0 && due).then(|| {
-            self.reported_at = Some(now);
+        let due = self.next_drop_report()?.is_none_or(|at| now >= at);
+        due.then(|| {
+            (self.reported_at, self.reporting) = (Some(now), true);
             std::mem::take(&mut self.unreported)
         })
     }

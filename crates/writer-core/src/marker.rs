@@ -65,7 +65,7 @@ impl Markers {
     pub(crate) fn offer(&mut self, outlet: &mut Outlet, sent: &mut Sent) -> io::Result<()> {
         while self.out < self.bytes.len() {
             let Some(taken) = outlet.offer(&self.bytes[self.out..], false) else {
-                // As with lines: not repeated, and what follows begins a line of its own.
+                // Not repeated, and what follows begins a line of its own.
                 outlet.tear();
                 *self = Markers::default();
                 return Err(panic_error());

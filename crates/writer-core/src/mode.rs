@@ -171,7 +171,10 @@ impl Rhythm {
         }
         if due_lines > 0 {
             let echoes = look.lines - due_lines;
-            return Verdict::Wait(end, self.batch.saturating_add(echoes));
+            // Then they count like any other.
+            let grown = if echoes > 0 { look.echoes_until } else { None };
+            let until = end.into_iter().chain(grown).min();
+            return Verdict::Wait(until, self.batch.saturating_add(echoes));
         }
         let until = if look.lines > 0 { look.echoes_until } else { None };
         Verdict::Wait(until, look.lines.saturating_add(1))

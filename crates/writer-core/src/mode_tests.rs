@@ -111,6 +111,18 @@ fn echoes_make_no_write_due_before_their_time() {
     assert_eq!(rhythm.decide(&look(2), until), Verdict::Write);
 }
 
+/// Eleven lines waited for a batch of ten, five of them for ever.
+#[test]
+fn echoes_beside_lines_are_waited_for_until_they_count() {
+    let (rhythm, start) = rhythm(Mode::Trigger, |c| (c.batch_size, c.flush_interval) = (10, None));
+    let grown = start + 100 * MS;
+    let look = Look { echoes: 5, echoes_until: Some(grown), ..lines(11) };
+    assert_eq!(rhythm.decide(&look, start), Verdict::Wait(Some(grown), 15));
+    assert_eq!(rhythm.decide(&look, grown), Verdict::Write);
+    let few = Look { lines: 9, ..look };
+    assert_eq!(rhythm.decide(&few, grown), Verdict::Wait(None, 10));
+}
+
 #[test]
 fn loop_writes_at_ticks_only_and_skips_missed_ones() {
     let (mut rhythm, start) = rhythm(Mode::Loop, |c| c.tick = 30 * MS);

@@ -47,13 +47,46 @@ pub(crate) struct Round {
     pub(crate) recovered: Option<u64>,
 }
 
+/// What a round has to tell even if nobody asked: of one that a callback caused it is left to the
+/// next sender.
+#[derive(Debug, Default)]
+pub(crate) struct Untold {
+    lines: usize,
+    panicked: bool,
+    notice: Option<(Operation, io::Error)>,
+}
+
+impl Untold {
+    #[cfg(all(test, not(loom)))]
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.lines == 0 && !self.panicked && self.notice.is_none()
+    }
+
+    /// Adds that of a later round.
+    pub(crate) fn add(&mut self, later: Untold) {
+        self.lines += later.lines;
+        self.panicked |= later.panicked;
+        self.notice = self.notice.take().or(later.notice);
+    }
+}
+
 impl Round {
-    /// Takes over what is to be told of a round that failed before this one.
-    pub(crate) fn follow(&mut self, before: Round) {
+    /// Takes what it has to tell.
+    pub(crate) fn untold(&mut self) -> Untold {
+        Untold { lines: self.lines, panicked: self.panicked, notice: self.notice.take() }
+    }
+
+    /// Adds what callbacks have left to be told.
+    pub(crate) fn take_over(&mut self, before: Untold) {
         self.lines += before.lines;
         self.panicked |= before.panicked;
         self.notice = before.notice.or(self.notice.take());
-        self.news = self.news.take().or(before.news);
+    }
+
+    /// Takes over what is to be told of a round that failed before this one.
+    pub(crate) fn follow(&mut self, mut before: Round) {
+        self.news = self.news.take().or(before.news.take());
+        self.take_over(before.untold());
     }
 
     pub(crate) fn has_failed(&self) -> bool {
@@ -80,19 +113,7 @@ impl Shared {
     /// Tells `on_write`, `on_error`, `on_recover` and `on_flush` what a round did, with the
     /// counters already right, and releases everyone whose flush it completed. No lock may be held.
     pub(crate) fn after_round(&self, round: &mut Round) {
-        if round.lines > 0 {
-            self.callbacks.written(round.lines);
-        }
-        // Any callback may fork: in the child the locks may be taken for ever.
-        if self.is_foreign() {
-            return;
-        }
-        if round.panicked && !std::mem::replace(&mut self.lock().sink_panics, true) {
-            self.report_failure(Operation::Write, panic_error());
-        }
-        if let Some((operation, error)) = round.notice.take() {
-            self.report_failure(operation, error);
-        }
+        self.tell_untold(round.untold());
         if let Some(diverted) = round.recovered
             && !self.is_foreign()
         {
@@ -114,6 +135,23 @@ impl Shared {
         drop(inner);
         if round.flushed {
             self.callbacks.flushed();
+        }
+    }
+
+    /// The same of rounds that callbacks caused.
+    pub(crate) fn tell_untold(&self, Untold { lines, panicked, notice }: Untold) {
+        if lines > 0 {
+            self.callbacks.written(lines);
+        }
+        // Any callback may fork: in the child the locks may be taken for ever.
+        if self.is_foreign() {
+            return;
+        }
+        if panicked && !std::mem::replace(&mut self.lock().sink_panics, true) {
+            self.report_failure(Operation::Write, panic_error());
+        }
+        if let Some((operation, error)) = notice {
+            self.report_failure(operation, error);
         }
     }
 

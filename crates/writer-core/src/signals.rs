@@ -93,9 +93,7 @@ fn terminate(signal: c_int) {
     let within = |writer: &crate::shared::Shared| writer.served.shutdown_within.get().copied();
     let writers = exit::living(now + LIST_WITHIN, |writer| within(writer).is_some());
     let longest = writers.iter().filter_map(|writer| within(writer)).max().unwrap_or_default();
-    exit::end_all(&writers, now + longest);
-    // As at exit: a destructor of a sink has no business here.
-    std::mem::forget(writers);
+    exit::end_all_in_time(writers, now + longest);
     // Comes back only if the system refuses; then the next signal finds no handler in its way.
     let _ = signal_hook::low_level::emulate_default_handler(signal);
 }

@@ -16,7 +16,7 @@ use crate::exit;
 use crate::inner::Inner;
 use crate::losses::Losses;
 use crate::outlet::plain;
-use crate::round::{Failure, Round};
+use crate::round::{Failure, Round, Untold};
 use crate::shared::Shared;
 use crate::sync::{MutexGuard, lock, try_lock};
 use crate::thread_mark::ThreadMark;
@@ -122,10 +122,12 @@ impl Shared {
             return;
         }
         if ThreadMark::is_in_callback_of(self) {
-            self.lock().untold += round.lines;
+            // Its flush is that of the next sender, which `on_flush` hears of.
+            self.lock().untold.add(round.untold());
             return;
         }
-        round.lines += std::mem::take(&mut self.lock().untold);
+        let before = std::mem::take(&mut self.lock().untold);
+        round.take_over(before);
         let _mark = ThreadMark::enter_callback(self);
         if let Some((state, operation, error)) = round.news.take() {
             self.report(state, operation, error);
@@ -140,11 +142,9 @@ impl Shared {
     /// After the end no sender comes that could tell what a callback has written.
     fn tell_what_is_left(&self) {
         let mut inner = self.lock();
-        let lines = if inner.ended { std::mem::take(&mut inner.untold) } else { 0 };
+        let left = if inner.ended { std::mem::take(&mut inner.untold) } else { Untold::default() };
         drop(inner);
-        if lines > 0 {
-            self.callbacks.written(lines);
-        }
+        self.tell_untold(left);
     }
 
     pub(crate) fn flush_now(&self, timeout: Duration) -> Result<(), FlushError> {

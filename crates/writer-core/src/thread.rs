@@ -65,7 +65,11 @@ impl Thread {
                 exit::pause();
             }
         }
-        // The worker's panics are caught.
-        drop(self.handle.join());
+        // On Windows it may still be in the destructors of its thread-locals, for which nothing
+        // waits with a limit.
+        if !cfg!(windows) {
+            // The worker's panics are caught.
+            drop(self.handle.join());
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::error::{Operation, State};
-use crate::inner::{Alarm, DROP_REPORT_EVERY, Inner};
+use crate::inner::{Alarm, Inner};
 use crate::losses::Losses;
 use crate::mode::{Look, NAPS, Rhythm, Verdict};
 use crate::process;
@@ -231,8 +231,8 @@ impl Worker<'_> {
         let mut also_at = |at: Option<Instant>| {
             until = until.into_iter().chain(at).min();
         };
-        if inner.unreported > 0 && !inner.no_room {
-            also_at(inner.reported_at.map(|last| last + DROP_REPORT_EVERY));
+        if let Some(at) = inner.next_drop_report().filter(|_| !inner.no_room) {
+            also_at(at);
         }
         if self.marks() {
             also_at(inner.calm_at());

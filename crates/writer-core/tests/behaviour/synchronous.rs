@@ -15,8 +15,8 @@ use crate::common::{
     send_numbered, stays,
 };
 use writer_core::{
-    FlushError, QueuePolicy, ReopenError, ReopenReason, Reopened, SendError, ShutdownError, Sink,
-    State, Strategy, Writer, WriterGuard,
+    FlushError, Operation, QueuePolicy, ReopenError, ReopenReason, Reopened, SendError,
+    ShutdownError, Sink, State, Strategy, Writer, WriterGuard,
 };
 
 const MS: Duration = Duration::from_millis(1);

@@ -451,6 +451,28 @@ fn restart_mapped(args: &Args) {
     send(QUEUE..2 * QUEUE);
     drop(guard);
     assert_file_is_free(&path);
+    restart_in_many_threads(&path);
+}
+
+/// The file is left to the children. All but one thread found it locked, by the one.
+fn restart_in_many_threads(path: &Path) {
+    let (writer, guard) = Writer::builder(path).strategy(Strategy::MemoryMapped).build().unwrap();
+    guard.shutdown(LIMIT).unwrap();
+    in_child(
+        || {
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..4 {
+                    scope.spawn(|| {
+                        start.wait();
+                        guard.restart_after_fork().unwrap();
+                        assert!(writer.is_running());
+                    });
+                }
+            });
+        },
+        || std::process::exit(0),
+    );
 }
 
 fn a_sink_stays_with_the_parent() {

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("panics::the_hook_before_runs_first", the_hook_before_runs_first),
     ("panics::a_panicking_callback_does_not_wait_for_itself", a_callback_does_not_wait),
     ("panics::a_sink_that_hangs_holds_a_panic_for_half_a_second", a_hanging_sink_holds_a_panic),
+    ("panics::a_sink_that_hangs_takes_no_time_from_other_writers", a_hanging_sink_beside_a_file),
 ];
 
 const LINES: usize = 100_000;
@@ -92,6 +93,14 @@ fn a_hanging_sink_holds_a_panic() {
     assert!(outcome.held() >= HOOK, "{:?}", outcome.held());
 }
 
+/// Of five times the lines of the file were lost in two.
+fn a_hanging_sink_beside_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    end("beside", &[("mode", &Mode::Manual), ("hook", &true), ("path", &path.display())]);
+    assert_eq!(child::whole_lines(&path), [line("main", 0)]);
+}
+
 fn builder(args: &Args) -> WriterBuilder {
     Writer::builder(args.path())
         .strategy(args.get("strategy").map_or_else(Default::default, |s| s.parse().unwrap()))
@@ -108,6 +117,7 @@ pub(crate) fn play(args: &Args) {
         "chained" => chained(args),
         "callback" => callback(args),
         "hang" => hang(),
+        "beside" => beside(args),
         other => panic!("no scene {other}"),
     }
 }
@@ -199,6 +209,20 @@ fn hang() {
         std::thread::yield_now();
     }
     time_the_hooks();
+    drop(std::panic::catch_unwind(|| panic!("on purpose")));
+    std::process::abort();
+}
+
+/// The writer that hangs is the first.
+fn beside(args: &Args) {
+    let hanging = Writer::to(HangingSink).exit_hook(false).panic_hook(true).build().unwrap();
+    assert_eq!(hanging.0.send("never written"), Ok(true));
+    while !ENTERED.load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    let (writer, guard) = builder(args).build().unwrap();
+    std::mem::forget(guard);
+    assert_eq!(writer.send(line("main", 0)), Ok(true));
     drop(std::panic::catch_unwind(|| panic!("on purpose")));
     std::process::abort();
 }

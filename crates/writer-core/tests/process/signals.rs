@@ -98,11 +98,15 @@ fn all_writers_are_written() {
 }
 
 fn a_hanging_sink_is_left() {
-    let start = Instant::now();
-    let outcome = end_by("hang", libc::SIGINT, Duration::ZERO, &[]);
-    assert_eq!(outcome.status.signal(), Some(libc::SIGINT));
-    let held = start.elapsed();
-    assert!(held > Duration::from_millis(300) && held < LIMIT, "{held:?}");
+    // Without a worker the process could be ended by SIGKILL alone.
+    for synchronous in [false, true] {
+        let start = Instant::now();
+        let args: [(&str, &dyn std::fmt::Display); 1] = [("synchronous", &synchronous)];
+        let outcome = end_by("hang", libc::SIGINT, Duration::ZERO, &args);
+        assert_eq!(outcome.status.signal(), Some(libc::SIGINT));
+        let held = start.elapsed();
+        assert!(held > Duration::from_millis(300) && held < LIMIT, "{held:?}");
+    }
 }
 
 fn a_failing_sink_is_given_up() {
@@ -174,7 +178,7 @@ pub(crate) fn play(args: &Args) {
     match args.text("scene") {
         "send" => send(args),
         "two" => two_writers(args),
-        "hang" => hang(),
+        "hang" => hang(args),
         "failing" => failing(args),
         "ignored" => ignored(),
         #[cfg(target_os = "linux")]
@@ -235,18 +239,27 @@ fn two_writers(args: &Args) {
     forever();
 }
 
-struct HangingSink;
+struct HangingSink {
+    writes: bool,
+}
 
 impl Sink for HangingSink {
-    fn write(&mut self, _lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+    fn write(&mut self, lines: &[u8], _more_waiting: bool) -> io::Result<usize> {
+        if self.writes { Ok(lines.len()) } else { forever() }
+    }
+
+    fn close(&mut self) -> io::Result<()> {
         forever()
     }
 }
 
-fn hang() {
-    let (writer, guard) = Writer::to(HangingSink).build().unwrap();
+/// Without a worker a sender would hang in the sink, which is another case: there it is the end.
+fn hang(args: &Args) {
+    let synchronous = args.parse("synchronous");
+    let sink = HangingSink { writes: synchronous };
+    let (writer, guard) = Writer::to(sink).synchronous(synchronous).build().unwrap();
     std::mem::forget(guard);
-    assert_eq!(writer.send("never written"), Ok(true));
+    assert_eq!(writer.send("a line"), Ok(true));
     signals::shutdown_on_termination(&writer, Duration::from_millis(300)).unwrap();
     say("ready");
     forever();

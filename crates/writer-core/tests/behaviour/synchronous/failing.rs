@@ -53,6 +53,37 @@ fn breakable() -> (TestSink, Arc<Record>, Arc<AtomicBool>) {
     (sink, record, broken)
 }
 
+/// Failed: `on_error` never heard of the fallback.
+#[test]
+fn what_a_round_inside_a_callback_has_to_tell_is_told_by_the_next_sender() {
+    let (sink, _, broken) = breakable();
+    broken.store(false, Ordering::Relaxed);
+    let to_itself = Arc::new(OnceLock::<Writer>::new());
+    let (itself, heard) = (Arc::clone(&to_itself), Arc::new(Mutex::new(Vec::new())));
+    let (hears, breaks) = (Arc::clone(&heard), Arc::clone(&broken));
+    let (writer, guard) = Writer::to(sink)
+        .fallback(TestSink::answering(|_, _| Err(io::ErrorKind::BrokenPipe.into())).0)
+        .synchronous(true)
+        .queue_policy(QueuePolicy::DropNewest)
+        .fail_after(Duration::ZERO)
+        .on_write(move |_| {
+            let writer = itself.get().unwrap();
+            if writer.metrics().written == 1 {
+                breaks.store(true, Ordering::Relaxed);
+                assert_eq!(writer.send("refused"), Ok(false));
+            }
+        })
+        .on_error(move |error| hears.lock().unwrap().push(error.operation))
+        .build()
+        .unwrap();
+    assert!(to_itself.set(writer.clone()).is_ok());
+    assert_eq!(writer.send("first"), Ok(true));
+    assert!(heard.lock().unwrap().is_empty());
+    assert_eq!(writer.send("refused"), Ok(false));
+    assert_eq!(*heard.lock().unwrap(), [Operation::Write, Operation::Fallback]);
+    drop(guard);
+}
+
 /// Failed: the line of the callback ended the episode, of which nothing is told in a callback.
 #[test]
 fn the_end_of_a_failure_is_told_although_a_callback_sends() {
