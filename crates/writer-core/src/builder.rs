@@ -89,8 +89,11 @@ impl WriterBuilder {
         self
     }
 
-    /// The most bytes that wait in the queue. Default: 64 MiB; 0 = no bound in bytes. With the
-    /// batch under way a writer uses at most twice as much, and four bytes more for each line.
+    /// The most bytes that wait in the queue. Default: 64 MiB; 0 = no bound in bytes.
+    ///
+    /// With the batch under way the lines take at most twice as much, and four bytes more each.
+    /// Memory comes in chunks of 64 to 512 KiB, which a small queue does not fill, and after a burst
+    /// up to 16 MiB of them, or four, are kept for the next.
     pub fn max_queue_bytes(mut self, bytes: usize) -> Self {
         self.config.max_queue_bytes = bytes;
         self
@@ -258,7 +261,8 @@ impl WriterBuilder {
     }
 
     /// Whether the end of the process waits, at most 2 s for all writers together, until what was
-    /// accepted is written. Default: yes.
+    /// accepted is written. Default: yes. A [sink](crate::Sink) of one's own that the thread that
+    /// ends the process must call itself takes as long as it takes.
     pub fn exit_hook(mut self, hook: bool) -> Self {
         self.config.exit_hook = hook;
         self
@@ -284,8 +288,8 @@ impl WriterBuilder {
 
     /// Called after a round of writes with the number of lines written: on the worker's thread;
     /// with [`synchronous`](Self::synchronous), on the sender's. The sum of all calls is
-    /// [`Metrics::written`](crate::Metrics::written) when the writer has ended. Without a worker it
-    /// may lag behind before: of lines that a callback sends itself the next sender tells.
+    /// [`Metrics::written`](crate::Metrics::written) when the writer has ended. Without a worker the
+    /// sum may lag behind until then: lines that a callback sends are reported by the next sender.
     pub fn on_write(mut self, callback: impl Fn(usize) + Send + Sync + 'static) -> Self {
         self.callbacks.on_write = Some(Box::new(callback));
         self
@@ -323,8 +327,9 @@ impl WriterBuilder {
 
     /// Called with a number of dropped lines: for the first at once in the sender's thread, then
     /// at most once a second, there or on the worker's. The sum of all calls is
-    /// [`Metrics::dropped`](crate::Metrics::dropped) when the writer has ended. Of lines that it
-    /// sends itself it is told later, when it has returned.
+    /// [`Metrics::dropped`](crate::Metrics::dropped) when the writer has ended. While one call has
+    /// not come back no other follows before the end; drops of lines that it sends itself are
+    /// reported by a later one.
     pub fn on_drop(mut self, callback: impl Fn(u64) + Send + Sync + 'static) -> Self {
         self.callbacks.on_drop = Some(Box::new(callback));
         self
@@ -356,7 +361,8 @@ impl WriterBuilder {
         self
     }
 
-    /// Opens the file and starts the worker.
+    /// Opens the file and starts the worker. Blocks for the file system; up to 250 ms while other
+    /// writers open the file, and up to a second while another process has a lease on it.
     ///
     /// # Errors
     ///

@@ -58,11 +58,10 @@ pub struct Config {
     pub thread_name: String,
     /// Whether lines are written in the sender's thread, without a worker.
     pub synchronous: bool,
-    /// The names of variables in the environment that begin with the prefix of
-    /// [`env_overrides`](crate::WriterBuilder::env_overrides) and mean nothing to it, in order; one
-    /// with a typing error would be among them. The prefix may be that of other settings of the
-    /// program, so they are no error. Empty without that call; in capitals on Windows, where case
-    /// is nothing to a name.
+    /// Variables of the environment that begin with the prefix of
+    /// [`env_overrides`](crate::WriterBuilder::env_overrides) and are none of its own, sorted: where
+    /// a misspelt name shows. They are no error, for the program may use the same prefix. Empty
+    /// without that call; in capitals on Windows, where case does not count.
     pub unknown_variables: Vec<String>,
 }
 

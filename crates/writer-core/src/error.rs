@@ -135,7 +135,7 @@ impl fmt::Display for SendError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             SendError::Closed => "the writer is closed",
-            SendError::WouldBlock => "the queue is full and the worker cannot wait for itself",
+            SendError::WouldBlock => "waiting here for room would never end",
         })
     }
 }
@@ -333,7 +333,7 @@ pub struct WriteError {
 
 impl fmt::Display for WriteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_target(f, self.operation.as_str(), self.path.as_deref())?;
+        write_target(f, self.operation.as_clause(), self.path.as_deref())?;
         write!(f, " ({}): {}", self.state, self.source)
     }
 }
@@ -352,8 +352,8 @@ fn write_target(f: &mut fmt::Formatter<'_>, operation: &str, path: Option<&Path>
     }
 }
 
-/// An operation of a [`Sink`](crate::Sink), as far as a [`WriteError`] can be of it: of a failed
-/// sync or close only the caller hears, with [`FlushError::Sync`] and [`ShutdownError::Close`].
+/// The operation that a [`WriteError`] is about. A failed sync or close is returned to its caller
+/// instead: [`FlushError::Sync`], [`ShutdownError::Close`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
@@ -369,8 +369,26 @@ pub enum Operation {
     Fallback,
 }
 
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
 impl Operation {
-    const fn as_str(self) -> &'static str {
+    /// The name in lower case.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operation::Write => "write",
+            Operation::Flush => "flush",
+            Operation::Idle => "idle",
+            Operation::Reopen => "reopen",
+            Operation::Fallback => "fallback",
+        }
+    }
+
+    /// What could not be done, before the name of the target.
+    const fn as_clause(self) -> &'static str {
         match self {
             Operation::Write => "write to",
             Operation::Flush => "flush",

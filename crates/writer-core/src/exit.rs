@@ -139,6 +139,7 @@ pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
 
 /// The same from a thread that holds nothing a sink could want: it goes on when the time is over,
 /// whoever holds the work up.
+#[cfg(all(unix, feature = "signals"))]
 pub(crate) fn end_all_in_time(writers: Vec<Arc<Shared>>, until: Instant) {
     let writers = std::mem::ManuallyDrop::new(writers);
     let _ = in_time(until + LAST_WRITE, move || {

@@ -21,6 +21,9 @@ compile_error!(
     "writer-core needs files and threads: it runs on Unix and Windows, not on WebAssembly"
 );
 
+#[cfg(not(target_has_atomic = "64"))]
+compile_error!("writer-core counts in atomics of 64 bits, which this processor does not have");
+
 mod admit;
 mod axes;
 mod backoff;
@@ -119,7 +122,7 @@ pub use metrics::Metrics;
 pub use raw_line::raw_line;
 pub use severity::Severity;
 #[doc(hidden)]
-pub use slots::Slots;
+pub use slots::{SlotEntry, Slots};
 #[doc(hidden)]
 pub use states::forks;
 #[doc(hidden)]

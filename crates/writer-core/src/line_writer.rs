@@ -13,7 +13,8 @@ const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Assembles what is written to it into lines and sends each complete one.
 ///
-/// A fragment waits for its newline; [`flush`](Write::flush) and drop send it as a line of its own.
+/// A fragment waits for its newline; [`flush`](Write::flush) and drop send it as a line of its own,
+/// for whose room drop waits as [`Writer::send`] does.
 /// A flush then waits until everything is written, at most 5 seconds. A line that the queue policy
 /// drops is no error here; [`Metrics::dropped`](crate::Metrics::dropped) counts it. Where waiting
 /// for room would never end, as in a callback, the error is

@@ -9,9 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::axes::QueuePolicy;
 use crate::builder::WriterBuilder;
+use crate::delivery::Delivery;
 use crate::inner::Inner;
 use crate::json::Format;
 use crate::severity::Severity;
+use crate::shared::Shared;
+use crate::thread_mark::ThreadMark;
 
 /// How long the queue must have stayed below half before an episode is over. Each marker comes at
 /// least this long after its first line was dropped, hence after the marker before it.
@@ -135,6 +138,21 @@ impl MarkerLine {
     }
 }
 
+impl Shared {
+    /// Has the next write begin with a line about these losses. The code of the user that encodes
+    /// it may find the lock around the sink taken: by this thread, as the mark says.
+    pub(crate) fn put_marker(&self, delivery: &mut Delivery, losses: &Losses) {
+        let _mark = ThreadMark::enter(self);
+        delivery.put_marker(self.callbacks.marker_line(losses));
+    }
+
+    /// The losses that a last marker tells of.
+    pub(crate) fn last_losses(&self) -> Option<Losses> {
+        self.callbacks.marker.encoder()?;
+        self.lock().take_losses()
+    }
+}
+
 impl WriterBuilder {
     /// Has the writer put a line into the file for each episode of dropped lines, encoded by
     /// `encode` into the empty buffer given; a newline is added if it lacks one. Default: none in
@@ -145,11 +163,11 @@ impl WriterBuilder {
     /// counted in [`Metrics::markers`](crate::Metrics::markers) alone. With
     /// [`synchronous`](Self::synchronous) it follows the first line that is written again.
     ///
-    /// `encode` runs in the worker's thread; with `synchronous` in that of the sender; at the end
-    /// of the process perhaps in the one that ends it. No lock is held while the worker goes on. In
-    /// the other cases, and when the worker ends while the target fails, it is the lock around the
-    /// sink: `encode` must wait for no other thread that sends, flushes or shuts down. If it
-    /// panics, that is counted, and its marker is left out.
+    /// `encode` runs in the worker's thread, without a lock. With `synchronous` it runs in that of
+    /// the sender, at the end of the process perhaps in the one that ends it; there, and when the
+    /// worker ends while the target fails, under the lock around the sink: then it must not wait
+    /// for a thread that sends, flushes or shuts down. If it panics, that is counted, and its
+    /// marker is left out.
     ///
     /// ```
     /// use writer_core::json::Format;

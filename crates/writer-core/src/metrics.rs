@@ -13,12 +13,13 @@ use crate::io::Reopened;
 /// dropped  = refused + evicted
 /// ```
 ///
-/// `sent`, `dropped` and `pending` are worked out from the others by these lines. What can be
-/// compared with them is what senders were told: `Ok(true)`, `Ok(false)` and errors.
+/// `sent`, `dropped` and `pending` are worked out from the others by these lines. To check them
+/// from outside, compare with what `send` returned: `Ok(true)` is enqueued, `Ok(false)` refused, an
+/// error rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Metrics {
-    /// Calls of `send` that came to an end, each line of a `send_batch` for itself.
+    /// Lines offered, counted when the call returns; each line of a `send_batch` by itself.
     pub sent: u64,
     /// Accepted into the queue.
     pub enqueued: u64,
@@ -58,9 +59,9 @@ pub struct Metrics {
     pub high_water: usize,
     /// Lines about losses that the writer itself put into the file.
     pub markers: u64,
-    /// Unfinished last lines that were closed when a file was opened, as soon as there was room, or
-    /// when others had changed one that is mapped; and parts of lines in files that were left for
-    /// others at their path.
+    /// Fragments of lines that were found and closed with a newline: at the end of a file when it
+    /// was opened, or of a mapped one that others had changed. And those left in a file when the
+    /// writer went over to another.
     pub torn_lines: u64,
     /// Bytes of a NUL tail that were cut when a file was opened, or others had changed one that is
     /// mapped.

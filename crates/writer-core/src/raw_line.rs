@@ -69,11 +69,19 @@ fn write_whole(file: impl AsFd, line: &[u8]) -> io::Result<()> {
 /// The code that the interrupted thread may be about to read.
 #[allow(unsafe_code, reason = "errno has no safe wrapper")]
 mod errno {
+    #[cfg(any(target_os = "solaris", target_os = "illumos"))]
+    use libc::___errno as location;
     #[cfg(any(target_os = "android", target_os = "netbsd", target_os = "openbsd"))]
     use libc::__errno as location;
-    #[cfg(any(target_os = "linux", target_os = "emscripten", target_os = "hurd"))]
+    #[cfg(any(
+        target_os = "linux",
+        target_os = "emscripten",
+        target_os = "hurd",
+        target_os = "redox",
+        target_os = "dragonfly"
+    ))]
     use libc::__errno_location as location;
-    #[cfg(any(target_vendor = "apple", target_os = "freebsd", target_os = "dragonfly"))]
+    #[cfg(any(target_vendor = "apple", target_os = "freebsd"))]
     use libc::__error as location;
 
     pub(super) fn save() -> i32 {

@@ -1,7 +1,6 @@
 //! A round of writes, and what it means for everyone who waits or listens.
 
 use std::io;
-use std::sync::atomic::Ordering;
 
 use crate::error::{FlushError, Operation, State, WriteError, copy_error};
 use crate::outlet::{panic_error, plain};
@@ -189,16 +188,6 @@ impl Shared {
         let source =
             WriteError { operation, path, state: State::Failed, source: copy_error(error) };
         FlushError::Failed { pending, source }
-    }
-
-    /// Counts values that an adapter could not format, and records that it cut.
-    pub(crate) fn note_record(&self, format_errors: u64, truncated: bool) {
-        if format_errors > 0 {
-            self.format_errors.fetch_add(format_errors, Ordering::Relaxed);
-        }
-        if truncated {
-            self.truncated.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }
 

@@ -159,6 +159,16 @@ impl Shared {
         self.born != process::forks()
     }
 
+    /// Counts values that an adapter could not format, and records that it cut.
+    pub(crate) fn note_record(&self, format_errors: u64, truncated: bool) {
+        if format_errors > 0 {
+            self.format_errors.fetch_add(format_errors, Ordering::Relaxed);
+        }
+        if truncated {
+            self.truncated.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(crate) fn metrics(&self) -> Metrics {
         let inner = self.lock();
         Metrics {

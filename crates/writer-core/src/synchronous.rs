@@ -14,7 +14,6 @@ use crate::delivery::Delivery;
 use crate::error::{FlushError, ReopenError, SendError, ShutdownError, State};
 use crate::exit;
 use crate::inner::Inner;
-use crate::losses::Losses;
 use crate::outlet::plain;
 use crate::round::{Failure, Round, Untold};
 use crate::shared::Shared;
@@ -99,19 +98,6 @@ impl Shared {
         self.put_marker(delivery, &losses);
         // The code that makes the line may fork, like any callback.
         (!self.is_foreign()).then(|| self.write_now(delivery))
-    }
-
-    /// Has the next write begin with a line about these losses. The code of the user that encodes
-    /// it may find the lock around the sink taken: by this thread, as the mark says.
-    pub(crate) fn put_marker(&self, delivery: &mut Delivery, losses: &Losses) {
-        let _mark = ThreadMark::enter(self);
-        delivery.put_marker(self.callbacks.marker_line(losses));
-    }
-
-    /// The losses that a last marker tells of.
-    pub(crate) fn last_losses(&self) -> Option<Losses> {
-        self.callbacks.marker.encoder()?;
-        self.lock().take_losses()
     }
 
     /// Runs the callbacks. Those of a line that a callback sent are left to the next sender, or

@@ -38,7 +38,6 @@ pub(crate) fn run(shared: &Arc<Shared>, at_once: bool) {
         reopened: false,
         retry: None,
         syncing: None,
-        can_divert: false,
         diverted: false,
         idle_at: None,
     };
@@ -91,8 +90,6 @@ struct Worker<'a> {
     /// The last ticket of the requests to sync that are served next, and up to which line. Those
     /// that come meanwhile are served after them: otherwise each would put off all before it.
     syncing: Option<(u64, u64)>,
-    /// There is a fallback.
-    can_divert: bool,
     /// In the episode, lines go to the fallback as if nothing were wrong.
     diverted: bool,
     idle_at: Option<Instant>,

@@ -92,10 +92,12 @@ impl Writer {
     /// Sends one line with [`Severity::Info`]; a newline is added if it does not end in one.
     /// `Ok(false)` means that the queue policy dropped it.
     ///
-    /// The line is copied into the queue before this returns. Blocks only under
+    /// The line is copied into the queue before this returns. Waits for room only under
     /// [`QueuePolicy::Block`](crate::QueuePolicy::Block) with a full queue; with
     /// [`synchronous`](WriterBuilder::synchronous) for the time of the write, and under `Block`
-    /// while writes fail.
+    /// while writes fail. Under the other policies the thread whose line is dropped may be the one
+    /// that reports it, at most once a second: it runs [`on_drop`](WriterBuilder::on_drop), or under
+    /// [`Warn`](crate::QueuePolicy::Warn) writes to stderr, for as long as that takes.
     ///
     /// # Errors
     ///
@@ -201,9 +203,9 @@ impl Writer {
     /// As [`flush`](Self::flush); [`FlushError::Unsupported`] on a target that cannot be synced;
     /// [`FlushError::Sync`] if the system fails to, and then until another file is open, since data
     /// that a failed `fsync` left behind may never reach the disk; [`FlushError::Closed`] after a
-    /// shutdown, unless a sync had made all lines durable before it. The failure of a file that was
-    /// left for another one, and of a fallback that cannot be synced, is told to all calls that
-    /// wait at that moment; later calls speak of the lines since.
+    /// shutdown, unless a sync had made all lines durable before it. If a file that was left for
+    /// another one, or the fallback, cannot be synced, the calls that wait at that moment get the
+    /// error, once; later calls speak only of what was written since.
     pub fn sync(&self, timeout: Duration) -> Result<(), FlushError> {
         let shared = self.shared().ok_or(FlushError::Closed)?;
         if shared.config.synchronous {

@@ -48,11 +48,13 @@
 //!
 //! # Values that log
 //!
-//! The `Display` of a value may log. If it is recorded in a span, let this layer be added before
-//! `fmt`, as in `registry().with(json).with(fmt)`: `fmt` formats it under the registry's lock on
-//! that span, and an event of the value that `fmt` itself does not take would wait for the lock in
-//! a thread that has entered many other spans since, or one that never entered the span; with
-//! traces of OpenTelemetry, in either order, until the ids of the span are settled.
+//! The `Display` of a value may log. If it is recorded in a span, add this layer before `fmt`, as in
+//! `registry().with(json).with(fmt)`: `fmt` formats it under the registry's lock on that span, and an
+//! event of the value that `fmt` itself does not take can deadlock its thread, where this layer must
+//! ask the registry for the span. In this order it need not, unless the thread has met more than 32
+//! other open spans since; in the other it must in a thread that has not begun, entered, changed or
+//! logged in the span before. With traces of OpenTelemetry it must in either order, until the ids of
+//! the span are settled.
 //!
 //! With the feature `opentelemetry`, what logs while OpenTelemetry starts a span, as a sampler, an
 //! id generator, a span processor or the tracer may, must not come to this layer: the layer of

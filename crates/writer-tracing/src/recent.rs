@@ -1,10 +1,11 @@
 //! Which spans a thread has met lately.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use tracing_core::span::Id;
-use writer_core::Slots;
 use writer_core::json::SpanList;
+use writer_core::{SlotEntry, Slots};
 
 use crate::layer::JsonLayer;
 use crate::span::Node;
@@ -12,7 +13,12 @@ use crate::span::Node;
 thread_local! {
     /// By the place of the layer and the id of the span.
     static RECENT: Slots<Box<Recent>, 16> = const { Slots::new() };
+    /// Spans that are open and had to give way to others, the oldest first.
+    static DISPLACED: RefCell<Vec<SlotEntry<Box<Recent>>>> = const { RefCell::new(Vec::new()) };
 }
+
+/// How many spans that had to give way a thread remembers.
+const DISPLACED_KEPT: usize = 32;
 
 /// A span that this thread has begun, entered, changed or logged in.
 ///
@@ -36,23 +42,28 @@ impl JsonLayer {
     /// What this thread remembers of a span, taken out of its place.
     #[inline]
     pub(crate) fn take_recent(&self, id: &Id) -> Option<Box<Recent>> {
-        let recent = RECENT.try_with(|slots| slots.take(self.place(), id.into_u64()));
+        let (place, id) = (self.place(), id.into_u64());
+        let recent = RECENT.try_with(|slots| slots.take(place, id)).ok().flatten();
+        let recent = recent.or_else(|| take_displaced(place, id));
         // Another layer may have been in this place before.
-        recent.ok().flatten().filter(|recent| recent.node.is_of(self.id) && !recent.node.closed())
+        recent.filter(|recent| recent.node.is_of(self.id) && !recent.node.closed())
     }
 
     /// Has this thread remember a span. Where the thread's values are gone, it is looked up each
     /// time.
     #[inline]
     pub(crate) fn put_recent(&self, id: &Id, recent: Box<Recent>) {
-        let _ = RECENT.try_with(|slots| slots.put(self.place(), id.into_u64(), recent));
+        let put = |slots: &Slots<_, 16>| slots.put(self.place(), id.into_u64(), recent);
+        if let Some(other) = RECENT.try_with(put).ok().flatten() {
+            drop(displace(other));
+        }
     }
 
-    /// The same for a span that it did not remember, in the memory of the one that gives way: a
-    /// thread that is in ever other spans would allocate each time.
+    /// The same for a span that it did not remember, in the memory of one that gives way: a thread
+    /// that is in ever other spans would allocate each time.
     pub(crate) fn put_new(&self, id: &Id, recent: Recent) {
         let other = RECENT.try_with(|slots| slots.take_any(self.place(), id.into_u64()));
-        let recent = match other.ok().flatten() {
+        let recent = match other.ok().flatten().and_then(displace) {
             Some(mut other) => {
                 *other = recent;
                 other
@@ -74,6 +85,38 @@ impl JsonLayer {
         self.put_recent(id, recent);
         (!node.is_inherited()).then_some(node)
     }
+}
+
+/// Remembers a span that gives way to another. Returns one that nobody asks for any more, if there
+/// is one: this one if it is closed, or the oldest of too many.
+#[cold]
+fn displace(entry: SlotEntry<Box<Recent>>) -> Option<Box<Recent>> {
+    if entry.value.node.closed() {
+        return Some(entry.value);
+    }
+    let displace = |displaced: &RefCell<Vec<_>>| {
+        let mut displaced = displaced.borrow_mut();
+        let closed =
+            displaced.iter().position(|other: &SlotEntry<Box<Recent>>| other.value.node.closed());
+        let full = displaced.len() == DISPLACED_KEPT;
+        let leaves = closed.or(full.then_some(0)).map(|at| displaced.remove(at).value);
+        if displaced.is_empty() {
+            displaced.reserve_exact(DISPLACED_KEPT);
+        }
+        displaced.push(entry);
+        leaves
+    };
+    DISPLACED.try_with(displace).ok().flatten()
+}
+
+#[cold]
+fn take_displaced(place: u64, id: u64) -> Option<Box<Recent>> {
+    let take = |displaced: &RefCell<Vec<SlotEntry<Box<Recent>>>>| {
+        let mut displaced = displaced.borrow_mut();
+        let at = displaced.iter().position(|entry| (entry.owner, entry.key) == (place, id))?;
+        Some(displaced.remove(at).value)
+    };
+    DISPLACED.try_with(take).ok().flatten()
 }
 
 #[cfg(test)]

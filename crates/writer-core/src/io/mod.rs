@@ -37,13 +37,22 @@ pub use write_sink::WriteSink;
 
 /// Where the worker puts lines: the one door through which files, tests and foreign targets come.
 ///
-/// A sink is called from one thread at a time. That is the worker, with no lock held that a sender
-/// needs; with [`synchronous`](crate::WriterBuilder::synchronous) it is the thread that sends,
-/// under the lock for which all senders take turns. At the end of the process it may be the thread
-/// that ends it, for as long as the call takes: without a worker, and where a callback exits. The
-/// writer owns all bytes: what [`write`](Sink::write) does not take is offered
-/// again, first, by the next call. A panic in a sink is caught: the lines of that call count as
-/// lost.
+/// A sink is called from one thread at a time:
+///
+/// * by the worker, with no lock held that a sender needs;
+/// * with [`synchronous`](crate::WriterBuilder::synchronous) by the thread that sends, under the
+///   lock for which all senders take turns;
+/// * at the end of the process perhaps by the thread that ends it, for as long as the call takes:
+///   where there is no worker, and where a callback exits.
+///
+/// The writer owns all bytes: what [`write`](Sink::write) does not take is offered again, first, by
+/// the next call. A line that has broken off for good, with a part of it taken, is closed by a call
+/// with a newline alone, which no counter of lines counts: so it is after a panic in the middle of
+/// a line, and where the rest goes to another target.
+///
+/// A panic in a sink is caught: the lines of that call count as lost. One that may panic when it has
+/// handed on a part of a call should begin the next with a newline of its own: the writer knows only
+/// what calls return.
 ///
 /// ```
 /// struct Stderr;
@@ -119,8 +128,8 @@ pub trait Sink: Send {
         false
     }
 
-    /// Called once when no line has come for a second and [`wants_idle`](Sink::wants_idle) said
-    /// so. Does nothing by default.
+    /// Called once, a second after the last round of writes, if [`wants_idle`](Sink::wants_idle)
+    /// said so; lines may be waiting that no mode has made due. Does nothing by default.
     ///
     /// # Errors
     ///
@@ -135,7 +144,7 @@ pub trait Sink: Send {
     ///
     /// After `Some` a line that was partly taken is offered from its start again, as the part is no
     /// line of the new target, unless [`line_completed`](Reopened::line_completed) says that it need
-    /// not be. Without need of a name, the default serves.
+    /// not be. A target without a name keeps the default.
     ///
     /// # Errors
     ///

@@ -261,8 +261,8 @@ impl FormatBuilder {
     /// );
     /// # Ok::<(), writer_core::BuildError>(())
     /// ```
-    pub fn redact(mut self, keys: impl IntoIterator<Item = impl Into<Box<str>>>) -> Self {
-        self.redact.extend(keys.into_iter().map(Into::into));
+    pub fn redact(mut self, keys: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.redact.extend(keys.into_iter().map(|key| key.as_ref().into()));
         self
     }
 

@@ -9,7 +9,8 @@ use super::buf::Block;
 use super::build::FormatBuilder;
 use super::members::Members;
 use super::record::Record;
-use super::schema::{Demand, Rules};
+use super::replace::TOO_LONG;
+use super::schema::Rules;
 use super::scratch;
 use super::sequence::Sequence;
 use super::shape::{Place, Shape, TaskKeys};
@@ -246,7 +247,7 @@ impl Inner {
     /// Ends the line. Returns whether anything of it was cut.
     #[inline(always)]
     fn finish(&self, members: &mut Members) -> bool {
-        if self.rules.options.message != Demand::Any {
+        if self.rules.options.text_message {
             self.settle_message(members);
         }
         let out = &members.out;
@@ -265,24 +266,28 @@ impl Inner {
         match members.message_is_text(&self.rules) {
             Some(true) => {}
             Some(false) => members.message_to_text(&self.rules),
-            None if self.rules.options.message == Demand::Text => self.empty_message(members),
-            None => {}
+            None => self.absent_message(members),
         }
     }
 
-    /// Writes an empty message in its place, also in a line that is full: the limit leaves room for
-    /// a key of usual length.
+    /// Writes an empty message in its place where there was none, and [`TOO_LONG`] where it did not
+    /// fit; also in a line that is full: the limit leaves room for a key of usual length.
     #[cold]
-    fn empty_message(&self, members: &mut Members) {
+    fn absent_message(&self, members: &mut Members) {
         let (key, at) = (&self.rules.message.key, members.message_at);
         let start = members.out.buf.len();
-        let fits = start + key.len() + 3 <= members.out.limit() + USUAL_KEY;
-        if self.message_hidden || !fits {
+        let text = if members.message_done { TOO_LONG } else { "" };
+        let len = key.len() + text.len() + 3;
+        if self.message_hidden || start + len > members.out.limit() + USUAL_KEY {
             return;
         }
         members.out.buf.extend_from_slice(key);
-        members.out.buf.extend_from_slice(b"\"\",");
+        members.out.buf.extend_from_slice(format!("\"{text}\",").as_bytes());
         members.splice(at..at, start);
+        if members.message_done {
+            // It stands in the place of what was counted.
+            members.out.skipped = members.out.skipped.saturating_sub(len as u64);
+        }
     }
 
     #[inline(never)]

@@ -354,26 +354,20 @@ impl Members {
             return;
         }
         match open.target {
-            Target::Key(position, before) => return self.replace(position, before, &open, rules),
-            Target::Promised(before) => return self.keep(before, &open, rules),
-            Target::End | Target::Message | Target::Type => {}
-        }
-        // The comma is the last.
-        if self.out.over() && !self.out.full() && self.out.over_by_content(1) {
-            self.out.discard(open.mark);
-            if open.added {
-                self.keys.pop();
-            }
-            return;
-        }
-        match open.target {
-            Target::End | Target::Key(..) | Target::Promised(_) => {}
-            Target::Message => {
-                if open.mark.len() != self.message_at {
-                    self.message_to_its_place(open.mark);
+            Target::Key(position, before) => self.replace(position, before, &open, rules),
+            Target::Promised(before) => self.keep(before, &open, rules),
+            // The comma is the last.
+            _ if self.out.over() && !self.out.full() && self.out.over_by_content(1) => {
+                self.out.discard(open.mark);
+                if open.added {
+                    self.keys.pop();
                 }
             }
+            Target::Message if open.mark.len() != self.message_at => {
+                self.message_to_its_place(open.mark);
+            }
             Target::Type => self.set_message_type(rules, open.mark),
+            Target::Message | Target::End => {}
         }
     }
 

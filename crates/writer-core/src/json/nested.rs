@@ -54,6 +54,14 @@ thread_local! {
     static SPARE: Cell<Vec<Keys>> = const { Cell::new(Vec::new()) };
 }
 
+/// What a value was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Written {
+    /// `null`, because there is nothing; not as a number that JSON does not have.
+    Nothing,
+    Something,
+}
+
 /// A value being written, with what is open around the current place.
 #[derive(Debug)]
 pub(super) struct Nest<'o> {
@@ -79,6 +87,8 @@ pub(super) struct Nest<'o> {
     secret: bool,
     /// The string written last, which may be a key, is not kept and names a secret.
     names_secret: bool,
+    /// The whole value is nothing.
+    nothing: bool,
 }
 
 /// An open array or object.
@@ -110,7 +120,7 @@ pub(super) fn write(
     out: &mut Out,
     rules: &Rules,
     fill: impl FnOnce(&mut Nest<'_>),
-) -> Result<(), &'static str> {
+) -> Result<Written, &'static str> {
     let mut nest = Nest {
         out,
         rules,
@@ -123,12 +133,14 @@ pub(super) fn write(
         failure: None,
         secret: false,
         names_secret: false,
+        nothing: false,
     };
     fill(&mut nest);
     if nest.depth > 0 || nest.user_code > 0 {
         nest.fail(FORMAT_ERROR);
     }
-    let result = nest.failure.map_or(Ok(()), Err);
+    let written = if nest.nothing { Written::Nothing } else { Written::Something };
+    let result = nest.failure.map_or(Ok(written), Err);
     let mut levels = nest.levels;
     if !levels.is_empty() {
         levels.truncate(KEPT_LEVELS);

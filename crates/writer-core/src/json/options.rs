@@ -38,7 +38,7 @@ macro_rules! __format_options {
             /// How floats that are not finite are written. Default: the schema's, mostly strings.
             non_finite(style: $crate::json::NonFinite),
             /// Writes `[redacted]` in the place of values with these keys. Default: none.
-            redact(keys: impl IntoIterator<Item = impl Into<Box<str>>>),
+            redact(keys: impl IntoIterator<Item = impl AsRef<str>>),
             /// Adds the usual names of secrets to those that are redacted.
             redact_defaults(),
             /// How integers beyond 64 bits are written. Default: as strings.

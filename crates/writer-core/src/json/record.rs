@@ -1,6 +1,7 @@
 //! A record being filled in.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::format::Inner;
 use super::members::Members;
@@ -298,21 +299,29 @@ fn write_spans<'s>(members: &mut Members, inner: &Inner, spans: impl Iterator<It
     if spans.peek().is_none() || !members.begin_spans(&inner.rules) {
         return;
     }
-    let mut last: &[u8] = b"";
     let mark = members.out.mark();
     if let Some(key) = &inner.spans {
         members.out.raw(key);
     }
-    for span in spans {
-        last = span;
-        if inner.spans.is_some() {
-            if !members.out.full() && members.out.buf.len() + span.len() > members.out.limit() {
-                members.out.discard(mark);
+    // Unwind safety: where the iterator panics, all that was written here is taken back.
+    let written = catch_unwind(AssertUnwindSafe(|| {
+        let mut last: &[u8] = b"";
+        for span in spans {
+            last = span;
+            if inner.spans.is_some() {
+                if !members.out.full() && members.out.buf.len() + span.len() > members.out.limit() {
+                    members.out.discard(mark);
+                }
+                members.out.raw(&span[..span.len() - 1]);
+                members.out.raw(inner.shape.object);
             }
-            members.out.raw(&span[..span.len() - 1]);
-            members.out.raw(inner.shape.object);
         }
-    }
+        last
+    }));
+    let last = written.unwrap_or_else(|payload| {
+        members.out.roll_back(mark);
+        resume_unwind(payload)
+    });
     if inner.spans.is_some() {
         if members.out.full() {
             members.out.skipped += 1;

@@ -147,7 +147,9 @@ pub enum Part {
     /// The field `trace_id` of the innermost span that has one, if it is a string; else what
     /// [`SpanList::set_trace`](super::SpanList::set_trace) says.
     TraceId,
-    /// The field `span_id` of the innermost span that has one, if it is a string; else likewise.
+    /// The field `span_id` of the innermost span that has one, if it is a string, unless a span
+    /// inside it has a `trace_id` of another trace; else likewise. In [`Schema::Otel`] only beside
+    /// the id of the trace.
     SpanId,
     /// The task: one for each root span, and one for all records of the process outside spans.
     TaskId,
@@ -241,17 +243,9 @@ pub(super) struct Options {
     pub(super) typed: bool,
     /// A field of a record that is nothing is left out instead of being `null`.
     pub(super) no_null: bool,
-    pub(super) message: Demand,
-}
-
-/// What the readers of a schema demand of a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Demand {
-    /// Nothing.
-    #[default]
-    Any,
-    /// A string in every record: an empty one where there is none, if messages are shown.
-    Text,
+    /// The message is a string in every record, an empty one where there is none, if messages are
+    /// shown.
+    pub(super) text_message: bool,
 }
 
 /// The key of a cut line; reserved so that it can be written after the fields.

@@ -208,7 +208,10 @@ impl Inner {
             None => members.message_at - nest.map_or(0, |nest| nest.len()),
         };
         for (which, key) in self.ids.iter().enumerate().rev() {
-            if let Some(key) = key
+            // https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-spanid: with the
+            // trace's alone.
+            let lacks_trace = self.rules.options.typed && spans.id(0).is_none();
+            if let Some(key) = key.as_ref().filter(|_| !lacks_trace)
                 && let Some(id) = spans.id(which)
             {
                 let buf = &mut members.out.buf;

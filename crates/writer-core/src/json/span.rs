@@ -111,12 +111,16 @@ impl EncodedSpan {
     /// Takes over the values that `newer`, made by [`Format::span_update`] of the same format,
     /// holds for these fields, each at its old place if it was recorded before. Runs no code of the
     /// user: what was recorded apart can be added under a lock. A string that does not fit is cut
-    /// as if it had been recorded here.
+    /// as if it had been recorded here. Of [`Schema::Otel`](super::Schema::Otel) beside another
+    /// schema nothing is taken over, and the span counts as truncated.
     pub fn update<'n>(
         &mut self,
         newer: &EncodedSpan,
         fields: impl IntoIterator<Item = (u32, &'n str)>,
     ) {
+        if newer.is_typed() != self.is_typed() {
+            return self.members.out.set_full(true);
+        }
         for (id, name) in fields {
             if let Some(json) = newer.value(id) {
                 self.record(id, name).plain(Kind::Bare, |out, options| copy(out, json, options));

@@ -160,6 +160,7 @@ impl SpanList {
         self.task.clone_from(&span.task);
         self.spans += 1;
         let (inner, members) = (&span.inner, &span.members);
+        let mut own = [const { None }; 2];
         for (position, key) in members.keys.list().iter().enumerate() {
             let key = self.last + key.start as usize..self.last + key.end();
             let value = members.value_at(position, &inner.span_rules);
@@ -172,11 +173,23 @@ impl SpanList {
             if let Some(id) = id
                 && let Some(text) = inner.trace_id(id, &self.bytes[value.clone()])
             {
-                self.ids[id] = value.start + text.start..value.start + text.end;
+                own[id] = Some(value.start + text.start..value.start + text.end);
             }
             if inner.flat_spans {
                 self.fields.push(SpanField { span: self.spans, key, value });
             }
+        }
+        let [trace, span] = own;
+        if let Some(trace) = trace {
+            let known = &self.bytes[self.ids[0].clone()];
+            if !known.eq_ignore_ascii_case(&self.bytes[trace.clone()]) {
+                // What spans around it say is a span of another trace.
+                self.ids[1] = 0..0;
+            }
+            self.ids[0] = trace;
+        }
+        if let Some(span) = span {
+            self.ids[1] = span;
         }
     }
 

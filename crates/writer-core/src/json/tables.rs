@@ -1,6 +1,6 @@
 //! The tables of the schemas.
 
-use super::schema::{Constant, Demand, Options, Part, Table};
+use super::schema::{Constant, Options, Part, Table};
 use super::time::TimeStyle;
 
 const OPTIONS: Options = Options {
@@ -9,7 +9,7 @@ const OPTIONS: Options = Options {
     error_chain: true,
     typed: false,
     no_null: false,
-    message: Demand::Any,
+    text_message: false,
 };
 
 pub(super) static DEFAULT: Table = Table {
@@ -121,7 +121,7 @@ pub(super) static ECS: Table = Table {
         "process.thread",
         "trace",
     ],
-    options: Options { non_finite_null: true, message: Demand::Text, ..OPTIONS },
+    options: Options { non_finite_null: true, text_message: true, ..OPTIONS },
     ..DEFAULT
 };
 
@@ -246,7 +246,7 @@ pub(super) static BUNYAN: Table = Table {
         ("name", Constant::Program),
         ("hostname", Constant::Host),
     ],
-    options: Options { message: Demand::Text, ..OPTIONS },
+    options: Options { text_message: true, ..OPTIONS },
     ..DEFAULT
 };
 

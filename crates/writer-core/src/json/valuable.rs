@@ -13,7 +13,8 @@ impl Value<'_> {
     /// `valuable`.
     ///
     /// Enums have the shape that serde gives them: `"Unit"`, `{"One":1}`, `{"Two":[1,2]}`,
-    /// `{"Named":{"a":1}}`; so has a struct of one unnamed field, which is that field. An error is written as by [`Value::error`], a path as by `Display`; a
+    /// `{"Named":{"a":1}}`; so has a struct of one unnamed field, which is that field, and one of none, which is `null`. An
+    /// error is written as by [`Value::error`], a path as by `Display`; a
     /// kind of value that this crate does not know is `null`. Otherwise the rules are those of
     /// nested values: keys are strings and none stands twice in an object, the values of secret
     /// keys are not written, and the whole value is replaced by [`TOO_DEEP`](super::TOO_DEEP) if
@@ -80,6 +81,7 @@ fn write_one(nest: &mut Nest<'_>, value: &Inner<'_>) {
                 // Where there are too many, that is noted.
                 let _ = nest.wrapped(|nest| write_only(nest, value));
             }
+            StructDef::Static { fields: Fields::Unnamed(0), .. } => nest.null(),
             definition if definition.fields().is_named() => write_object(nest, value),
             _ => write_array(nest, value),
         },

@@ -12,7 +12,7 @@ use super::kind::{Integer, Kind};
 use super::members::{Members, Open};
 use super::name::Name;
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
-use super::nested::{self, Nest};
+use super::nested::{self, Nest, Written};
 use super::out::{Mark, Out};
 use super::redact::REDACTED;
 use super::schema::{Options, Rules};
@@ -253,7 +253,7 @@ impl Value<'_> {
         kind: Kind,
         write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>,
     ) {
-        if let Some((value, open, _)) = self.attempt(kind, write) {
+        if let Some((value, open)) = self.attempt(kind, write) {
             value.members.close(open, value.rules);
         }
     }
@@ -262,24 +262,26 @@ impl Value<'_> {
     /// One that turns out to be nothing is treated as by [`Value::null`].
     #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
     pub(super) fn nested(self, fill: impl FnOnce(&mut Nest<'_>)) {
-        let rules = self.rules;
-        let write = |out: &mut Out, _| nested::write(out, rules, fill);
-        let Some((value, open, mark)) = self.attempt(Kind::Bare, write) else { return };
+        let (rules, mut nothing) = (self.rules, false);
+        let write = |out: &mut Out, _| {
+            nested::write(out, rules, fill).map(|written| nothing = written == Written::Nothing)
+        };
+        let Some((value, open)) = self.attempt(Kind::Bare, write) else { return };
         let members = value.members;
-        if rules.options.no_null && members.out.buf.get(mark.len()..) == Some(b"null") {
+        if rules.options.no_null && nothing {
             members.take_back(value.name, &open);
         } else {
             members.close(open, rules);
         }
     }
 
-    /// Writes a value up to its end, or a marker for it; the mark is where it begins.
+    /// Writes a value up to its end, or a marker for it.
     #[inline(always)]
     fn attempt(
         self,
         kind: Kind,
         write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>,
-    ) -> Option<(Self, Open, Mark)> {
+    ) -> Option<(Self, Open)> {
         let (value, open, options) = self.begin()?;
         let out = &mut value.members.out;
         let mark = out.mark();
@@ -288,7 +290,7 @@ impl Value<'_> {
         if let Some(marker) = failure(catch_unwind(AssertUnwindSafe(call))) {
             value.members.replace_failed(mark, marker, options);
         }
-        Some((value, open, mark))
+        Some((value, open))
     }
 
     /// Writes the marker of a value that panicked before this crate could catch it.

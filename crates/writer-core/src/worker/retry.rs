@@ -43,7 +43,6 @@ impl Worker<'_> {
         if self.retry.is_some() && works {
             round.recovered = Some(delivery.recover());
         }
-        self.can_divert = delivery.outlets.has_fallback();
         let wants_idle = delivery.outlets.main().wants_idle();
         self.unfinished = delivery.is_unfinished();
         drop(delivery);
@@ -78,8 +77,7 @@ impl Worker<'_> {
         let was_last = so_far.is_some_and(|retry| retry.was_last);
         let mut retry = Retry { backoff, at, reported, was_last };
         let until = failed.then_some(retry.at);
-        self.diverted =
-            self.can_divert && !round.diverted && lock(&shared.delivery).outlets.divert(until);
+        self.diverted = !round.diverted && lock(&shared.delivery).outlets.divert(until);
         // What is in the hand goes there at once.
         self.held |= self.diverted;
         shared.count_failure(state, failure.filter(|_| failed && !self.diverted));

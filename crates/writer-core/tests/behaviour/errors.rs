@@ -87,7 +87,7 @@ fn a_build_error_names_what_was_wrong() {
 fn errors_of_a_running_writer_say_how_many_lines() {
     assert_says(&[
         (SendError::Closed, "the writer is closed", false),
-        (SendError::WouldBlock, "the queue is full and the worker cannot wait for itself", false),
+        (SendError::WouldBlock, "waiting here for room would never end", false),
     ]);
     assert_says(&[
         (FlushError::Lost { lines: 3 }, "3 lines were given up", false),

@@ -94,9 +94,10 @@ pub(in super::super) fn page_size() -> usize {
     64 << 10
 }
 
-pub(in super::super) fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
-    strike()?;
-    file.set_len(offset + len)
+/// A mapping cannot be longer than its file here, and a file that is made longer first promises no
+/// room: [`MemoryMapped`](super::super::memory_mapped) goes on as `BlockBuffered`.
+pub(in super::super) fn reserve(_: &File, _: u64, _: u64) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The standard library does not say: all is data.

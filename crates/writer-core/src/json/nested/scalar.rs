@@ -21,6 +21,7 @@ impl Nest<'_> {
     }
 
     pub(in crate::json) fn null(&mut self) {
+        self.nothing |= self.depth == 0;
         self.out.raw(if self.options.typed { b"{}" } else { b"null" });
     }
 

@@ -15,7 +15,7 @@ impl Nest<'_> {
         let mut whole = false;
         let result = write(&mut nowhere, self.rules, |nest| whole = Reader::new(text).read(nest));
         match result {
-            Ok(()) if whole => {
+            Ok(_) if whole => {
                 // Too many levels, with those around the text, have made the value fail.
                 let _ = Reader::new(text).read(self);
             }

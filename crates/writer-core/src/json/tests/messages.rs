@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Value as Json, json};
 
 use super::{encode, reader};
-use crate::json::{Format, Part, Record, Schema};
+use crate::json::{Format, Part, Record, Schema, TOO_LONG};
 
 #[derive(Debug)]
 struct Broken(Option<Box<Broken>>);
@@ -117,5 +117,26 @@ fn a_message_that_becomes_a_string_keeps_the_cap() {
                 }
             }
         }
+    }
+}
+
+/// Failed: the line had an empty message, as that of a record without one has, and was said to have
+/// been longer than it was.
+#[test]
+fn a_message_that_did_not_fit_is_not_taken_for_one_that_was_not_there() {
+    for (schema, key) in demanding() {
+        let line = |cap: usize| {
+            let format = Format::builder().schema(schema).max_record_bytes(cap).build().unwrap();
+            let encoded = encode(&format, |record| {
+                record.field("pad").str(&"p".repeat(5000));
+                record.message().str("disk full");
+            });
+            (encoded.result.len(), reader::check_line(&encoded.result))
+        };
+        let (whole, json) = line(1 << 20);
+        assert_eq!(json[key], "disk full");
+        let (_, json) = line(4096);
+        assert_eq!((&json[key], &json["truncated"]), (&json!(TOO_LONG), &json!(true)), "{json}");
+        assert_eq!(json["original_bytes"], whole, "{json}");
     }
 }

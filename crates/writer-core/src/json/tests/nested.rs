@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::properties::any_text;
 use super::{encode, read, reader, text};
-use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, Schema, TOO_DEEP, WideIntegers};
+use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, NonFinite, Schema, TOO_DEEP, WideIntegers};
 
 /// The value as it reads back.
 fn nested(value: &(impl Serialize + ?Sized)) -> Json {
@@ -456,5 +456,26 @@ fn deep_values_are_cut_at_every_size_and_count_what_is_missing() {
                 assert!(original.contains(&whole.to_string()), "{size} {whole} {line}");
             }
         }
+    }
+}
+
+/// Failed: a number that JSON does not have was taken for nothing, and left out.
+#[test]
+fn a_number_that_json_does_not_have_is_not_taken_for_nothing() {
+    for schema in [Schema::Tracing, Schema::Logxpy] {
+        let format = Format::builder().schema(schema).non_finite(NonFinite::Null).build().unwrap();
+        let line = encode(&format, |record| {
+            record.field("plain").f64(f64::NAN);
+            record.field("nested").serialize(&f64::NAN);
+            record.field("some").serialize(&Some(f64::NAN));
+            record.field("none").serialize(&None::<f64>);
+            record.field("null").serialize(&json!(null));
+        });
+        let json = reader::check_line(&line.result);
+        let fields = json.get("fields").unwrap_or(&json);
+        for key in ["plain", "nested", "some"] {
+            assert_eq!(fields.get(key), Some(&json!(null)), "{json}");
+        }
+        assert_eq!((fields.get("none"), fields.get("null")), (None, None), "{json}");
     }
 }

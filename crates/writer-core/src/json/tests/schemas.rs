@@ -338,3 +338,54 @@ fn a_line_of_bunyan_has_all_core_fields_also_without_a_message() {
     let hidden = schema(Schema::Bunyan).hide(Part::Message).build().unwrap();
     assert!(read(&hidden, |_| ()).get("msg").is_none());
 }
+
+/// A line had the trace of the inner span and the id of the outer one.
+#[test]
+fn no_span_is_shown_with_the_trace_of_another() {
+    let ids = |kind, spans: &[&[(&str, &str)]]| {
+        let format = schema(kind).show(Part::TraceId).show(Part::SpanId).build().unwrap();
+        let mut list = SpanList::new();
+        for fields in spans {
+            let mut span = format.span("s");
+            for (id, (name, value)) in fields.iter().enumerate() {
+                span.record(id as u32, name).str(value);
+            }
+            list.push(&span);
+        }
+        let json = read(&format, |record| record.span_list(&list));
+        let record = if kind == Schema::Otel { record_of(&json).0 } else { &json };
+        let keys =
+            if kind == Schema::Otel { ["traceId", "spanId"] } else { ["trace.id", "span.id"] };
+        keys.map(|key| record.get(key).and_then(Json::as_str).map(str::to_owned))
+    };
+    let (other, upper) = (TRACE.replace('4', "5"), TRACE.to_uppercase());
+    let some = |text: &str| Some(text.to_owned());
+    let outer = [("trace_id", TRACE), ("span_id", SPAN)];
+    for kind in [Schema::Otel, Schema::Ecs] {
+        assert_eq!(ids(kind, &[&outer, &[("trace_id", &other)]]), [some(&other), None]);
+        let own = [("span_id", "0000000000000001"), ("trace_id", &*other)];
+        assert_eq!(ids(kind, &[&outer, &own]), [some(&other), some("0000000000000001")]);
+        // The same trace once more, and a span of it that has no id of its own.
+        assert_eq!(ids(kind, &[&outer, &[("trace_id", &upper)]]), [some(&upper), some(SPAN)]);
+        assert_eq!(ids(kind, &[&outer, &[]]), [some(TRACE), some(SPAN)]);
+    }
+    assert_eq!(ids(Schema::Otel, &[&[("span_id", SPAN)]]), [None, None]);
+    assert_eq!(ids(Schema::Ecs, &[&[("span_id", SPAN)]]), [None, some(SPAN)]);
+}
+
+/// What was taken over was no value of OTLP.
+#[test]
+fn a_span_takes_over_nothing_of_another_shape() {
+    let otel = schema(Schema::Otel).build().unwrap();
+    let plain = Format::default();
+    for (of, other) in [(&otel, &plain), (&plain, &otel)] {
+        let mut span = of.span("s");
+        let mut newer = other.span_update();
+        newer.record(0, "a").u64(1);
+        span.update(&newer, [(0, "a")]);
+        let encoded = super::encode(of, |record| record.spans([&span]));
+        check_line(&encoded.result);
+        let line = String::from_utf8(encoded.result).unwrap();
+        assert!(encoded.truncated && !line.contains("\"a\""), "{line}");
+    }
+}

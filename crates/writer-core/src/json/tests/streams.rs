@@ -265,11 +265,11 @@ impl Structable for Unnamed {
 
 /// An id was `[7]` through `tracing` and `7` through `log`.
 #[test]
-fn a_struct_of_one_unnamed_field_is_that_field() {
+fn a_struct_of_one_unnamed_field_is_that_field_and_one_of_none_is_null() {
     assert_eq!(visited(&Unnamed(1, 0)), json!(7));
     assert_eq!(visited(&Unnamed(1, 200)), json!(7));
     assert_eq!(visited(&Unnamed(2, 1)), json!([[7, 8], 8]));
-    assert_eq!(visited(&Unnamed(0, 0)), json!([]));
+    assert_eq!(visited(&Unnamed(0, 0)), json!(null));
     let map = BTreeMap::from([("k", vec![Unnamed(1, 1)])]);
     assert_eq!(visited(&map), json!({"k": [7]}));
     for depth in [300, u32::MAX] {

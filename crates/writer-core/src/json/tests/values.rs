@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 
-use super::{encode, read, text};
-use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, Schema, WideIntegers};
+use super::{encode, read, reader, text};
+use crate::json::{FORMAT_ERROR, FORMAT_PANIC, Format, Part, Schema, WideIntegers};
 use serde_json::json;
 
 #[test]
@@ -327,4 +327,26 @@ fn an_endless_chain_of_records_ends_at_eight() {
     read(|record| record.field("d").display(&Logs(u32::MAX, &lines, &refused)));
     assert_eq!((lines.take().len(), refused.get()), (7, 1));
     assert_eq!(read(|record| record.field("after").u64(1))["after"], 1);
+}
+
+/// Failed: the list was left open.
+#[test]
+fn spans_whose_iterator_panics_are_taken_back() {
+    for &schema in Schema::ALL {
+        let format = Format::builder().schema(schema).show(Part::Span).build().unwrap();
+        for panics_at in 0..3 {
+            let span = format.span("a");
+            let encoded = encode(&format, |record| {
+                record.field("x").u64(1);
+                record.spans((0..3).map(|at| {
+                    assert_ne!(at, panics_at, "on purpose");
+                    &span
+                }));
+            });
+            let line = String::from_utf8(encoded.result).unwrap();
+            reader::check_line(line.as_bytes());
+            assert!(line.contains("\"x\"") && !line.contains("\"a\""), "{line}");
+            assert_eq!((encoded.format_errors, encoded.truncated), (1, false), "{line}");
+        }
+    }
 }
