@@ -343,6 +343,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_file_that_had_the_name_meanwhile_is_not_gone_over_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, away) = (folder.path().join("app"), folder.path().join("app.1"));
+        std::fs::write(&path, "one\n").unwrap();
+        let mut follower = Follower::new(&path, File::open(&path).ok(), 0);
+        assert_eq!(told(&mut follower), ["one"]);
+        std::fs::rename(&path, &away).unwrap();
+        std::fs::write(&path, "other\n").unwrap();
+        assert!(told(&mut follower).is_empty());
+        std::fs::rename(&away, &path).unwrap();
+        assert!(told(&mut follower).is_empty());
+        std::fs::rename(&path, &away).unwrap();
+        std::fs::write(&path, "second\n").unwrap();
+        for _ in 0..QUIET_LOOKS {
+            assert!(told(&mut follower).is_empty());
+        }
+        assert_eq!(told(&mut follower), ["replaced", "second"]);
+    }
+
     /// `tail -f` ended where it looked before the new file was given to its readers.
     #[test]
     #[cfg(unix)]

@@ -83,11 +83,7 @@ impl Sequence {
         if number > self.highest {
             self.holes.insert(self.highest + 1, (number - 1, line));
             self.highest = number;
-            if self.holes.len() > self.watched
-                && let Some((first, (last, line))) = self.holes.pop_first()
-            {
-                self.settle(Hole { first, last, line });
-            }
+            self.keep_bound();
             return;
         }
         let hole = self.holes.range(..=number).next_back();
@@ -101,6 +97,16 @@ impl Sequence {
         }
         if number < last {
             self.holes.insert(number + 1, (last, line));
+        }
+        self.keep_bound();
+    }
+
+    /// Gives up watching the first hole where there are too many.
+    fn keep_bound(&mut self) {
+        if self.holes.len() > self.watched
+            && let Some((first, (last, line))) = self.holes.pop_first()
+        {
+            self.settle(Hole { first, last, line });
         }
     }
 
@@ -209,6 +215,16 @@ mod tests {
         let mut all = Sequence::keeping_all_holes();
         numbers.iter().for_each(|&number| all.note(number, 1));
         assert_eq!((all.missing(), all.missing_up_to(100)), (199_999, 50));
+    }
+
+    /// Holes that are split were not counted against the bound.
+    #[test]
+    fn memory_is_bounded_however_often_a_hole_is_split() {
+        let mut sequence = Sequence::default();
+        sequence.note(400_001, 1);
+        (1..200_000).for_each(|n| sequence.note(n * 2, 2));
+        assert!(sequence.holes.len() <= WATCHED, "{}", sequence.holes.len());
+        assert_eq!(sequence.missing(), 400_001 - 200_000);
     }
 
     proptest! {

@@ -262,6 +262,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn every_line_of_a_run_that_is_not_followed_is_counted() {
+        let mut lines = String::new();
+        for run in 0..=SEQUENCES {
+            lines.push_str(&format!("{{\"run\":\"{run}\",\"seq\":1}}\n"));
+        }
+        lines.push_str(&format!("{{\"run\":\"{SEQUENCES}\",\"seq\":2}}\n"));
+        let report = report(&[lines.as_bytes()]);
+        assert_eq!((report.numbered(), report.unfollowed), (SEQUENCES as u64, 2));
+        assert!(report.is_damaged());
+    }
+
     /// The file was said to be whole: the sums began anew at zero.
     #[test]
     fn numbers_of_any_size_hide_no_loss() {

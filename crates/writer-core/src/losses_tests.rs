@@ -414,3 +414,20 @@ fn a_queue_without_room_for_a_line_keeps_the_episode_open_however_empty_it_is() 
     inner.no_room = false;
     assert_eq!(inner.calm_at(), Some(start + SEC + CALM));
 }
+
+#[test]
+fn what_no_marker_has_told_comes_also_where_the_end_of_the_process_writes() {
+    let rig = Rig::without_worker(|c| {
+        c.max_queue_size = 2;
+        c.queue_policy = QueuePolicy::DropNewest;
+    });
+    mark(&rig);
+    for _ in 0..5 {
+        rig.send("line").unwrap();
+    }
+    let until = rig.shared.clock.now() + SEC;
+    let drained = crate::sync::lock(&rig.shared.delivery).drain(&rig.shared, until);
+    assert_eq!(drained, crate::delivery::Drained::All);
+    assert_eq!(rig.metrics().markers, 1);
+    assert_eq!(rig.markers().len(), 1);
+}

@@ -412,3 +412,29 @@ fn a_trigger_during_a_write_is_served_after_it() {
     assert_eq!(rig.quiet(), None);
     assert_eq!(rig.metrics().pending, 1);
 }
+
+#[test]
+fn a_trigger_holds_for_lines_that_a_full_hand_left_in_the_queue() {
+    let rig = Rig::new(|c| {
+        c.mode = Mode::Manual;
+        c.max_queue_size = 4;
+        c.queue_policy = QueuePolicy::DropNewest;
+    });
+    rig.probe.script(|script| script.room = Some(0));
+    for text in ["a", "b", "c"] {
+        rig.send(text).unwrap();
+    }
+    rig.shared.lock().triggered = true;
+    rig.shared.work.notify_one();
+    rig.until(|inner| inner.count.errors == 1);
+    // Not taken by the next round: the hand and these would be more than one queue.
+    for text in ["d", "e", "f"] {
+        rig.send(text).unwrap();
+    }
+    rig.shared.lock().triggered = true;
+    rig.shared.work.notify_one();
+    rig.probe.script(|script| script.room = None);
+    rig.advance(SEC);
+    rig.quiet();
+    assert_eq!(rig.probe.text(), "a\nb\nc\nd\ne\nf\n");
+}

@@ -247,3 +247,17 @@ fn tail_shows_the_lines_of_a_pipe_as_they_come() {
         assert_eq!(tail.next(), shown);
     }
 }
+
+#[test]
+fn tail_follows_with_a_filter_a_last_line_whose_end_comes_later() {
+    let folder = Folder::new();
+    let name = folder.file("app", "{\"level\":\"INFO\",\"message\":\"one\"}\n{\"level\":\"INFO\",");
+    let mut command = program(&["tail", "-f", "--color=never", "-l", "info", &name]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let mut tail = Following(child, output);
+    assert_eq!(tail.next(), " INFO one".trim_end());
+    let mut file = OpenOptions::new().append(true).open(&name).unwrap();
+    file.write_all(b"\"message\":\"two\"}\n{\"level\":\"INFO\",\"message\":\"three\"}\n").unwrap();
+    assert_eq!(tail.next(), " INFO two");
+}

@@ -100,4 +100,13 @@ mod tests {
             left.wait().unwrap();
         }
     }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_left_file_that_knows_no_syncing_is_no_failure() {
+        let mut left = Left::default();
+        // Answered with EINVAL.
+        left.add(OpenOptions::new().write(true).open("/dev/null").unwrap());
+        left.wait().unwrap();
+    }
 }

@@ -70,3 +70,28 @@ fn a_record_is_not_taken_for_another_one_of_its_place() {
         assert_eq!(Value::from(got), expected);
     }
 }
+
+#[test]
+fn a_place_whose_target_was_its_module_is_not_taken_for_one_with_another_target_or_line() {
+    static MODULE: &str = "shop::orders";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let (logger, guard) =
+        writer_log::builder(&path).filter("trace").show(Part::Line).build().unwrap();
+    let cases = [(MODULE, 5), ("audit", 5), (MODULE, 5 + (1 << 24))];
+    for (target, line) in cases.repeat(2) {
+        let mut record = Record::builder();
+        record.level(Level::Info).target(target).line(Some(line));
+        record.module_path_static(Some(MODULE)).file_static(Some("src/orders.rs"));
+        logger.log(&record.args(format_args!("said")).build());
+    }
+    guard.writer().flush(Duration::from_secs(10)).unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let got: Vec<_> = lines
+        .map(|line| (line["target"].as_str().unwrap().to_owned(), line["line"].as_u64().unwrap()))
+        .collect();
+    let expected = cases.repeat(2);
+    let expected: Vec<_> = expected.iter().map(|&(t, l)| (t.to_owned(), u64::from(l))).collect();
+    assert_eq!(got, expected);
+}

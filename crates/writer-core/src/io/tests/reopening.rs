@@ -457,3 +457,43 @@ fn a_write_that_is_interrupted_is_begun_anew_and_a_file_that_is_busy_is_a_failur
         fault::enter(None);
     }
 }
+
+#[test]
+fn failures_with_a_success_between_them_are_not_in_a_row() {
+    for &strategy in Strategy::ALL {
+        let dir = directory();
+        let mut sink = sink(&file(&dir), strategy);
+        for _ in 0..4 {
+            assert_eq!(failing_write(&mut *sink, libc::EIO), None, "{strategy}");
+            write_all(&mut *sink, b"line\n");
+        }
+        sink.close().unwrap();
+    }
+}
+
+#[test]
+fn a_file_that_is_refused_after_its_lock_was_let_go_is_locked_again() {
+    for &strategy in Strategy::ALL {
+        let mut refused = 0;
+        for from in 0..20 {
+            let dir = directory();
+            let mut sink = sink(&file(&dir), strategy);
+            write_all(&mut *sink, b"one\n");
+            for _ in 0..2 {
+                assert_eq!(failed(&mut *sink, libc::EIO), None);
+            }
+            let (times, count) = (usize::MAX, AtomicUsize::new(0));
+            let plan = Plan { from, times, error: libc::EIO, short: false, count };
+            fault::enter(Some(Arc::new(plan)));
+            let answer = sink.reopen(ReopenReason::Failure(&libc_error(libc::EIO)));
+            fault::enter(None);
+            refused += usize::from(answer.is_err());
+            let other = build(&file(&dir), Strategy::MemoryMapped);
+            assert!(matches!(other, Err(BuildError::Locked { .. })), "{strategy} {from}");
+            write_all(&mut *sink, b"two\n");
+            sink.close().unwrap();
+            assert_eq!(read(&file(&dir)), "one\ntwo\n", "{strategy} {from}");
+        }
+        assert!((2..20).contains(&refused), "{strategy} {refused}");
+    }
+}

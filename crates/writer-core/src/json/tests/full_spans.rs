@@ -5,7 +5,7 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::{Value, json};
 
-use super::encode;
+use super::{encode, reader::check_line};
 use crate::Severity;
 use crate::json::{EncodedSpan, Format, Meta, Part, Schema, SpanList, TOO_LONG};
 
@@ -242,4 +242,67 @@ fn a_span_that_is_released_is_its_name() {
         short.release();
         assert_eq!(short.json(), before, "{schema:?}");
     }
+}
+
+/// An error with a source, which cannot be cut.
+#[derive(Debug)]
+struct Wraps(String, Option<Box<Wraps>>);
+
+impl std::fmt::Display for Wraps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wraps {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.1.as_deref().map(|source| source as _)
+    }
+}
+
+fn wraps(len: usize) -> Wraps {
+    Wraps("e".repeat(len), Some(Box::new(Wraps("f".repeat(len), None))))
+}
+
+#[test]
+fn the_original_length_counts_a_value_that_is_too_long_for_a_full_span() {
+    let mut shortened = 0;
+    for len in 0..200 {
+        let error = wraps(len);
+        let line = |bytes: usize| {
+            let format = Format::builder().max_record_bytes(bytes).build().unwrap();
+            let mut span = format.span("s");
+            span.record(0, "state").u64(9);
+            span.record(1, "body").str(&"b".repeat(5_000));
+            let mut newer = format.span_update();
+            newer.record(0, "state").error(&error);
+            span.update(&newer, [(0, "state")]);
+            encode(&format, |record| record.spans([&span]))
+        };
+        let (whole, cut) = (line(1 << 20), line(16 << 10));
+        let text = String::from_utf8(cut.result.clone()).unwrap();
+        shortened += usize::from(text.contains("too long"));
+        let original = check_line(&cut.result)["original_bytes"].as_u64().unwrap();
+        assert_eq!(original, whole.result.len() as u64, "{len} {}", text.contains("too long"));
+    }
+    assert!(shortened > 0);
+}
+
+#[test]
+fn a_promised_value_that_cannot_be_cut_becomes_a_marker_in_a_full_span() {
+    let format = Format::builder().max_record_bytes(16 << 10).build().unwrap();
+    let mut marked = 0;
+    for len in 0..200 {
+        let error = wraps(len);
+        let mut span = format.span("s");
+        span.record(1, "body").str(&"b".repeat(5_000));
+        let mut newer = format.span_update();
+        newer.record(0, "error").error(&error);
+        span.update(&newer, [(0, "error")]);
+        let value = span.value(0).unwrap();
+        serde_json::from_slice::<serde_json::Value>(value).unwrap();
+        assert!(value.len() < 192, "{len} {}", value.len());
+        marked += usize::from(value == b"\"<too long>\"");
+    }
+    assert!(marked > 0);
 }

@@ -428,3 +428,25 @@ fn a_span_of_another_shape_is_left_out() {
         }
     }
 }
+
+#[test]
+fn a_long_prefix_of_the_trace_keeps_within_the_cap() {
+    for len in [300, 1000] {
+        let format = Format::builder()
+            .schema(Schema::Gcp)
+            .trace_prefix(&"p".repeat(len))
+            .max_record_bytes(16 << 10)
+            .build()
+            .unwrap();
+        let mut list = SpanList::new();
+        list.push(&format.span("a"));
+        list.set_trace([1; 16], [2; 8]);
+        for body in (13 << 10)..(16 << 10) {
+            let encoded = encode(&format, |record| {
+                record.field("body").str(&"b".repeat(body));
+                record.span_list(&list);
+            });
+            assert!(encoded.result.len() <= 16 << 10, "{len} {body} {}", encoded.result.len());
+        }
+    }
+}

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::reader::check_line;
 use super::schemas::{meta, read, schema, text};
 use crate::Severity;
-use crate::json::{Part, Record, Schema, SpanList, TaskIds};
+use crate::json::{Format, Meta, Part, Record, Schema, SpanList, SpanMoment, TaskIds};
 
 #[test]
 fn logxpy_writes_the_line_of_the_reference_system() {
@@ -308,4 +308,36 @@ fn a_span_sets_no_message_type() {
     span.record(0, "mt").str("success");
     let json = read(&format, |record| record.spans([&span]));
     assert_eq!((&json["mt"], &json["mt_"]), (&json!("info"), &json!("success")));
+}
+
+#[test]
+fn the_key_beside_the_level_is_taken_whatever_is_shown() {
+    for builder in [Format::builder(), Format::builder().hide(Part::Level)] {
+        let format = builder.schema(Schema::Logxpy).build().unwrap();
+        let line = read(&format, |record| record.field("log_level").u64(1));
+        assert_eq!((line.get("log_level"), &line["log_level_"]), (None, &json!(1)));
+    }
+}
+
+#[test]
+fn a_field_of_a_span_has_the_same_key_in_the_lines_that_tell_of_the_span() {
+    let builder = Format::builder().schema(Schema::Logxpy);
+    let (lines, format) = (builder.span_lines().unwrap(), builder.build().unwrap());
+    let mut span = format.span("s");
+    for (id, name) in (0..).zip(["mt", "msg", "level"]) {
+        span.record(id, name).u64(u64::from(id));
+    }
+    let mut list = SpanList::new();
+    list.push(&span);
+    let event = read(&format, |record| {
+        record.message().str("m");
+        record.span_list(&list);
+    });
+    let meta = Meta::new(Severity::Info, "t");
+    let line = lines.encode(&meta, "s", SpanMoment::New, &list, |_, line| check_line(line));
+    let line = line.unwrap().result;
+    for key in ["mt_", "msg_", "level"] {
+        assert_eq!((line.get(key), event.get(key).is_some()), (event.get(key), true), "{key}");
+    }
+    assert!(line.get("mt").is_none() && line.get("msg").is_none(), "{line}");
 }

@@ -177,3 +177,33 @@ fn nothing_is_redacted_unless_asked() {
     let line = text(&Format::default(), |record| record.field("password").str("x"));
     assert!(line.ends_with("\"password\":\"x\"}"));
 }
+
+#[cfg(feature = "serde")]
+#[test]
+fn an_escaped_character_before_a_secret_word_is_a_border_of_the_word() {
+    for char in ['\u{8}', '\t', '\n', '\u{c}', '\r', '"', '\\', '/', '\u{1}', '\u{7f}', '\u{2028}']
+    {
+        let inside = std::collections::BTreeMap::from([(format!("a{char}password"), "hunter2")]);
+        let builder = Format::builder().redact_defaults();
+        let static_too = builder.clone().static_field("s", |value| value.serialize(&inside));
+        let line = encode(&static_too.build().unwrap(), |_| {}).result;
+        assert!(!String::from_utf8(line).unwrap().contains("hunter2"), "static {char:?}");
+        let format = builder.build().unwrap();
+        let line = encode(&format, |record| record.field("s").serialize(&inside)).result;
+        assert!(!String::from_utf8(line).unwrap().contains("hunter2"), "{char:?}");
+        let line = encode(&format, |r| r.field(&format!("a{char}password")).str("hunter2")).result;
+        assert!(!String::from_utf8(line).unwrap().contains("hunter2"), "{char:?}");
+    }
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_secret_behind_an_escaped_quote_in_a_static_field_is_found() {
+    for before in ["say \"", "\\", "\\\"", "a\"b"] {
+        let inside = std::collections::BTreeMap::from([("a", before), ("password", "hunter2")]);
+        let builder = Format::builder().redact_defaults();
+        let builder = builder.static_field("s", |value| value.serialize(&inside));
+        let line = encode(&builder.build().unwrap(), |_| {}).result;
+        assert!(!String::from_utf8(line).unwrap().contains("hunter2"), "{before:?}");
+    }
+}

@@ -389,3 +389,36 @@ fn a_span_takes_over_nothing_of_another_shape() {
         assert!(encoded.truncated && !line.contains("\"a\""), "{line}");
     }
 }
+
+#[test]
+fn a_list_that_was_cleared_has_no_ids() {
+    let format = Format::builder().schema(Schema::Ecs).build().unwrap();
+    let mut list = SpanList::new();
+    list.push(&format.span("a"));
+    list.set_trace([1; 16], [2; 8]);
+    list.clear();
+    list.push(&format.span("b"));
+    let line = read(&format, |record| record.span_list(&list));
+    assert!(line.get("trace.id").is_none() && line.get("span.id").is_none(), "{line}");
+}
+
+#[test]
+fn the_ids_of_a_list_too_long_for_a_line_are_shown() {
+    let builder = Format::builder().schema(Schema::Ecs).max_record_bytes(4096);
+    let format = builder.build().unwrap();
+    for spans in [3, 5, 7, 9] {
+        let mut list = SpanList::new();
+        for number in 0..spans {
+            let mut span = format.span("s");
+            if number == 0 {
+                span.record(0, "trace_id").str("4bf92f3577b34da6a3ce929d0e0e4736");
+                span.record(1, "span_id").str("00f067aa0ba902b7");
+            }
+            span.record(2, "body").str(&"b".repeat(800));
+            list.push(&span);
+        }
+        let line = read(&format, |record| record.span_list(&list));
+        assert_eq!(line["trace.id"], "4bf92f3577b34da6a3ce929d0e0e4736", "{spans}");
+        assert_eq!(line["span.id"], "00f067aa0ba902b7", "{spans}");
+    }
+}
