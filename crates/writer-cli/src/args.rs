@@ -23,7 +23,7 @@ verify: does every line parse, is one missing? Files are read one after the othe
   --json            the report as one JSON object
   ends with 0 if all is there, 1 if something is missing or damaged, 2 if a file cannot be read
 
-tail: shows the last lines; of standard input, -, and of a pipe all, as they come.
+tail: shows the last lines; of standard input, -, and of a pipe all, as they come, but with -n.
   -f, --follow      goes on with what is written later, also to a new file of the same name
   -n, --lines N     so many lines that match; default 10
       --all         all of them
@@ -35,6 +35,26 @@ tail: shows the last lines; of standard input, -, and of a pipe all, as they com
 
 stats: counts by level and target, the rate over time, losses. - is standard input.
 ";
+
+/// How many lines are shown of those that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Count {
+    /// Ten of a file, all of a stream.
+    Unsaid,
+    Last(usize),
+    All,
+}
+
+impl Count {
+    /// Of a file; `None` = all.
+    pub(crate) fn of_file(self) -> Option<usize> {
+        match self {
+            Count::Unsaid => Some(10),
+            Count::Last(lines) => Some(lines),
+            Count::All => None,
+        }
+    }
+}
 
 /// What to do.
 pub(crate) enum Command {
@@ -57,7 +77,7 @@ pub(crate) struct Tail {
     pub(crate) file: PathBuf,
     pub(crate) follow: bool,
     /// `None` = all.
-    pub(crate) lines: Option<usize>,
+    pub(crate) lines: Count,
     pub(crate) filter: Filter,
     pub(crate) color: ColorChoice,
 }
@@ -115,12 +135,12 @@ fn verify(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
 
 fn tail(mut parser: lexopt::Parser) -> Result<Command, lexopt::Error> {
     let (mut file, mut filter) = (None, Filter::default());
-    let (mut follow, mut lines, mut color) = (false, Some(10), ColorChoice::Auto);
+    let (mut follow, mut lines, mut color) = (false, Count::Unsaid, ColorChoice::Auto);
     while let Some(arg) = parser.next()? {
         match arg {
             Short('f') | Long("follow") => follow = true,
-            Short('n') | Long("lines") => lines = Some(parser.value()?.parse()?),
-            Long("all") => lines = None,
+            Short('n') | Long("lines") => lines = Count::Last(parser.value()?.parse()?),
+            Long("all") => lines = Count::All,
             Short('l') | Long("level") => filter.level = Some(parser.value()?.parse()?),
             Short('t') | Long("target") => filter.targets.push(parser.value()?.string()?),
             Long("field") => filter.fields.push(pair(parser.value()?)?),

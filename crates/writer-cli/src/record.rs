@@ -189,6 +189,7 @@ impl<'l> Record<'l> {
             [only] if only.key.ends_with("Value") && only.key != "kvlistValue" => {
                 text(only.value).unwrap_or(Cow::Borrowed(only.value))
             }
+            [] if self.typed && value == "{}" => Cow::Borrowed("null"),
             _ => Cow::Borrowed(value),
         }
     }
@@ -323,6 +324,7 @@ mod tests {
             (r#"{"a":{"b":1},"a.b":2}"#, "a.b", Some("2")),
             (r#"{"a.b":{"c.d":3},"a":{"b":4}}"#, "a.b.c.d", Some("3")),
             (r#"{"a":5}"#, "a.b", None),
+            (&otlp.replace(r#""intValue":"7""#, ""), "a.b.c", Some("null")),
             (r#"{"a":5}"#, ".", None),
             (&otlp, "a.b.c", Some("7")),
         ] {

@@ -11,7 +11,7 @@ use writer_cli::level::Level;
 use writer_cli::lines::Lines;
 use writer_cli::record::Record;
 
-use crate::args::{Filter, Tail};
+use crate::args::{Count, Filter, Tail};
 use crate::follow::{Follower, LOOK_EVERY, Seen, Stop};
 use crate::last::last_lines;
 use crate::{Failure, Out, complain, input, out, paint};
@@ -22,7 +22,15 @@ pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
     let name = options.file.display().to_string();
     let failure = |error| Failure::File(name.clone(), error);
     if is_stream(&options.file) {
-        return view.stream(input::open(&options.file).map_err(failure)?, failure);
+        let stream = input::open(&options.file).map_err(failure)?;
+        return match options.lines {
+            Count::Last(lines) => {
+                let (last, _) = view.last_matching(stream, lines, false).map_err(failure)?;
+                last.iter().try_for_each(|line| view.show(line))?;
+                Ok(view.out.flush()?)
+            }
+            Count::Unsaid | Count::All => view.stream(stream, failure),
+        };
     }
     let file = match File::open(&options.file) {
         Ok(file) => Some(file),
@@ -36,7 +44,7 @@ pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
         input::look_at(file).map_err(failure)?;
     }
     let mut position = 0;
-    if let (Some(file), Some(lines)) = (&file, options.lines) {
+    if let (Some(file), Some(lines)) = (&file, options.lines.of_file()) {
         if options.filter.is_empty() {
             position = last_lines(file, lines).map_err(failure)?;
         } else {
@@ -138,7 +146,7 @@ impl View<'_> {
     /// at: who `follows` leaves one whose end has not come for later.
     fn last_matching(
         &mut self,
-        file: &File,
+        file: impl Read,
         lines: usize,
         follows: bool,
     ) -> io::Result<(VecDeque<Vec<u8>>, u64)> {
@@ -150,9 +158,12 @@ impl View<'_> {
             }
             end += line.len;
             let bytes = without_nuls(line.bytes);
-            let Ok(members) = self.scanner.object(&bytes) else { continue };
-            let record = Record::of(members);
-            if self.filter.lets_pass(&record) || record.losses().is_some() {
+            let shown = match self.scanner.object(&bytes).map(Record::of) {
+                Ok(record) => self.filter.lets_pass(&record) || record.losses().is_some(),
+                // No record, but perhaps a line of a library that prints.
+                Err(_) => self.filter.is_empty() && !line.is_reserve(),
+            };
+            if shown {
                 last.push_back(bytes.to_vec());
                 if last.len() > lines {
                     last.pop_front();

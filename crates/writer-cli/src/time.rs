@@ -31,8 +31,14 @@ fn rfc3339(text: &str) -> Option<i64> {
     {
         return None;
     }
-    let days = days_from_civil(number(0..4)?, number(5..7)?, number(8..10)?);
-    let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
+    let date = (number(0..4)?, number(5..7)?, number(8..10)?);
+    let days = days_from_civil(date.0, date.1, date.2);
+    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
+    // A second may be a leap second.
+    if civil_from_days(days) != date || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    let seconds = hour * 3600 + minute * 60 + second;
     let mut rest = text.get(19..)?;
     let mut fraction = 0;
     if let Some(decimals) = rest.strip_prefix('.') {
@@ -116,6 +122,11 @@ mod tests {
             "2026-02-08T15:18:10+9223372036854775807:00",
             "2026-02-08T15:18:10+00:-9223372036854775808",
             "2026-02-08T15:18:10-1:30",
+            "2026-02-30T15:18:10Z",
+            "2026-13-08T15:18:10Z",
+            "2026-02-08T24:18:10Z",
+            "2026-02-08T15:60:10Z",
+            "2026-02-08T15:18:61Z",
         ] {
             assert_eq!(micros(text), None, "{text}");
         }

@@ -152,7 +152,10 @@ impl WriterBuilder {
     }
 
     /// How long writes may fail before nobody waits any more: neither for room nor, beyond the next
-    /// try, in a flush or sync. Default: 30 s; with zero, from the first failed write on.
+    /// try, in a flush or sync. Default: 30 s; with zero, from the first failed write on. So it is,
+    /// whatever is set, where the other end of a pipe or socket behind `/dev/stdout`, `/dev/stderr` or
+    /// `/dev/fd/N` has gone, as in `program | head`: it does not come back, and a shutdown does not
+    /// wait for it.
     pub fn fail_after(mut self, time: Duration) -> Self {
         self.config.fail_after = time;
         self

@@ -229,7 +229,8 @@ pub enum ShutdownError {
         /// Lines accepted and not yet written.
         remaining: u64,
     },
-    /// The sink was failing when the time was over: lines were given up and the worker has ended.
+    /// The sink was failing when the time was over, or does not come back: lines were given up and
+    /// the worker has ended.
     Lost {
         /// How many.
         lines: u64,

@@ -7,6 +7,7 @@
 //! while it is taken. A panic may be the end too (`panic = "abort"`): a second hook, which a
 //! program asks for, does the same there without closing anything.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, Once, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -96,6 +97,15 @@ extern "C" fn at_exit() {
     });
 }
 
+/// The process that is ending, as [`process::forks`] counts them, and one more; 0 = none.
+static ENDING: AtomicU64 = AtomicU64::new(0);
+
+/// Whether this process is ending, by itself or by a signal that is served: who logs now could not
+/// have known better.
+pub(crate) fn is_ending() -> bool {
+    ENDING.load(Ordering::Relaxed) == process::forks() + 1
+}
+
 /// Closes the writers and waits until what they accepted is written. A target that fails to the
 /// last is given up shortly before `until`, so that its lines can go to a fallback.
 ///
@@ -105,6 +115,7 @@ extern "C" fn at_exit() {
 /// is one over a sink of the user's, which could wait for what this thread holds as well as the
 /// callback.
 pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
+    ENDING.store(process::forks() + 1, Ordering::Relaxed);
     for writer in writers {
         if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
             writer.close(&mut inner);

@@ -5,6 +5,7 @@
 //! sync, reopen, shutdown). Every waiter looks at the state again before it sleeps, under the same
 //! lock under which the others change it, so none misses a change.
 
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::inner::{Alarm, Inner};
-use crate::io::{Reopened, Sink};
+use crate::io::{Reopened, Sink, is_inherited};
 use crate::metrics::Metrics;
 use crate::process;
 use crate::report::Callbacks;
@@ -167,6 +168,13 @@ impl Shared {
         if truncated {
             self.truncated.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Whether writes that fail like this never succeed again: the other end of a pipe or socket
+    /// that was inherited, as stdout is, has gone. A named pipe may get another reader.
+    pub(crate) fn is_cut_off(&self, error: &io::Error) -> bool {
+        let path = self.config.path.as_deref();
+        error.kind() == io::ErrorKind::BrokenPipe && path.is_some_and(is_inherited)
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

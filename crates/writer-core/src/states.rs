@@ -12,6 +12,7 @@ use std::any::{Any, TypeId};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::exit;
 use crate::process;
 use crate::report::to_stderr;
 use crate::thread_mark::ThreadMark;
@@ -109,9 +110,10 @@ impl Writer {
     /// thread of the parent might hold it for ever.
     ///
     /// Not of one that a callback of this writer logs: the last callbacks come after the last line.
+    /// Nor of one that comes while the process ends, whose guard may well be alive.
     #[cold]
     pub(crate) fn report_closed_once(&self) {
-        if self.shared().is_some_and(|shared| ThreadMark::is_on(&**shared)) {
+        if exit::is_ending() || self.shared().is_some_and(|shared| ThreadMark::is_on(&**shared)) {
             return;
         }
         static REPORTED: AtomicU64 = AtomicU64::new(u64::MAX);

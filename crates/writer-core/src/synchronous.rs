@@ -278,6 +278,7 @@ impl Shared {
             let failed = round.has_failed();
             // A marker alone is worth one try of a target that has failed for good.
             let waits = delivery.is_unfinished() || self.lock().state != State::Failed;
+            let waits = waits && !self.has_lost_its_target(&round);
             let is_over = until.is_some_and(|until| self.clock.now() >= until);
             if !failed || !waits || is_over {
                 return self.end_now(delivery, round);

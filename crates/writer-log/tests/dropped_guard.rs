@@ -36,6 +36,32 @@ fn the_child_whose_callback_logs() {
     log_three();
 }
 
+/// What was registered first runs last, when the writer has ended with the process.
+#[test]
+#[cfg(unix)]
+#[allow(unsafe_code)]
+fn the_child_that_logs_at_its_very_end() {
+    extern "C" fn log_at_exit() {
+        log::info!("too late");
+    }
+    let Some(path) = path_of_child() else { return };
+    // SAFETY: the function may be called at any time, and does not unwind.
+    assert_eq!(unsafe { libc::atexit(log_at_exit) }, 0);
+    std::mem::forget(writer_log::init(path).unwrap());
+    log_three();
+}
+
+/// It was told to keep its guard alive.
+#[test]
+#[cfg(unix)]
+fn who_logs_while_the_process_ends_is_told_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.jsonl");
+    let output = run("the_child_that_logs_at_its_very_end", &path);
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(std::fs::read_to_string(&path).unwrap().lines().count(), 3);
+}
+
 #[test]
 fn whose_callback_logs_to_the_last_is_told_nothing() {
     let folder = tempfile::tempdir().unwrap();

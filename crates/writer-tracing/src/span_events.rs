@@ -18,7 +18,11 @@ use writer_core::json::{FormatBuilder, SpanLines};
 ///
 /// In [`Schema::Logxpy`](crate::json::Schema::Logxpy) the lines carry `at` (the name), `st`
 /// (`started`, `succeeded`, `failed`) and `dur` (seconds) instead of level and message. A span has
-/// failed if a panic left it last, or if its field `error` was recorded.
+/// failed if a panic left it last, or if its own field `error` was recorded: the event that
+/// `#[instrument(err)]` writes is none of it.
+///
+/// With [`sequence`](crate::LayerBuilder::sequence) these lines have a run and numbers of their own,
+/// beside those of the events.
 ///
 /// ```
 /// use tracing_subscriber::prelude::*;

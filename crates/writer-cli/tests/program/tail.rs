@@ -248,6 +248,23 @@ fn tail_shows_the_lines_of_a_pipe_as_they_come() {
     }
 }
 
+/// All of them were shown.
+#[test]
+fn tail_shows_so_many_lines_of_a_pipe_when_told_so() {
+    let line = |n: usize| format!("{{\"level\":\"INFO\",\"message\":\"m{n}\"}}\n");
+    let text: String = (0..20).map(line).collect::<String>() + "no record\n\0\0";
+    for (args, shown) in [
+        (&["tail", "-n", "2", "-"][..], " INFO m19\nno record\n"),
+        (&["tail", "-n", "1", "-l", "info", "-"], " INFO m19\n"),
+        (&["tail", "-n", "0", "-"], ""),
+    ] {
+        let mut child = program(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), shown, "{args:?}");
+    }
+}
+
 #[test]
 fn tail_follows_with_a_filter_a_last_line_whose_end_comes_later() {
     let folder = Folder::new();
@@ -256,7 +273,7 @@ fn tail_follows_with_a_filter_a_last_line_whose_end_comes_later() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
     let mut tail = Following(child, output);
-    assert_eq!(tail.next(), " INFO one".trim_end());
+    assert_eq!(tail.next(), " INFO one");
     let mut file = OpenOptions::new().append(true).open(&name).unwrap();
     file.write_all(b"\"message\":\"two\"}\n{\"level\":\"INFO\",\"message\":\"three\"}\n").unwrap();
     assert_eq!(tail.next(), " INFO two");

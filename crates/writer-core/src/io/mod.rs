@@ -227,6 +227,12 @@ pub(crate) struct Opened {
     pub found: Reopened,
 }
 
+/// Whether the path names what this process has open already: a standard stream, or a descriptor.
+pub(crate) fn is_inherited(path: &Path) -> bool {
+    let is_stream = || matches!(path.to_str(), Some("/dev/stdout" | "/dev/stderr"));
+    os::is_descriptor_path(path) || (cfg!(unix) && is_stream())
+}
+
 /// Opens the file of `config`, repairs its end and puts the strategy over it.
 ///
 /// Blocks for as long as the file system does, up to 250 ms while other writers open the file, and

@@ -235,8 +235,7 @@ impl<S: OverFile> Sink for Named<S> {
     }
 
     fn reopen(&mut self, reason: ReopenReason<'_>) -> io::Result<Option<Reopened>> {
-        let is_stream =
-            os::is_descriptor_path(&self.path) || os::standard_stream(&self.path).is_some();
+        let is_stream = super::is_inherited(&self.path);
         let is_file = self.strategy.file().identity().is_some();
         let result = match reason {
             ReopenReason::Failure(error) if file::begins_line_anew(error) => {

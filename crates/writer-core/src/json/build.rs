@@ -60,7 +60,7 @@ pub enum NonFinite {
 ///     .build()?;
 /// # Ok::<(), writer_core::BuildError>(())
 /// ```
-#[must_use = "a format comes to be by `build`"]
+#[must_use = "does nothing until `build` is called"]
 #[derive(Debug, Clone)]
 pub struct FormatBuilder {
     pub(super) schema: Schema,
@@ -136,14 +136,15 @@ impl FormatBuilder {
         self
     }
 
-    /// Shows a part of the metadata. Default: timestamp, level, target, message and spans.
+    /// Shows a part of the metadata. Default: the schema's; in [`Schema::Default`] timestamp, level,
+    /// target, message and spans.
     pub fn show(mut self, part: Part) -> Self {
         self.shown[part as usize] = Some(true);
         self
     }
 
-    /// Leaves a part of the metadata out. Its key is then free for fields,
-    /// save those of the spans.
+    /// Leaves a part of the metadata out. Its key is then free for fields; the keys of
+    /// [`Part::Span`] and [`Part::Spans`] stay taken, and `log_level` in [`Schema::Logxpy`].
     pub fn hide(mut self, part: Part) -> Self {
         self.shown[part as usize] = Some(false);
         self
@@ -277,7 +278,8 @@ impl FormatBuilder {
     /// the resource. Its value is encoded at once, as [`Schema::Default`] has it, also where the
     /// schema or [`FormatBuilder::non_finite`] and [`FormatBuilder::wide_integers`] say otherwise
     /// of the fields of records; without a value it is `null`. It takes the place of a constant
-    /// that the schema has under the same key.
+    /// that the schema has under the same key. In [`Schema::Otel`] an array or an object is the
+    /// string of its JSON, and so is a float that is not finite.
     ///
     /// ```
     /// use writer_core::Severity;

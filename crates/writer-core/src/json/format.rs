@@ -106,7 +106,7 @@ pub(super) struct Inner {
     pub(super) source_group: Option<Box<[u8]>>,
     /// What comes after a metadata string or number.
     pub(super) text_end: &'static [u8],
-    /// Constants, static fields and the process id, each with a comma after it.
+    /// Constants, the process id, the run and static fields, each with a comma after it.
     pub(super) fixed: Box<[u8]>,
     pub(super) thread_name: Option<Box<[u8]>>,
     pub(super) thread_id: Option<Box<[u8]>>,

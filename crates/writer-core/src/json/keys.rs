@@ -13,7 +13,8 @@ const SCANNED: usize = 32;
 const COMMON: usize = 1024;
 
 /// How many places of the table there are for each name of which it is known how often it was given;
-/// a power of two. So many keys that only a name given rarely displaces another one.
+/// a power of two. Two names that clash then seldom share one; where they do, each only begins its
+/// search anew.
 const PLACES: usize = 16;
 
 /// Who wrote a key that came with a span: see [`Key::id`].

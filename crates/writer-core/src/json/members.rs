@@ -21,7 +21,8 @@ pub(super) struct Members {
     pub(super) keys: Keys,
     /// Values that failed or panicked while formatting.
     pub(super) errors: u32,
-    /// A metadata string was cut although there is room for more.
+    /// Something was cut or left out though the line itself is not full: a string of the metadata,
+    /// spans.
     pub(super) cut: bool,
     /// Where the message belongs.
     pub(super) message_at: usize,

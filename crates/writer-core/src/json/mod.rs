@@ -33,7 +33,8 @@
 //! * A line never grows beyond [`FormatBuilder::max_record_bytes`], and what is cut takes no memory.
 //! * In the steady state a record allocates nothing. Exceptions are nested values that are deeper
 //!   than 16 levels, have keys that are arrays or objects, or, where secrets are redacted, keys with
-//!   an escape; messages that become strings in [`Schema::Ecs`] and [`Schema::Bunyan`]; lines of more than
+//!   an escape; JSON that comes as text (`RawValue`); more than 1024 fields, or keys in one object;
+//!   messages that become strings in [`Schema::Ecs`] and [`Schema::Bunyan`]; lines of more than
 //!   64 KiB; values that log themselves.
 //!
 //! # Nested values

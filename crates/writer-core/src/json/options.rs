@@ -7,9 +7,9 @@
 macro_rules! __format_options {
     ($field:ident) => {
         $crate::__format_options! { @each $field
-            /// Which members a line has, in which order, under which keys. Default: `Default`.
+            /// Which members a line has, in which order, under which keys. Default: `Schema::Default`.
             schema(schema: $crate::json::Schema),
-            /// Shows a part of the metadata. Default: timestamp, level, target, message and spans.
+            /// Shows a part of the metadata. Default: the schema's.
             show(part: $crate::json::Part),
             /// Leaves a part of the metadata out.
             hide(part: $crate::json::Part),
@@ -49,7 +49,7 @@ macro_rules! __format_options {
             trace_prefix(prefix: &str),
             /// The most bytes of a line, beyond which it is cut. Default: 1 MiB.
             max_record_bytes(bytes: usize),
-            /// Whether each line has a number, and the run of the program a name. Default: no.
+            /// Whether each line has a number, and the run of this format a name. Default: no.
             sequence(sequence: bool),
         }
     };

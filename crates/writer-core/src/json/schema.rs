@@ -41,7 +41,9 @@ pub enum Schema {
     /// The members of the [JSON formatter of
     /// tracing-subscriber](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/fmt/format/struct.Json.html):
     /// message and fields under `fields`, the innermost span as `span`, all as `spans`. A field of
-    /// a record that is nothing (`None`) is left out.
+    /// a record that is nothing (`None`) is left out. What differs is in the documentation of the
+    /// lines, `docs/lines.md`: keys that are there twice, wide integers, floats that are not finite,
+    /// bytes, raw identifiers, explicit parents, threads without a name.
     Tracing,
     /// The [Elastic Common Schema](https://www.elastic.co/guide/en/ecs/current/index.html) as
     /// [ECS logging](https://github.com/elastic/ecs-logging/blob/main/spec/spec.json) writes it:

@@ -76,7 +76,8 @@ impl FormatBuilder {
 
 impl SpanLines {
     /// Encodes one line and hands it to `done`, as [`Format::encode`] does. The span itself is the
-    /// innermost of `spans`, whose spans are of the format that goes with this one.
+    /// innermost of `spans`, whose spans are of the format that goes with this one. `name` is its
+    /// name, which a schema with tasks shows as `at`.
     pub fn encode<R>(
         &self,
         meta: &Meta<'_>,

@@ -127,7 +127,9 @@ pub(super) static ECS: Table = Table {
 
 /// The keys of attributes are those of the semantic conventions,
 /// <https://opentelemetry.io/docs/specs/semconv/registry/attributes/>, the numbers those of
-/// <https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>.
+/// <https://opentelemetry.io/docs/specs/otel/logs/data-model/#field-severitynumber>. `code.namespace`
+/// is of the conventions before 1.33, which have made it a part of the name of the function: for a
+/// module alone there is no other.
 pub(super) static OTEL: Table = Table {
     keys: [
         "timeUnixNano",

@@ -83,9 +83,9 @@ impl Task {
 
 /// The tasks of all records outside spans, in one process. A forked child has tasks of its own.
 ///
-/// What is set is made before, because a thread that forks meanwhile would have a child in which
-/// nobody can set it: that leaves a few nanoseconds, and those only in a process that is a child
-/// itself, for the tasks of the first are set while its formats are built.
+/// What is set is made before the cell is touched: a thread that forks while another sets it would
+/// have a child in which it can never be set. That gap is a few nanoseconds, and only in a process
+/// that is a child itself: the tasks of the first are set while its formats are built.
 struct Outside {
     ids: [OnceLock<Box<str>>; 2],
     in_child: OnceLock<Box<Outside>>,

@@ -3,7 +3,7 @@
 //!
 //! | state | after a success | after a failure | next try | until then |
 //! |---|---|---|---|---|
-//! | Healthy | Healthy | Retrying; Failed if `fail_after` is zero | after [`FIRST_PAUSE`](crate::backoff::FIRST_PAUSE) | lines wait |
+//! | Healthy | Healthy | Retrying; Failed if `fail_after` is zero, or the target does not come back | after [`FIRST_PAUSE`](crate::backoff::FIRST_PAUSE) | lines wait |
 //! | Retrying | Healthy | Retrying, or Failed when `fail_after` is over | the pause doubles, up to [`LONGEST_PAUSE`]; after something went out it is the first again | lines wait |
 //! | Failed | Healthy | Failed, or Retrying after something went out | after [`LONGEST_PAUSE`] | lines go to the fallback; without one nobody waits for more than the next try |
 //!
@@ -29,6 +29,8 @@ pub(super) struct Retry {
     pub(super) at: Instant,
     /// The worst state that was reported since it began.
     reported: State,
+    /// The target does not come back.
+    pub(super) cut_off: bool,
     /// The last try was made when the sink was to be given up: there is no other.
     pub(super) was_last: bool,
 }
@@ -70,12 +72,15 @@ impl Worker<'_> {
         }
         let so_far = self.retry.take();
         let backoff = Backoff::after(so_far.as_ref().map(|retry| retry.backoff), progress, now);
-        let state = backoff.state(shared.config.fail_after, now);
+        // What a fallback says is of another target.
+        let cut_off = !round.diverted && shared.is_cut_off(&error);
+        let fail_after = if cut_off { Duration::ZERO } else { shared.config.fail_after };
+        let state = backoff.state(fail_after, now);
         let failed = state == State::Failed;
         let at = now + if failed { LONGEST_PAUSE } else { backoff.pause };
         let reported = so_far.as_ref().map_or(State::Healthy, |retry| retry.reported);
         let was_last = so_far.is_some_and(|retry| retry.was_last);
-        let mut retry = Retry { backoff, at, reported, was_last };
+        let mut retry = Retry { backoff, at, reported, was_last, cut_off };
         let until = failed.then_some(retry.at);
         self.diverted = !round.diverted && lock(&shared.delivery).outlets.divert(until);
         // What is in the hand goes there at once.

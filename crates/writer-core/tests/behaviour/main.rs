@@ -7,6 +7,8 @@ mod callbacks;
 mod canary;
 #[path = "../common/mod.rs"]
 mod common;
+#[cfg(unix)]
+mod cut_off;
 mod debug_output;
 #[cfg(unix)]
 mod deleted;

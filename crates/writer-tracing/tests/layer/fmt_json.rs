@@ -9,6 +9,7 @@
 //! * bytes: fmt has them as `[00 ff]` in events and as arrays of numbers in spans, here they are
 //!   hexadecimal strings in both;
 //! * raw identifiers: `r#type` in events of fmt, here `type`;
+//! * variants without fields through `valuable`: `{"Open":[]}` in fmt, here `"Open"`;
 //! * `parent: None`: fmt lists the current span, here there is none;
 //! * spans that are entered without being the child of the one entered before, and explicit
 //!   parents: fmt's `spans` are those entered, here they lead from the root to `span`;

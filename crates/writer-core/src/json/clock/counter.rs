@@ -30,9 +30,8 @@ const SPAN: u64 = 4_000_000;
 /// How far the clock may be from what was expected of it at the end of a [`SPAN`], in nanoseconds.
 const OFF: u64 = 3000;
 
-/// The fewest counts over which a rate is measured: 2 to 6 ms with counters of 1 to 3 GHz. What two
-/// readings of the clock can be wrong by is some ten thousandths of it, mostly a hundred
-/// thousandth.
+/// The fewest counts over which a rate is measured: 2 to 6 ms with counters of 1 to 3 GHz. The error
+/// of the two readings of the clock is at most some 1/10 000 of that, mostly 1/100 000.
 const SHORTEST: u64 = 6_000_000;
 
 /// How long a rate serves before it is measured again, in nanoseconds.
