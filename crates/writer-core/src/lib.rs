@@ -55,6 +55,7 @@ mod process;
 mod queue;
 #[cfg(unix)]
 mod raw_line;
+mod rejected;
 mod report;
 mod round;
 mod severity;

@@ -9,13 +9,15 @@ use super::buf::{Block, Buf};
 use super::build::{FormatBuilder, Levels, NonFinite, WideIntegers};
 use super::escape;
 use super::format::Inner;
+use super::from_spans::{self, TaskKeys};
 use super::keys::Reserved;
 use super::kind::Kind;
 use super::message::{MessageKey, MessageType};
+use super::otlp;
 use super::redact::{REDACTED, Redact};
 use super::schema::{Constant, Options, Part, Rules, Table};
 use super::sequence::{self, Sequence};
-use super::shape::{self, TaskKeys};
+use super::shape;
 use super::task;
 use super::time::Stamps;
 
@@ -59,7 +61,7 @@ impl FormatBuilder {
         let table = self.schema.table();
         let renamed = self.renamed[part as usize].as_deref();
         renamed
-            .filter(|_| !table.options.typed || !shape::OTLP_NAMES.contains(&part))
+            .filter(|_| !table.options.typed || !otlp::NAMES.contains(&part))
             .unwrap_or(table.keys[part as usize])
     }
 
@@ -196,7 +198,7 @@ impl FormatBuilder {
             common_spans: spans.as_deref().filter(|_| listed_alone).and_then(Block::new),
             span,
             spans,
-            shape: if typed { &shape::TYPED } else { &shape::PLAIN },
+            shape: if typed { &otlp::SPANS } else { &shape::PLAIN },
             flat_spans: self.is_flat(),
             hex_ids: table.hex_ids,
             trace_prefix: if typed {
@@ -252,7 +254,7 @@ impl FormatBuilder {
         let time_key = self.piece(Part::Timestamp, "").unwrap_or_default();
         let (levels, fixed) = (self.levels(), self.fixed(table));
         if table.options.typed {
-            let open = [shape::OTLP_OPEN.as_bytes(), &fixed, shape::OTLP_SCOPES.as_bytes()];
+            let open = [otlp::OPEN.as_bytes(), &fixed, otlp::SCOPES.as_bytes()];
             let open = open.concat().into();
             return Head { open, time_key, levels, fixed: Box::default(), message_first: None };
         }
@@ -272,14 +274,14 @@ impl FormatBuilder {
             + if rules.options.typed { TYPED_RESERVE } else { 0 }
             + rules.nest.as_ref().map_or(0, |nest| nest.len())
             + escaped(&self.trace_prefix).len()
-            + ids.iter().flatten().map(|key| key.len() + shape::LONGEST_ID + 1).sum::<usize>()
+            + ids.iter().flatten().map(|key| key.len() + from_spans::LONGEST_ID + 1).sum::<usize>()
             + if tasks { task::RESERVE } else { 0 }
     }
 
     /// `"target":`, which is the name of the scope in OTLP.
     fn target(&self) -> Option<Box<[u8]>> {
         match self.schema.table().options.typed {
-            true => self.shows(Part::Target).then(|| shape::OTLP_SCOPE.as_bytes().into()),
+            true => self.shows(Part::Target).then(|| otlp::SCOPE.as_bytes().into()),
             false => self.piece(Part::Target, ""),
         }
     }
@@ -293,9 +295,7 @@ impl FormatBuilder {
             Some(Levels::Names(names) | Levels::Numbers(names)) if !table.options.typed => {
                 names.each_ref().map(|json| level(json))
             }
-            Some(levels) => {
-                shape::otlp_levels(table.levels, levels).each_ref().map(|json| level(json))
-            }
+            Some(levels) => otlp::levels(table.levels, levels).each_ref().map(|json| level(json)),
         }
     }
 

@@ -303,8 +303,7 @@ impl FormatBuilder {
         let mut members = Members::default();
         members.out.set_limit(LARGEST_RECORD);
         // Typed at the end, where the schema asks for it: it may still change.
-        let mut rules = Rules::default();
-        rules.options.error_chain = true;
+        let rules = Rules { options: Schema::Default.table().options, ..Rules::default() };
         value(Value { members: &mut members, rules: &rules, site: None, name: Name::Bare });
         let json = match members.out.buf.strip_suffix(b",") {
             Some(json) => String::from_utf8_lossy(json),

@@ -7,13 +7,14 @@ use std::time::SystemTime;
 
 use super::buf::Block;
 use super::build::FormatBuilder;
+use super::from_spans::TaskKeys;
 use super::members::Members;
 use super::record::Record;
 use super::replace::TOO_LONG;
 use super::schema::Rules;
 use super::scratch;
 use super::sequence::Sequence;
-use super::shape::{Place, Shape, TaskKeys};
+use super::shape::{Place, Shape};
 use super::site::Site;
 use super::time::Stamps;
 use super::value::discard_payload;

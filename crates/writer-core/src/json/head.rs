@@ -52,7 +52,7 @@ impl Inner {
                 let mut cut = false;
                 out.raw(&self.levels[meta.severity as usize]);
                 if let Some(key) = &self.target {
-                    cut |= self.text(out, key, meta.target);
+                    cut |= out.metadata(key, meta.target);
                     out.raw(b",");
                 }
                 if self.shows_source {
@@ -77,7 +77,7 @@ impl Inner {
         let inside = out.buf.len();
         for (key, text) in [(&self.module, meta.module), (&self.file, meta.file)] {
             if let (Some(key), Some(text)) = (key, text) {
-                cut |= self.text(out, key, text);
+                cut |= out.metadata(key, text);
                 out.raw(self.text_end);
             }
         }
@@ -100,19 +100,6 @@ impl Inner {
         cut
     }
 
-    /// Writes a metadata string. Each may fill an eighth of the line, so that a hostile one leaves
-    /// room for the others and for the message. Returns whether it was cut.
-    pub(super) fn text(&self, out: &mut Out, key: &[u8], text: &str) -> bool {
-        out.raw(key);
-        let limit = out.limit();
-        out.set_limit(out.buf.len() + limit / 8);
-        out.string(text);
-        out.set_limit(limit);
-        let cut = out.full();
-        out.set_full(false);
-        cut
-    }
-
     #[inline]
     pub(super) fn thread(&self, members: &mut Members) {
         if self.shows_thread {
@@ -124,7 +111,7 @@ impl Inner {
     fn thread_parts(&self, members: &mut Members) {
         if let Some(key) = &self.thread_name {
             thread::with_name(|name| {
-                members.cut |= self.text(&mut members.out, key, name);
+                members.cut |= members.out.metadata(key, name);
                 members.out.raw(self.text_end);
             });
         }

@@ -54,6 +54,7 @@ mod escape;
 mod fields;
 mod format;
 mod forms;
+mod from_spans;
 mod head;
 mod keys;
 mod kind;
@@ -66,6 +67,7 @@ mod name;
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
 mod nested;
 mod options;
+mod otlp;
 mod out;
 mod record;
 mod redact;

@@ -105,6 +105,19 @@ impl Out {
         self.set_full(mark.full);
     }
 
+    /// Writes a metadata string. Each may fill an eighth of the line, so that a hostile one leaves
+    /// room for the others and for the message. Returns whether it was cut.
+    pub(super) fn metadata(&mut self, key: &[u8], text: &str) -> bool {
+        self.raw(key);
+        let limit = self.limit();
+        self.set_limit(self.buf.len() + limit / 8);
+        self.string(text);
+        self.set_limit(limit);
+        let cut = self.full();
+        self.set_full(false);
+        cut
+    }
+
     /// Whether the buffer holds more than it may; only bounded pieces can lead here.
     #[inline]
     pub(super) fn over(&self) -> bool {

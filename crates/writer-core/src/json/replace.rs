@@ -4,10 +4,10 @@
 use std::ops::Range;
 
 use super::escape;
+use super::from_spans::LONGEST_ID;
 use super::kind::Kind;
 use super::members::{KEY_MARKS, Members, Open};
 use super::schema::Rules;
-use super::shape::LONGEST_ID;
 
 /// Stands in the place of a value of a span that is too long for it and cannot be cut.
 pub const TOO_LONG: &str = "<too long>";
