@@ -70,6 +70,9 @@ impl Losses<'_> {
     /// Whether it looks as the writer writes it, and not as a record of the program about losses of
     /// its own.
     fn is_of_the_writer(&self) -> bool {
+        if self.lines != self.by_level.into_iter().fold(0, u64::saturating_add) {
+            return false;
+        }
         let policies = ["block", "drop_oldest", "drop_newest", "warn"];
         let moments = [&self.since, &self.until];
         policies.contains(&&*self.policy)
@@ -113,9 +116,14 @@ mod tests {
             (format!(r#"{{"message":"lines were dropped",{own},"policy":"any"}}"#), true),
             (format!(r#"{{"message":"packets were dropped",{own},"policy":"warn"}}"#), false),
             (format!(r#"{{"text":"lines were dropped",{own},"policy":"any"}}"#), true),
-            (format!(r#"{{{own},"policy":"warn"}}"#), true),
-            (format!(r#"{{{own},"policy":"reject"}}"#), false),
-            (format!(r#"{{{own},"policy":"warn"}}"#).replace("10:00:00Z", "today"), false),
+            (format!(r#"{{{own},"policy":"warn"}}"#), false),
+            (format!(r#"{{{own},"dropped_info":5,"policy":"warn"}}"#), true),
+            (format!(r#"{{{own},"dropped_info":5,"policy":"reject"}}"#), false),
+            (
+                format!(r#"{{{own},"dropped_info":5,"policy":"warn"}}"#)
+                    .replace("10:00:00Z", "today"),
+                false,
+            ),
             (r#"{"message":"lines were dropped","dropped":5}"#.into(), false),
         ] {
             let mut scanner = Scanner::default();

@@ -73,14 +73,13 @@ impl WriterGuard {
         if self.writer.shared().is_some() {
             return Ok(());
         }
-        // One thread at a time: a second one would find the file in use by the first.
-        let _turn = RestartTurn::take();
-        if self.writer.shared().is_some() {
-            return Ok(());
-        }
         let mut last = self.writer.original();
         while let Some(next) = last.successor.get() {
             last = next;
+        }
+        let _turn = RestartTurn::take(&last.restarting);
+        if last.successor.get().is_some() {
+            return Ok(());
         }
         // What is in the file is the parent's.
         let config = Config { truncate: false, ..self.writer.config().clone() };
@@ -93,27 +92,26 @@ impl WriterGuard {
     }
 }
 
-/// The right to restart a writer in a forked child, for one thread at a time.
-struct RestartTurn;
+/// The right to restart a writer in a forked child, for one thread at a time: a second one would find
+/// the file in use by the first.
+struct RestartTurn<'w>(&'w AtomicU64);
 
-/// The process in which a thread has it, as [`process::forks`] counts them; 0 = none. What a child
-/// inherits is that of its parent, and says nothing.
-static RESTARTING: AtomicU64 = AtomicU64::new(0);
-
-impl RestartTurn {
-    fn take() -> Self {
+impl<'w> RestartTurn<'w> {
+    /// `holder` is the process in which a thread has it, as [`process::forks`] counts them; 0 = none.
+    /// What a child inherits is that of its parent, and says nothing.
+    fn take(holder: &'w AtomicU64) -> Self {
         let here = process::forks();
         let taken = |holder| (holder != here).then_some(here);
-        while RESTARTING.fetch_update(Ordering::Acquire, Ordering::Relaxed, taken).is_err() {
+        while holder.fetch_update(Ordering::Acquire, Ordering::Relaxed, taken).is_err() {
             exit::pause();
         }
-        RestartTurn
+        RestartTurn(holder)
     }
 }
 
-impl Drop for RestartTurn {
+impl Drop for RestartTurn<'_> {
     fn drop(&mut self) {
-        RESTARTING.store(0, Ordering::Release);
+        self.0.store(0, Ordering::Release);
     }
 }
 

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::delivery::Delivery;
 use crate::inner::{Alarm, Inner};
-use crate::io::{Reopened, Sink, is_inherited};
+use crate::io::{Reopened, Sink, is_anonymous};
 use crate::metrics::Metrics;
 use crate::process;
 use crate::rejected::Rejected;
@@ -53,6 +53,8 @@ pub(crate) struct Shared {
     /// How often this process had been forked off when the writer was built. In a child of it the
     /// locks may be taken for ever and the worker does not exist.
     pub(crate) born: u64,
+    /// The path names a pipe or a socket without a name.
+    anonymous: bool,
     #[cfg(all(unix, feature = "signals"))]
     pub(crate) served: crate::signals::Served,
     /// What adapters keep, where this writer is one of a child.
@@ -61,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) rejected_in_child: Rejected,
     /// The writer that takes this one's place in a child.
     pub(crate) successor: OnceLock<Arc<Shared>>,
+    /// Who makes it: see [`RestartTurn`](crate::guard).
+    pub(crate) restarting: AtomicU64,
     pub(crate) thread: std::sync::Mutex<Option<Thread>>,
 }
 
@@ -84,6 +88,7 @@ impl Shared {
         };
         let chunk_bytes = config.block_size.max(USUAL_CHUNK.min(queue_bytes));
         let chunk_bytes = chunk_bytes.clamp(*CHUNK_BYTES.start(), *CHUNK_BYTES.end());
+        let anonymous = config.path.as_deref().is_some_and(is_anonymous);
         Shared {
             callbacks,
             pool: ChunkPool::new(chunk_bytes, queue_bytes),
@@ -96,6 +101,8 @@ impl Shared {
             format_errors: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             born: process::forks(),
+            anonymous,
+            restarting: AtomicU64::new(0),
             #[cfg(all(unix, feature = "signals"))]
             served: crate::signals::Served::default(),
             states: States::default(),
@@ -174,8 +181,7 @@ impl Shared {
     /// Whether writes that fail like this never succeed again: the other end of a pipe or socket
     /// that was inherited, as stdout is, has gone. A named pipe may get another reader.
     pub(crate) fn is_cut_off(&self, error: &io::Error) -> bool {
-        let path = self.config.path.as_deref();
-        error.kind() == io::ErrorKind::BrokenPipe && path.is_some_and(is_inherited)
+        self.anonymous && error.kind() == io::ErrorKind::BrokenPipe
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

@@ -1,6 +1,6 @@
 //! Which spans a thread has met lately.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::sync::Arc;
 
 use tracing_core::span::Id;
@@ -13,8 +13,9 @@ use crate::span::Node;
 thread_local! {
     /// By the place of the layer and the id of the span.
     static RECENT: Slots<Box<Recent>, 16> = const { Slots::new() };
-    /// Spans that are open and had to give way to others, the oldest first.
-    static DISPLACED: RefCell<Vec<SlotEntry<Box<Recent>>>> = const { RefCell::new(Vec::new()) };
+    /// Spans that were open when they had to give way to others. Taken out for use: the allocator may
+    /// log meanwhile, which costs time and nothing else.
+    static DISPLACED: Cell<Displaced> = const { Cell::new(Displaced { spans: Vec::new(), next: 0 }) };
 }
 
 /// How many spans that had to give way a thread remembers.
@@ -87,36 +88,55 @@ impl JsonLayer {
     }
 }
 
+/// Spans that had to give way.
+#[derive(Default)]
+struct Displaced {
+    spans: Vec<SlotEntry<Box<Recent>>>,
+    /// Which one is displaced next when there are [`DISPLACED_KEPT`].
+    next: usize,
+}
+
+impl Displaced {
+    /// Does something with those of this thread; nothing where its values are gone.
+    fn with<T>(use_them: impl FnOnce(&mut Displaced) -> Option<T>) -> Option<T> {
+        let with = |cell: &Cell<Displaced>| {
+            let mut displaced = cell.take();
+            let result = use_them(&mut displaced);
+            cell.set(displaced);
+            result
+        };
+        DISPLACED.try_with(with).ok().flatten()
+    }
+
+    fn put(&mut self, entry: SlotEntry<Box<Recent>>) -> Option<Box<Recent>> {
+        if self.spans.len() < DISPLACED_KEPT {
+            self.spans.push(entry);
+            return None;
+        }
+        let place = &mut self.spans[self.next];
+        self.next = (self.next + 1) % DISPLACED_KEPT;
+        Some(std::mem::replace(place, entry).value)
+    }
+
+    fn take(&mut self, place: u64, id: u64) -> Option<Box<Recent>> {
+        let at = self.spans.iter().position(|entry| (entry.owner, entry.key) == (place, id))?;
+        Some(self.spans.swap_remove(at).value)
+    }
+}
+
 /// Remembers a span that gives way to another. Returns one that nobody asks for any more, if there
-/// is one: this one if it is closed, or the oldest of too many.
+/// is one: this one if it is closed, or another where there are too many.
 #[cold]
 fn displace(entry: SlotEntry<Box<Recent>>) -> Option<Box<Recent>> {
     if entry.value.node.closed() {
         return Some(entry.value);
     }
-    let displace = |displaced: &RefCell<Vec<_>>| {
-        let mut displaced = displaced.borrow_mut();
-        let closed =
-            displaced.iter().position(|other: &SlotEntry<Box<Recent>>| other.value.node.closed());
-        let full = displaced.len() == DISPLACED_KEPT;
-        let leaves = closed.or(full.then_some(0)).map(|at| displaced.remove(at).value);
-        if displaced.is_empty() {
-            displaced.reserve_exact(DISPLACED_KEPT);
-        }
-        displaced.push(entry);
-        leaves
-    };
-    DISPLACED.try_with(displace).ok().flatten()
+    Displaced::with(|displaced| displaced.put(entry))
 }
 
 #[cold]
 fn take_displaced(place: u64, id: u64) -> Option<Box<Recent>> {
-    let take = |displaced: &RefCell<Vec<SlotEntry<Box<Recent>>>>| {
-        let mut displaced = displaced.borrow_mut();
-        let at = displaced.iter().position(|entry| (entry.owner, entry.key) == (place, id))?;
-        Some(displaced.remove(at).value)
-    };
-    DISPLACED.try_with(take).ok().flatten()
+    Displaced::with(|displaced| displaced.take(place, id))
 }
 
 #[cfg(test)]

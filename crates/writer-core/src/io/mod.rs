@@ -228,9 +228,15 @@ pub(crate) struct Opened {
 }
 
 /// Whether the path names what this process has open already: a standard stream, or a descriptor.
-pub(crate) fn is_inherited(path: &Path) -> bool {
+fn is_inherited(path: &Path) -> bool {
     let is_stream = || matches!(path.to_str(), Some("/dev/stdout" | "/dev/stderr"));
     os::is_descriptor_path(path) || (cfg!(unix) && is_stream())
+}
+
+/// Whether the path names one end of a pipe or a pair of sockets without a name, for whose other end
+/// nobody takes the place of a process that has gone. Where that cannot be told it is none.
+pub(crate) fn is_anonymous(path: &Path) -> bool {
+    is_inherited(path) && os::is_anonymous(path)
 }
 
 /// Opens the file of `config`, repairs its end and puts the strategy over it.

@@ -6,7 +6,7 @@ use std::process;
 use std::sync::Arc;
 
 use super::buf::{Block, Buf};
-use super::build::{FormatBuilder, Levels, NonFinite, WideIntegers};
+use super::build::{FormatBuilder, NonFinite, WideIntegers};
 use super::escape;
 use super::format::Inner;
 use super::from_spans::{self, TaskKeys};
@@ -170,7 +170,10 @@ impl FormatBuilder {
         let head = self.head();
         let reads_spans = self.is_flat() || task.is_some() || ids.iter().any(Option::is_some);
         let listed_alone = !reads_spans && span.is_none() && rules.nest.is_none() && !typed;
-        let reserve = self.reserve(&rules, &ids, task.is_some());
+        let for_ids = self.reserve_for_ids(&ids, task.is_some());
+        let typed_reserve = if typed { TYPED_RESERVE } else { 0 };
+        let for_nest = rules.nest.as_ref().map_or(0, |nest| nest.len());
+        let reserve = RESERVE + typed_reserve + for_nest + for_ids;
         let special = typed || task.is_some() || head.message_first.is_some();
         let common = self.shows(Part::Timestamp) && !special && stamps.is_common();
         Inner {
@@ -213,6 +216,7 @@ impl FormatBuilder {
             rules,
             span_rules,
             limit: self.max_record_bytes.saturating_sub(reserve),
+            for_ids,
         }
     }
 
@@ -268,13 +272,12 @@ impl FormatBuilder {
         Head { open, time_key, levels, fixed: fixed.into(), message_first: None }
     }
 
-    /// How many bytes are kept free at the end of a line.
-    fn reserve(&self, rules: &Rules, ids: &[Option<Box<[u8]>>; 2], tasks: bool) -> usize {
-        RESERVE
-            + if rules.options.typed { TYPED_RESERVE } else { 0 }
-            + rules.nest.as_ref().map_or(0, |nest| nest.len())
-            + escaped(&self.trace_prefix).len()
-            + ids.iter().flatten().map(|key| key.len() + from_spans::LONGEST_ID + 1).sum::<usize>()
+    /// How many bytes of what is kept free at the end of a line are for ids and tasks, which come
+    /// whether it is full or not.
+    fn reserve_for_ids(&self, ids: &[Option<Box<[u8]>>; 2], tasks: bool) -> usize {
+        let ids = ids.iter().flatten().map(|key| key.len() + from_spans::LONGEST_ID + 1);
+        escaped(&self.trace_prefix).len()
+            + ids.sum::<usize>()
             + if tasks { task::RESERVE } else { 0 }
     }
 
@@ -290,12 +293,12 @@ impl FormatBuilder {
     fn levels(&self) -> [Box<[u8]>; 5] {
         let table = self.schema.table();
         let level = |json: &str| self.piece(Part::Level, &[json, ","].concat()).unwrap_or_default();
-        match &self.levels {
-            None => table.levels.map(level),
-            Some(Levels::Names(names) | Levels::Numbers(names)) if !table.options.typed => {
-                names.each_ref().map(|json| level(json))
+        match self.levels.last() {
+            _ if table.options.typed => {
+                otlp::levels(table.levels, &self.levels).each_ref().map(|json| level(json))
             }
-            Some(levels) => otlp::levels(table.levels, levels).each_ref().map(|json| level(json)),
+            Some(own) => own.each_ref().map(|json| level(json)),
+            None => table.levels.map(level),
         }
     }
 

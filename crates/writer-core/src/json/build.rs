@@ -72,7 +72,7 @@ pub struct FormatBuilder {
     pub(super) nest: Option<Box<str>>,
     pub(super) flat_spans: bool,
     pub(super) fixed: Fixed,
-    pub(super) levels: Option<Levels>,
+    pub(super) levels: Levels,
     pub(super) source_group: Option<Box<str>>,
     pub(super) non_finite: Option<NonFinite>,
     pub(super) redact: Vec<Box<str>>,
@@ -86,10 +86,19 @@ pub struct FormatBuilder {
 }
 
 /// What the severities are called instead, as JSON, least severe first.
-#[derive(Debug, Clone)]
-pub(super) enum Levels {
-    Names([Box<str>; 5]),
-    Numbers([Box<str>; 5]),
+#[derive(Debug, Clone, Default)]
+pub(super) struct Levels {
+    pub(super) names: Option<[Box<str>; 5]>,
+    pub(super) numbers: Option<[Box<str>; 5]>,
+    /// The numbers were said last: where there is one member for both, they are in it.
+    numbered: bool,
+}
+
+impl Levels {
+    /// What is in the one member for names and numbers.
+    pub(super) fn last(&self) -> Option<&[Box<str>; 5]> {
+        if self.numbered { self.numbers.as_ref() } else { self.names.as_ref() }
+    }
 }
 
 /// Static fields: their keys, and their values as JSON, which may be secrets that only
@@ -115,7 +124,7 @@ impl Default for FormatBuilder {
             nest: None,
             flat_spans: false,
             fixed: Fixed::default(),
-            levels: None,
+            levels: Levels::default(),
             source_group: None,
             non_finite: None,
             redact: Vec::new(),
@@ -203,16 +212,18 @@ impl FormatBuilder {
 
     /// Gives the severities other names, least severe first. The default is the schema's, mostly
     /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`. In [`Schema::Otel`] they are the `severityText`,
-    /// and the number stays.
+    /// beside the number; elsewhere the last call of this and [`Self::level_numbers`] counts.
     pub fn level_names(mut self, names: [&str; 5]) -> Self {
-        self.levels = Some(Levels::Names(names.map(json_string)));
+        (self.levels.names, self.levels.numbered) = (Some(names.map(json_string)), false);
         self
     }
 
     /// Writes the severities as numbers, least severe first. In [`Schema::Otel`] they are the
-    /// `severityNumber`, for which OTLP has 1 to 24, and the text stays.
+    /// `severityNumber`, for which OTLP has 1 to 24, beside the text; elsewhere the last call of this
+    /// and [`Self::level_names`] counts.
     pub fn level_numbers(mut self, numbers: [i64; 5]) -> Self {
-        self.levels = Some(Levels::Numbers(numbers.map(|number| number.to_string().into())));
+        let numbers = numbers.map(|number| number.to_string().into());
+        (self.levels.numbers, self.levels.numbered) = (Some(numbers), true);
         self
     }
 

@@ -145,6 +145,8 @@ pub(super) struct Inner {
     pub(super) span_rules: Rules,
     /// The length that what can be cut may reach, in bytes.
     pub(super) limit: usize,
+    /// How much longer a line may get by ids and tasks, in bytes.
+    pub(super) for_ids: usize,
 }
 
 /// What is `fixed` may hold secrets, and the rest is pieces of lines.
@@ -279,7 +281,7 @@ impl Inner {
         let start = members.out.buf.len();
         let text = if members.message_done { TOO_LONG } else { "" };
         let len = key.len() + text.len() + 3;
-        if self.message_hidden || start + len > members.out.limit() + USUAL_KEY {
+        if self.message_hidden || start + len > members.out.limit() + self.for_ids + USUAL_KEY {
             return;
         }
         members.out.buf.extend_from_slice(key);

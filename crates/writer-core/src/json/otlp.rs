@@ -32,12 +32,12 @@ pub(super) const NAMES: [Part; 6] =
 /// The number of a severity and, as the member after it, its text, where one of them is another
 /// than in the schema.
 pub(super) fn levels(known: [&str; 5], own: &Levels) -> [String; 5] {
+    const TEXT: &str = ",\"severityText\":";
     std::array::from_fn(|at| {
-        let (number, text) = known[at].split_once(',').unwrap_or((known[at], ""));
-        match own {
-            Levels::Names(names) => format!("{number},\"severityText\":{}", names[at]),
-            Levels::Numbers(numbers) => format!("{},{text}", numbers[at]),
-        }
+        let (number, text) = known[at].split_once(TEXT).unwrap_or((known[at], "\"\""));
+        let number = own.numbers.as_ref().map_or(number, |numbers| &numbers[at]);
+        let text = own.names.as_ref().map_or(text, |names| &names[at]);
+        [number, TEXT, text].concat()
     })
 }
 

@@ -182,7 +182,7 @@ impl SpanList {
         let [trace, span] = own;
         if let Some(trace) = trace {
             let known = &self.bytes[self.ids[0].clone()];
-            if !known.eq_ignore_ascii_case(&self.bytes[trace.clone()]) {
+            if !known.is_empty() && !known.eq_ignore_ascii_case(&self.bytes[trace.clone()]) {
                 // What spans around it say is a span of another trace.
                 self.ids[1] = 0..0;
             }

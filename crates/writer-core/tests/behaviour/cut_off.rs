@@ -61,15 +61,28 @@ fn lines_go_to_the_fallback_at_once() {
 /// A named pipe may get another reader: what is sent meanwhile waits for it.
 #[test]
 fn a_named_pipe_is_tried_again() {
+    for inherited in [false, true] {
+        try_again(inherited);
+    }
+}
+
+/// As in `program > pipe`, if the pipe was inherited.
+fn try_again(inherited: bool) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pipe");
     assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
     let open = || std::fs::File::open(&path).unwrap();
     let text = std::thread::scope(|scope| {
         let first = scope.spawn(open);
+        let stdout =
+            inherited.then(|| std::fs::OpenOptions::new().write(true).open(&path).unwrap());
+        let name = match &stdout {
+            Some(stdout) => format!("/dev/fd/{}", stdout.as_raw_fd()).into(),
+            None => path.clone(),
+        };
         let (writer, guard) = loop {
             // It has a reader as soon as the thread has come so far.
-            let builder = Writer::builder(&path).allow_special(true).on_error(|_| {});
+            let builder = Writer::builder(&name).allow_special(true).on_error(|_| {});
             match builder.queue_policy(QueuePolicy::DropNewest).build() {
                 Ok(built) => break built,
                 Err(_) => std::thread::yield_now(),
@@ -83,7 +96,7 @@ fn a_named_pipe_is_tried_again() {
         assert_eq!(writer.metrics().state, State::Retrying);
         let mut second = open();
         writer.flush(LIMIT).unwrap();
-        drop(guard);
+        drop((guard, stdout));
         let mut text = String::new();
         second.read_to_string(&mut text).unwrap();
         text

@@ -55,7 +55,10 @@ fn builder(args: &Args) -> WriterBuilder {
 
 pub(crate) fn play(args: &Args) {
     let spare = args.path();
+    let (_, beside) = Writer::builder(spare.with_extension("beside")).build().unwrap();
     let open = move || -> std::io::Result<Box<dyn writer_core::Sink>> {
+        // In the child in the midst of another restart; it hung where all writers took turns.
+        beside.restart_after_fork().map_err(std::io::Error::other)?;
         Ok(Box::new(WriteSink::new(File::options().append(true).create(true).open(&spare)?)))
     };
     let refused = builder(args).fallback_with(|| Err(std::io::ErrorKind::NotFound.into())).build();

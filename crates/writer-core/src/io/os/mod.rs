@@ -22,7 +22,7 @@ use unix as system;
 use windows as system;
 
 pub(super) use system::{
-    append, create_directories, end_nonblocking, failure, identity, is_bad_address,
+    append, create_directories, end_nonblocking, failure, identity, is_anonymous, is_bad_address,
     is_descriptor_path, is_same, is_shared_directory, is_trusted, is_unlinked, next_data,
     open_directory, page_size, populate, position, read_exact_at, reserve, standard_stream,
     wait_until_writable,

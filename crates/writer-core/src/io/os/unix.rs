@@ -101,6 +101,21 @@ pub(in super::super) fn is_descriptor_path(path: &Path) -> bool {
     })
 }
 
+/// Whether the descriptor that the path names is of a pipe or a socket without a name.
+pub(in super::super) fn is_anonymous(path: &Path) -> bool {
+    let descriptor = match path.to_str() {
+        Some("/dev/stdout") => Some("1"),
+        Some("/dev/stderr") => Some("2"),
+        _ => path.file_name().and_then(|name| name.to_str()),
+    };
+    // Linux tells; a named pipe has a path there.
+    let link = descriptor.map(|number| std::fs::read_link(Path::new("/proc/self/fd").join(number)));
+    link.and_then(Result::ok).is_some_and(|name| {
+        let is = |kind: &str| name.to_str().is_some_and(|name| name.starts_with(kind));
+        is("pipe:[") || is("socket:[")
+    })
+}
+
 /// A duplicate of this process's standard output or error, if the path names it.
 ///
 /// Opening the path instead would fail for sockets and after a change of user, and would give

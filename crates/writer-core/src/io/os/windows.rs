@@ -59,6 +59,10 @@ pub(in super::super) fn is_descriptor_path(_: &Path) -> bool {
     false
 }
 
+pub(in super::super) fn is_anonymous(_: &Path) -> bool {
+    false
+}
+
 pub(in super::super) fn standard_stream(_: &Path) -> Option<io::Result<File>> {
     None
 }

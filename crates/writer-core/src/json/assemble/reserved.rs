@@ -44,7 +44,7 @@ impl FormatBuilder {
         // These come after the fields, when it is too late to give way.
         taken.beside_fields().insert(TRUNCATED.as_bytes());
         taken.beside_fields().insert(ORIGINAL_BYTES.as_bytes());
-        let alone = self.levels.is_some() && !taken.typed || !self.shows(Part::Level);
+        let alone = self.levels.last().is_some() && !taken.typed || !self.shows(Part::Level);
         if let Some(key) = table.beside_level.filter(|_| !alone) {
             taken.top.insert(key.as_bytes());
         }

@@ -140,3 +140,31 @@ fn a_message_that_did_not_fit_is_not_taken_for_one_that_was_not_there() {
         assert_eq!(json["original_bytes"], whole, "{json}");
     }
 }
+
+/// Failed: a line that was cut inside a span of a trace had none.
+#[test]
+fn a_message_is_there_in_every_line_that_is_cut() {
+    for (schema, key) in demanding() {
+        let builder = Format::builder().schema(schema).show(Part::TraceId).show(Part::SpanId);
+        let format = builder.show(Part::TaskId).max_record_bytes(4096).build().unwrap();
+        let mut span = format.span("s");
+        span.record(0, "trace_id").str("4bf92f3577b34da6a3ce929d0e0e4736");
+        span.record(1, "span_id").str("00f067aa0ba902b7");
+        for pad in 2800..4100 {
+            for sent in [false, true] {
+                let encoded = encode(&format, |record| {
+                    record.field("pad").str(&"p".repeat(pad));
+                    if sent {
+                        record.message().str("disk full");
+                    }
+                    record.spans([&span]);
+                });
+                assert!(encoded.result.len() <= 4096);
+                let json = reader::check_line(&encoded.result);
+                let expected: &[&str] = if sent { &["disk full", TOO_LONG] } else { &[""] };
+                let found = json.get(key).and_then(Json::as_str);
+                assert!(found.is_some_and(|found| expected.contains(&found)), "{pad} {json}");
+            }
+        }
+    }
+}

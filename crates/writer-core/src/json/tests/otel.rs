@@ -141,7 +141,9 @@ fn otel_has_a_number_and_a_text_of_each_severity() {
     let names = schema(Schema::Otel).level_names(["t", "d", "i,\"", "w", "e"]);
     assert_eq!(pair(names), (json!(9), json!("i,\"")));
     let numbers = schema(Schema::Otel).level_numbers([2, 6, 10, 14, 18]);
-    assert_eq!(pair(numbers), (json!(10), json!("INFO")));
+    assert_eq!(pair(numbers.clone()), (json!(10), json!("INFO")));
+    let both = numbers.level_names(["t", "d", "i", "w", "e"]);
+    assert_eq!(pair(both), (json!(10), json!("i")));
     let json = read(&schema(Schema::Otel).hide(Part::Level).build().unwrap(), |_| {});
     let record = record_of(&json).0;
     assert_eq!((record.get("severityNumber"), record.get("severityText")), (None, None));

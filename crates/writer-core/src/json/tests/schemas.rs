@@ -369,6 +369,8 @@ fn no_span_is_shown_with_the_trace_of_another() {
         assert_eq!(ids(kind, &[&outer, &[("trace_id", &upper)]]), [some(&upper), some(SPAN)]);
         assert_eq!(ids(kind, &[&outer, &[]]), [some(TRACE), some(SPAN)]);
     }
+    let apart: &[&[(&str, &str)]] = &[&[("span_id", SPAN)], &[("trace_id", TRACE)]];
+    assert_eq!(ids(Schema::Ecs, apart), [some(TRACE), some(SPAN)]);
     assert_eq!(ids(Schema::Otel, &[&[("span_id", SPAN)]]), [None, None]);
     assert_eq!(ids(Schema::Ecs, &[&[("span_id", SPAN)]]), [None, some(SPAN)]);
 }
