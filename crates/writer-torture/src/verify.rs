@@ -40,8 +40,10 @@ pub struct Found {
     pub markers: u64,
     /// See there.
     pub told: u64,
-    /// Numbers that do not grow, or are none.
+    /// Numbers that came before, or are none.
     pub disorder: Findings,
+    /// Numbers that come behind higher ones.
+    pub late: Findings,
     /// The numbers of each source, counted from 1 on.
     pub sources: BTreeMap<u64, Sequence>,
 }
@@ -121,7 +123,11 @@ impl Found {
         let sequence = self.sources.entry(source).or_insert_with(Sequence::keeping_all_holes);
         match sequence.highest().checked_sub(1) {
             Some(last) if number <= last => {
-                self.disorder.add(|| format!("{}: {source}/{number} after {last}", place()));
+                let twice = sequence.twice;
+                sequence.note(number + 1, line);
+                let again = sequence.twice > twice;
+                let findings = if again { &mut self.disorder } else { &mut self.late };
+                findings.add(|| format!("{}: {source}/{number} after {last}", place()));
             }
             _ => sequence.note(number.saturating_add(1), line),
         }
@@ -169,10 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_and_an_overtaken_record_are_disorder() {
+    fn a_repeated_record_is_disorder_and_an_overtaken_one_is_late() {
         let repeated = found(b"{\"t\":1,\"s\":1}\n{\"t\":1,\"s\":1}\n{\"t\":1,\"s\":0}\n");
-        assert_eq!((repeated.disorder.count, repeated.sources[&1].came), (2, 1));
-        assert!(repeated.disorder.first[1].ends_with("line 3: 1/0 after 1"), "{repeated:?}");
+        assert_eq!((repeated.disorder.count, repeated.late.count), (1, 1));
+        assert_eq!((repeated.sources[&1].came, repeated.sources[&1].missing()), (3, 0));
+        assert!(repeated.late.first[0].ends_with("line 3: 1/0 after 1"), "{repeated:?}");
         assert_eq!(found(b"{\"s\":0}\n{\"s\":0}\n").disorder.count, 1);
     }
 

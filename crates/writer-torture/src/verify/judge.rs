@@ -74,6 +74,9 @@ impl Counts {
 pub struct Allowed {
     /// Broken lines: at most one for each kill.
     pub fragments: u64,
+    /// Lines behind later ones: at most one for each kill of another writer of the file, whose half
+    /// line it stood behind before.
+    pub late: u64,
     /// The last line may have no end.
     pub torn_tail: bool,
     /// The file may end in the reserve of a mapping.
@@ -105,7 +108,10 @@ pub fn judge(
         let first: Vec<_> = lines.first_broken.iter().take(KEPT).collect();
         format!("{broken} broken lines, {allowed} allowed: {first:#?}")
     });
-    expect(found.disorder.count == 0, &|| format!("out of order: {:#?}", found.disorder));
+    expect(found.disorder.count == 0, &|| format!("not in order: {:#?}", found.disorder));
+    expect(found.late.count <= allowed.late, &|| {
+        format!("behind later ones, {} allowed: {:#?}", allowed.late, found.late)
+    });
     let nuls = lines.nuls + if allowed.nul_tail { 0 } else { lines.nul_tail };
     expect(nuls == 0, &|| {
         let first =
@@ -284,10 +290,11 @@ mod tests {
         let mut found = found(10);
         let lines = &mut found.integrity;
         (lines.torn_tail, lines.nul_tail, lines.broken) = (true, 5, 2);
-        found.others = 1;
-        assert_eq!(judge(&found, &[], None, &Allowed::default()).len(), 4);
+        (found.others, found.late.count) = (1, 3);
+        assert_eq!(judge(&found, &[], None, &Allowed::default()).len(), 5);
         let all = Allowed {
             fragments: 2,
+            late: 3,
             torn_tail: true,
             nul_tail: true,
             others: 1,
