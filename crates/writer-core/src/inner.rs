@@ -10,8 +10,7 @@ use crate::error::State;
 use crate::losses::Episode;
 use crate::metrics::Counters;
 use crate::queue::Queue;
-use crate::round::Failure;
-use crate::round::Untold;
+use crate::round::{Failure, Untold};
 use crate::tickets::Tickets;
 
 /// The least time between two reports of dropped lines.
