@@ -119,7 +119,11 @@ impl Displaced {
     }
 
     fn take(&mut self, place: u64, id: u64) -> Option<Box<Recent>> {
-        let at = self.spans.iter().position(|entry| (entry.owner, entry.key) == (place, id))?;
+        // One that is closed may have had the same id.
+        let is_it = |entry: &SlotEntry<Box<Recent>>| {
+            (entry.owner, entry.key) == (place, id) && !entry.value.node.closed()
+        };
+        let at = self.spans.iter().position(is_it)?;
         Some(self.spans.swap_remove(at).value)
     }
 }
