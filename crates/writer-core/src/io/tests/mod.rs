@@ -1,5 +1,6 @@
 //! The files and the strategies over them, through the same door that the builder uses.
 
+mod completed;
 mod cuts;
 mod foreign;
 mod locks;

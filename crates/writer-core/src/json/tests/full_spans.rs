@@ -15,6 +15,26 @@ fn format(schema: Schema) -> Format {
     Format::builder().schema(schema).max_record_bytes(CAP).build().unwrap()
 }
 
+/// An error with a source, which cannot be cut.
+#[derive(Debug)]
+struct Wraps(String, Option<Box<Wraps>>);
+
+impl std::fmt::Display for Wraps {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Wraps {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.1.as_deref().map(|source| source as _)
+    }
+}
+
+fn wraps(len: usize) -> Wraps {
+    Wraps("e".repeat(len), Some(Box::new(Wraps("f".repeat(len), None))))
+}
+
 /// A span with a short value, filled up by one of another field.
 fn full(format: &Format) -> EncodedSpan {
     let mut span = format.span("s");
@@ -69,25 +89,10 @@ fn a_short_value_replaces_the_old_one_in_a_full_span() {
 
 #[test]
 fn a_long_value_does_not_leave_the_old_one_in_a_full_span() {
-    let deep = |len: usize| {
-        #[derive(Debug)]
-        struct Wraps(String, Option<Box<Wraps>>);
-        impl std::fmt::Display for Wraps {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-        impl std::error::Error for Wraps {
-            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-                self.1.as_deref().map(|source| source as _)
-            }
-        }
-        Wraps("e".repeat(len), Some(Box::new(Wraps("f".repeat(len), None))))
-    };
     for schema in [Schema::Default, Schema::Tracing, Schema::Ecs, Schema::Logxpy] {
         let format = format(schema);
         for len in 0..400 {
-            let (text, error) = ("t".repeat(len), deep(len));
+            let (text, error) = ("t".repeat(len), wraps(len));
             let long: [&dyn Fn(&mut EncodedSpan); 3] = [
                 &|span| span.record(0, "state").str(&text),
                 &|span| span.record(0, "state").bytes(text.as_bytes()),
@@ -242,26 +247,6 @@ fn a_span_that_is_released_is_its_name() {
         short.release();
         assert_eq!(short.json(), before, "{schema:?}");
     }
-}
-
-/// An error with a source, which cannot be cut.
-#[derive(Debug)]
-struct Wraps(String, Option<Box<Wraps>>);
-
-impl std::fmt::Display for Wraps {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Wraps {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.1.as_deref().map(|source| source as _)
-    }
-}
-
-fn wraps(len: usize) -> Wraps {
-    Wraps("e".repeat(len), Some(Box::new(Wraps("f".repeat(len), None))))
 }
 
 #[test]
