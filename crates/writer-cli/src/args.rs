@@ -23,7 +23,8 @@ verify: does every line parse, is one missing? Files are read one after the othe
   --json            the report as one JSON object
   ends with 0 if all is there, 1 if something is missing or damaged, 2 if a file cannot be read
 
-tail: shows the last lines; of standard input, -, and of a pipe all, as they come, but with -n.
+tail: shows the last lines; of standard input, -, and of a pipe all, as they come, but with -n
+      and without -f.
   -f, --follow      goes on with what is written later, also to a new file of the same name
   -n, --lines N     so many lines that match; default 10
       --all         all of them
@@ -76,7 +77,6 @@ pub(crate) struct Verify {
 pub(crate) struct Tail {
     pub(crate) file: PathBuf,
     pub(crate) follow: bool,
-    /// `None` = all.
     pub(crate) lines: Count,
     pub(crate) filter: Filter,
     pub(crate) color: ColorChoice,

@@ -24,12 +24,12 @@ pub(crate) fn run(options: &Tail) -> Result<(), Failure> {
     if is_stream(&options.file) {
         let stream = input::open(&options.file).map_err(failure)?;
         return match options.lines {
-            Count::Last(lines) => {
+            Count::Last(lines) if !options.follow => {
                 let (last, _) = view.last_matching(stream, lines, false).map_err(failure)?;
                 last.iter().try_for_each(|line| view.show(line))?;
                 Ok(view.out.flush()?)
             }
-            Count::Unsaid | Count::All => view.stream(stream, failure),
+            _ => view.stream(stream, failure),
         };
     }
     let file = match File::open(&options.file) {

@@ -76,10 +76,9 @@ impl Round {
     }
 
     /// Adds what callbacks have left to be told.
-    pub(crate) fn take_over(&mut self, before: Untold) {
-        self.lines += before.lines;
-        self.panicked |= before.panicked;
-        self.notice = before.notice.or(self.notice.take());
+    pub(crate) fn take_over(&mut self, mut before: Untold) {
+        before.add(self.untold());
+        Untold { lines: self.lines, panicked: self.panicked, notice: self.notice } = before;
     }
 
     /// Takes over what is to be told of a round that failed before this one.
@@ -137,7 +136,7 @@ impl Shared {
         }
     }
 
-    /// The same of rounds that callbacks caused.
+    /// Tells `on_write` and `on_error` what a round, or several that callbacks caused, have to tell.
     pub(crate) fn tell_untold(&self, Untold { lines, panicked, notice }: Untold) {
         if lines > 0 {
             self.callbacks.written(lines);
@@ -151,6 +150,15 @@ impl Shared {
         }
         if let Some((operation, error)) = notice {
             self.report_failure(operation, error);
+        }
+    }
+
+    /// Whether the round failed because the target has gone for good. What a fallback says is of
+    /// another target.
+    pub(crate) fn has_lost_its_target(&self, round: &Round) -> bool {
+        match &round.end {
+            RoundEnd::Failed(_, error) => !round.diverted && self.is_cut_off(error),
+            RoundEnd::Clean | RoundEnd::Held => false,
         }
     }
 

@@ -8,7 +8,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::chunk::ChunkPool;
 use crate::clock::Clock;
@@ -182,6 +182,11 @@ impl Shared {
     /// that was inherited, as stdout is, has gone. A named pipe may get another reader.
     pub(crate) fn is_cut_off(&self, error: &io::Error) -> bool {
         self.anonymous && error.kind() == io::ErrorKind::BrokenPipe
+    }
+
+    /// How long writes go on failing before they have failed.
+    pub(crate) fn fails_after(&self, cut_off: bool) -> Duration {
+        if cut_off { Duration::ZERO } else { self.config.fail_after }
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

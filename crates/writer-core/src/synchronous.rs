@@ -277,8 +277,8 @@ impl Shared {
             let round = self.write_now(&mut delivery);
             let failed = round.has_failed();
             // A marker alone is worth one try of a target that has failed for good.
-            let waits = delivery.is_unfinished() || self.lock().state != State::Failed;
-            let waits = waits && !self.has_lost_its_target(&round);
+            let is_left = delivery.is_unfinished() || self.lock().state != State::Failed;
+            let waits = is_left && !self.has_lost_its_target(&round);
             let is_over = until.is_some_and(|until| self.clock.now() >= until);
             if !failed || !waits || is_over {
                 return self.end_now(delivery, round);

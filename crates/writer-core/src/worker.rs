@@ -152,8 +152,7 @@ impl Worker<'_> {
             // A loss marker alone is worth one try of a target that has failed for good.
             let has_lines = self.unfinished || !inner.queue.is_empty();
             let is_in_vain = inner.state == State::Failed && !has_lines;
-            let is_in_vain = is_in_vain || retry.cut_off;
-            let give_up = inner.is_closed() && (inner.give_up || is_in_vain);
+            let give_up = inner.is_closed() && (inner.give_up || is_in_vain || retry.cut_off);
             return if give_up && retry.was_last {
                 Ok(Task::End)
             } else if give_up || now >= retry.at {

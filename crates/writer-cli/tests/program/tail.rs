@@ -236,7 +236,15 @@ fn nobody_is_told_when_the_reader_has_seen_enough() {
 
 #[test]
 fn tail_shows_the_lines_of_a_pipe_as_they_come() {
-    let mut command = program(&["tail", "--color=never", "-"]);
+    for args in
+        [&["tail", "--color=never", "-"][..], &["tail", "--color=never", "-f", "-n", "1", "-"]]
+    {
+        lines_come(args);
+    }
+}
+
+fn lines_come(args: &[&str]) {
+    let mut command = program(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut pipe = child.stdin.take().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
@@ -257,6 +265,7 @@ fn tail_shows_so_many_lines_of_a_pipe_when_told_so() {
         (&["tail", "-n", "2", "-"][..], " INFO m19\nno record\n"),
         (&["tail", "-n", "1", "-l", "info", "-"], " INFO m19\n"),
         (&["tail", "-n", "0", "-"], ""),
+        (&["tail", "-f", "-n", "1", "-l", "warn", "-"], ""),
     ] {
         let mut child = program(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();

@@ -13,8 +13,8 @@ impl Value<'_> {
     /// `valuable`.
     ///
     /// Enums have the shape that serde gives them: `"Unit"`, `{"One":1}`, `{"Two":[1,2]}`,
-    /// `{"Named":{"a":1}}`; so has a struct of one unnamed field, which is that field, and one of none, which is `null`. An
-    /// error is written as by [`Value::error`], a path as by `Display`; a
+    /// `{"Named":{"a":1}}`; so has a struct of one unnamed field, which is that field, and one of
+    /// none, which is `null`. An error is written as by [`Value::error`], a path as by `Display`; a
     /// kind of value that this crate does not know is `null`. Otherwise the rules are those of
     /// nested values: keys are strings and none stands twice in an object, the values of secret
     /// keys are not written, and the whole value is replaced by [`TOO_DEEP`](super::TOO_DEEP) if

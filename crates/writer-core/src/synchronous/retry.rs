@@ -81,8 +81,7 @@ impl Shared {
         let RoundEnd::Failed(operation, error) = &mut round.end else { return State::Healthy };
         let backoff = Backoff::after(delivery.backoff, progress, now);
         delivery.backoff = Some(backoff);
-        let fail_after = if cut_off { Duration::ZERO } else { self.config.fail_after };
-        let state = backoff.state(fail_after, now);
+        let state = backoff.state(self.fails_after(cut_off), now);
         self.count_failure(state, None);
         // In a callback nothing is told: the next sender does it.
         if state > delivery.reported && !ThreadMark::is_in_callback_of(self) {
@@ -91,14 +90,6 @@ impl Shared {
             round.news = Some((state, *operation, std::mem::replace(error, copy)));
         }
         state
-    }
-
-    /// Whether the round failed because the target has gone for good.
-    pub(super) fn has_lost_its_target(&self, round: &Round) -> bool {
-        match &round.end {
-            RoundEnd::Failed(_, error) => !round.diverted && self.is_cut_off(error),
-            RoundEnd::Clean | RoundEnd::Held => false,
-        }
     }
 
     /// When the sink, should it fail, is tried again by a caller who has last waited for `pause`:

@@ -66,16 +66,14 @@ impl Worker<'_> {
     fn fail(&mut self, round: Round, now: Instant) {
         let shared = self.shared;
         let (failure, progress) = (round.failure(), round.went_on());
+        let cut_off = shared.has_lost_its_target(&round);
         let RoundEnd::Failed(operation, error) = round.end else { return };
         if shared.is_foreign() {
             return;
         }
         let so_far = self.retry.take();
         let backoff = Backoff::after(so_far.as_ref().map(|retry| retry.backoff), progress, now);
-        // What a fallback says is of another target.
-        let cut_off = !round.diverted && shared.is_cut_off(&error);
-        let fail_after = if cut_off { Duration::ZERO } else { shared.config.fail_after };
-        let state = backoff.state(fail_after, now);
+        let state = backoff.state(shared.fails_after(cut_off), now);
         let failed = state == State::Failed;
         let at = now + if failed { LONGEST_PAUSE } else { backoff.pause };
         let reported = so_far.as_ref().map_or(State::Healthy, |retry| retry.reported);
