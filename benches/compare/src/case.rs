@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::peers::{apart, log_users, others, ours, raw, tracing_users};
+use crate::peers::{apart, bare, log_users, others, ours, raw, tracing_users};
 
 /// A logger that runs.
 pub struct Running {
@@ -74,6 +74,9 @@ pub const ENCODE: &str = "writer-core, encoding alone";
 /// The name of the loop of `write(2)` calls.
 pub const WRITE_LIMIT: &str = "raw: write(2) of 1 MiB blocks";
 
+/// The case of the barest design.
+pub const BARE: &str = "barest layer of this design";
+
 /// All cases, ours first; the order is that of the tables.
 #[rustfmt::skip]
 pub const CASES: &[Case] = &[
@@ -82,6 +85,7 @@ pub const CASES: &[Case] = &[
     case("writer-tracing", "writer-tracing", Lines::Json, ours::tracing, "defaults: BlockBuffered, Trigger, Block"),
     case("writer-tracing, mmap", "writer-tracing", Lines::Json, ours::tracing_mmap, "MemoryMapped"),
     case("writer-tracing, loop", "writer-tracing", Lines::Json, ours::tracing_loop, "Loop"),
+    case(BARE, "writer-benches", Lines::Json, bare::layer, "one lock around a batch of bytes, a thread that naps, and nothing of what makes a logger: see src/peers/bare.rs"),
     case("writer-log", "writer-log", Lines::Json, ours::log, "defaults: BlockBuffered, Trigger, Block"),
     case("writer-log, line", "writer-log", Lines::Json, ours::log_line, "LineBuffered"),
     case("writer-log, synchronous", "writer-log", Lines::Json, ours::log_synchronous, "no thread: each line is written when the macro returns"),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use writer_benches::Spread;
 
-use crate::case::{NO_OP, WRITE_LIMIT};
+use crate::case::{BARE, NO_OP, WRITE_LIMIT};
 use crate::data::{Kind, Run};
 use crate::report::Results;
 
@@ -26,6 +26,8 @@ struct Target {
     is_cost: bool,
     /// The limit, for a machine as fast as the no-op row says.
     scaled: Option<f64>,
+    /// What the barest layer reached in the same run.
+    barest: Option<f64>,
 }
 
 impl Target {
@@ -66,6 +68,10 @@ fn ratio(
         aim,
         is_cost: false,
         scaled: None,
+        barest: (of == "writer-tracing")
+            .then(|| results.ratio((BARE, threads), (to, to_threads)))
+            .flatten()
+            .map(|spread| spread.median),
     }
 }
 
@@ -96,15 +102,22 @@ fn costs(results: &Results) -> Vec<Target> {
         aim,
         is_cost: true,
         scaled: None,
+        barest: None,
     };
+    let median = |spread: Option<Spread>| spread.map(|spread| spread.median);
     let mut targets = Vec::new();
     for ours in ["writer-tracing", "writer-log"] {
+        // It is a layer for `tracing`.
+        let beside_barest = ours == "writer-tracing";
         for threads in [1, 4] {
-            let of = |f: fn(&Run) -> f64| results.spread(ours, Kind::Throughput, threads, f);
-            let cpu = of(|run| run.measured.cpu_seconds * 1e6 / run.events as f64);
+            let of =
+                |case: &str, f: fn(&Run) -> f64| results.spread(case, Kind::Throughput, threads, f);
+            let cpu = |run: &Run| run.measured.cpu_seconds * 1e6 / run.events as f64;
             let what = format!("{ours}: CPU per event, us, {}", count(threads));
-            targets.push(cost(what, cpu, 3, 0.20, Some(0.15)));
-            let peak = of(|run| run.measured.peak_kib as f64 / 1024.0);
+            let barest = median(of(BARE, cpu)).filter(|_| beside_barest);
+            let target = cost(what, of(ours, cpu), 3, 0.20, Some(0.15));
+            targets.push(Target { barest, ..target });
+            let peak = of(ours, |run| run.measured.peak_kib as f64 / 1024.0);
             let what = format!("{ours}: peak memory, MiB, {}", count(threads));
             targets.push(cost(what, peak, 1, 16.0, None));
         }
@@ -114,11 +127,11 @@ fn costs(results: &Results) -> Vec<Target> {
         targets.push(cost(what, allocations, 0, 0.0, None));
         let names = ["p50", "p99", "p99.9"];
         let mut latency = |case: &str, kind: Kind, quantile: usize, limit: f64| {
-            let no_op = results.latency(NO_OP, kind, quantile).map(|spread| spread.median);
-            let scaled = no_op.map(|no_op| limit * no_op / REFERENCE[quantile]);
+            let of = |case: &str| results.latency(case, kind, quantile);
+            let scaled = median(of(NO_OP)).map(|no_op| limit * no_op / REFERENCE[quantile]);
+            let barest = median(of(BARE)).filter(|_| beside_barest);
             let what = format!("{case}: {} {}, ns", kind.name(), names[quantile]);
-            let reached = results.latency(case, kind, quantile);
-            targets.push(Target { scaled, ..cost(what, reached, 0, limit, None) });
+            targets.push(Target { scaled, barest, ..cost(what, of(case), 0, limit, None) });
         };
         for (quantile, limit) in [170.0, 250.0, 600.0].into_iter().enumerate() {
             latency(ours, Kind::Latency, quantile, limit);
@@ -148,10 +161,11 @@ pub fn table(places: &[(&str, &Results)]) -> String {
         let aim = aim.map_or(String::new(), |aim| format!("{sign} {aim:.digits$}"));
         write!(table, "| {what} | {sign} {limit:.digits$} | {aim} |").expect("a string grows");
         for column in &columns {
-            let Target { reached, scaled, .. } = &column[row];
+            let Target { reached, scaled, barest, .. } = &column[row];
             let reached = reached.map_or("-".into(), |spread| format!("{spread:.digits$}"));
             let scaled = scaled.map_or(String::new(), |to| format!("; scaled {to:.digits$}"));
-            write!(table, " {reached}{scaled} | {} |", column[row].verdict())
+            let barest = barest.map_or(String::new(), |to| format!("; barest {to:.digits$}"));
+            write!(table, " {reached}{scaled}{barest} | {} |", column[row].verdict())
                 .expect("a string grows");
         }
         table.push('\n');

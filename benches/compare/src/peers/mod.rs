@@ -1,6 +1,7 @@
 //! Every library, set up as its own documentation recommends, and lossless where it can be.
 
 pub mod apart;
+pub mod bare;
 pub mod log_users;
 pub mod others;
 pub mod ours;
