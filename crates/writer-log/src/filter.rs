@@ -41,10 +41,15 @@ thread_local! {
 ///
 /// A filter on the text of messages is refused: to ask it, the arguments of every record would be
 /// formatted once more, by code of the user that may panic, and `enabled` could not know the
-/// answer.
+/// answer. So is what only `EnvFilter` of `tracing-subscriber` knows, which may share a variable of
+/// the environment with this one.
 pub(crate) fn parse(directives: &str) -> Result<Filter, String> {
     if directives.contains('/') {
         return Err(String::from("a filter on the text of messages is not supported"));
+    }
+    if directives.contains(['[', '{']) {
+        // It would be the name of a module that does not exist, and keep all others out.
+        return Err(String::from("a filter on spans or their fields is not supported"));
     }
     let mut builder = env_filter::Builder::new();
     builder.try_parse(&tidy(directives)).map_err(|error| error.to_string())?;
@@ -187,6 +192,21 @@ mod tests {
             assert!(!filter.enabled(&metadata(Level::Trace)), "{directives:?}");
         }
         assert!(parse("shop = debug = info").is_err());
+    }
+
+    // `[request]=info` let nothing pass, not even errors, and said nothing.
+    #[test]
+    fn a_filter_on_spans_is_refused() {
+        for directives in [
+            "[request]=info",
+            "info,shop[request]=debug",
+            "[{id}]",
+            "[request{id=1}]=debug",
+            "a[b]",
+        ] {
+            let error = parse(directives).unwrap_err();
+            assert!(error.contains("spans"), "{directives:?}: {error}");
+        }
     }
 
     #[test]
