@@ -21,7 +21,8 @@ verify: does every line parse, is one missing? Files are read one after the othe
   --older-gone      older files are gone: numbers before the first of a run are not missing
   --allow-declared  lines that loss markers tell of are no reason to fail
   --json            the report as one JSON object
-  ends with 0 if all is there, 1 if something is missing or damaged, 2 if a file cannot be read
+  ends with 0 if all is there, 1 if something is missing, damaged or there twice, 2 if a file cannot
+  be read
 
 tail: shows the last lines; of standard input, -, and of a pipe all, as they come, but with -n
       and without -f.
@@ -29,8 +30,9 @@ tail: shows the last lines; of standard input, -, and of a pipe all, as they com
   -n, --lines N     so many lines that match; default 10
       --all         all of them
   -l, --level L     trace, debug, info, warn or error, and what is more severe
-  -t, --target T    T itself or what is inside: shop also shows shop::orders
-      --field K=V   lines with this field, or with it in one of their spans; a.b=V: b in the object a
+  -t, --target T    T itself or what is inside: shop also shows shop::orders; one of several is enough
+      --field K=V   lines with this field, or with it in one of their spans; a.b=V: b in the object a;
+                    of several all
       --color WHEN  auto (default), always, never; NO_COLOR is obeyed
   Loss markers are always shown. Lines that are no JSON are shown where nothing is filtered.
 

@@ -5,11 +5,12 @@ use std::io::{self, Cursor, Read, Seek};
 use std::path::Path;
 
 /// How compressed files begin, what they are, and the program that reads them.
-const COMPRESSED: [(&[u8], &str, &str); 4] = [
+const COMPRESSED: [(&[u8], &str, &str); 5] = [
     (b"\x1f\x8b", "gzip", "zcat"),
     (b"\x28\xb5\x2f\xfd", "zstd", "zstdcat"),
     (b"\xfd7zXZ\0", "xz", "xzcat"),
     (b"BZh", "bzip2", "bzcat"),
+    (b"\x04\x22\x4d\x18", "lz4", "lz4cat"),
 ];
 
 /// Whether a path stands for standard input.

@@ -81,6 +81,8 @@ impl<'l> Record<'l> {
                 None => DEFAULT,
             },
             Some("ts") if first(&["tid"]).is_some() => LOGXPY,
+            // With the time hidden.
+            None if first(&["tid"]).is_some() && first(&["mt"]).is_some() => LOGXPY,
             _ => DEFAULT,
         }
     }

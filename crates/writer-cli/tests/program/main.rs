@@ -146,6 +146,7 @@ fn compressed_files_are_refused_and_short_ones_are_not_taken_for_some() {
         (b"\x28\xb5\x2f\xfd\0", "zstdcat"),
         (b"\xfd7zXZ\0\0", "xzcat"),
         (b"BZh91AY", "bzcat"),
+        (b"\x04\x22\x4d\x18\x64", "lz4cat"),
     ] {
         let file = folder.file("app.packed", bytes);
         for command in ["verify", "stats", "tail"] {

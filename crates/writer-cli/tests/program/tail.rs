@@ -96,6 +96,7 @@ fn tail_shows_each_part_once_and_as_it_stands() {
             r#"{"ts":1.5,"tid":"5a.1","mt":"debug","log_level":"TRACE","msg":"m"}"#,
             "1970-01-01T00:00:01.500000Z TRACE m tid=5a.1\n",
         ),
+        (r#"{"tid":"5a.1","mt":"error","logger":"g","msg":"m"}"#, "ERROR g: m tid=5a.1\n"),
         (
             r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":9,"severityText":"INFO","timeUnixNano":"1770563890786117000","body":{"stringValue":"m"}}]}]}]}"#,
             "2026-02-08T15:18:10.786117Z  INFO m\n",
