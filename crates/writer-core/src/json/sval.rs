@@ -15,8 +15,9 @@ use super::value::{FORMAT_ERROR, Value};
 /// How many things may be open at once: arrays and objects, and what leaves no trace in JSON.
 const OPEN: usize = 256;
 
-/// For how many of them the memory is kept from value to value.
-const KEPT_OPEN: usize = 32;
+/// For how many of them the memory is kept from value to value. Each of 16 levels may be an object
+/// in a variant of an enum.
+const KEPT_OPEN: usize = 64;
 
 thread_local! {
     static SPARE: Cell<Vec<Open>> = const { Cell::new(Vec::new()) };

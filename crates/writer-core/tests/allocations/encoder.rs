@@ -95,3 +95,14 @@ fn a_streamed_value_allocates_nothing() {
     let count = allocations(&Format::default(), |record| record.field("nested").sval(&value));
     assert_eq!(count, 0);
 }
+
+/// From eleven objects in options on, each record did.
+#[cfg(feature = "sval")]
+#[test]
+fn a_streamed_value_of_as_many_levels_as_are_free_allocates_nothing() {
+    let value = Some([Some([Some([Some([Some([Some([Some([Some([1])])])])])])])]);
+    let value = Some([Some([Some([Some([Some([Some([Some([value])])])])])])]);
+    let format = Format::default();
+    let count = allocations(&format, |record| record.field("nested").sval(&value));
+    assert_eq!(count, 0);
+}
