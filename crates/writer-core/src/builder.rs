@@ -91,6 +91,9 @@ impl WriterBuilder {
 
     /// The most bytes that wait in the queue. Default: 64 MiB; 0 = no bound in bytes.
     ///
+    /// A line that is longer is let in under [`QueuePolicy::Block`] when the queue is empty, and
+    /// refused under the other policies, [`QueuePolicy::DropOldest`] among them.
+    ///
     /// With the batch under way the lines take at most twice as much, and four bytes more each.
     /// Memory comes in chunks of 64 to 512 KiB, which a small queue does not fill, and after a burst
     /// up to 16 MiB of them, or four, are kept for the next.
@@ -152,7 +155,7 @@ impl WriterBuilder {
     }
 
     /// How long writes may fail before nobody waits any more: neither for room nor, beyond the next
-    /// try, in a flush or sync. Default: 30 s; with zero, from the first failed write on.
+    /// try, in a flush or sync. A shutdown waits its time all the same, for the target may come back. Default: 30 s; with zero, from the first failed write on.
     ///
     /// On Linux it is zero, whatever is set, once the other end of a pipe or socket without a name has
     /// gone that is behind `/dev/stdout`, `/dev/stderr` or `/dev/fd/N`, as in `program | head`: it does
@@ -257,8 +260,13 @@ impl WriterBuilder {
         self
     }
 
-    /// Whether pipes, sockets and devices are accepted. Default: no, except for `/dev/stdout`,
+    /// Whether pipes and devices are accepted. Default: no, except for `/dev/stdout`,
     /// `/dev/stderr` and `/dev/fd/N`.
+    ///
+    /// A named pipe must have a reader when the writer is built; later ones may come and go. A
+    /// socket is served as `/dev/stdout` or `/dev/stderr` only, since the system opens none by a path. Other
+    /// than these two, `/dev/fd/N` opens the file behind a descriptor anew: what a shell writes
+    /// there as well must have been opened with `>>`.
     pub fn allow_special(mut self, allow: bool) -> Self {
         self.config.allow_special = allow;
         self

@@ -81,7 +81,8 @@ impl Lines {
 ///
 /// It is [`synchronous`](WriterBuilder::synchronous), whatever later calls and the environment say,
 /// and registers nothing for the end of the process. Any number of such writers may exist; all feed
-/// the same captures.
+/// the same captures. A line of a thread in which no capture is entered counts as written, and is
+/// kept nowhere.
 pub fn builder() -> WriterBuilder {
     // A worker is in no capture.
     Writer::to(Router).exit_hook(false).always_synchronous()

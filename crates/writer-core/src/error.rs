@@ -230,7 +230,8 @@ pub enum ShutdownError {
         remaining: u64,
     },
     /// The sink was failing when the time was over, or does not come back: lines were given up and
-    /// the worker has ended.
+    /// the worker has ended. Lines that a sink has lost by a panic before are not among them:
+    /// [`Metrics::lost`](crate::Metrics::lost) counts both.
     Lost {
         /// How many.
         lines: u64,
@@ -404,7 +405,8 @@ impl Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 #[non_exhaustive]
 pub enum State {
-    /// The last write succeeded, or none was tried yet.
+    /// The last write succeeded, or none was tried yet. A sink that panics stays in this state,
+    /// since its lines are not tried again: [`Metrics::lost`](crate::Metrics::lost) counts them.
     #[default]
     Healthy,
     /// Writes fail and are retried with back-off; the queue policy handles the pressure.

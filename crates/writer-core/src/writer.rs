@@ -279,8 +279,8 @@ impl Writer {
         self.shared().is_none_or(|shared| shared.lock().is_closed())
     }
 
-    /// Lets no further line in and waits until everything accepted is written and the worker has
-    /// gone. Calling it again is harmless; once the writer has ended, the result stays the same. In
+    /// Lets no further line in and waits until everything accepted is written, or was lost in a sink
+    /// that panicked, and the worker has gone. Calling it again is harmless; once the writer has ended, the result stays the same. In
     /// a forked child there is nothing to wait for, and it is `Ok`. What callbacks left in
     /// thread-locals of the worker is dropped by then, unless that takes longer than `timeout` +
     /// 150 ms. A sink that fails is tried once more before lines are given up.
