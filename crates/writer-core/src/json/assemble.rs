@@ -96,9 +96,7 @@ impl FormatBuilder {
 
     fn options(&self) -> Options {
         let mut options = self.schema.table().options;
-        if let Some(style) = self.wide_integers {
-            options.wide_digits = style == WideIntegers::Digits;
-        }
+        options.wide_digits = self.wide_integers == WideIntegers::Digits;
         if let Some(style) = self.non_finite {
             options.non_finite_null = style == NonFinite::Null;
         }

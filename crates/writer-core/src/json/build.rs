@@ -76,7 +76,7 @@ pub struct FormatBuilder {
     pub(super) source_group: Option<Box<str>>,
     pub(super) non_finite: Option<NonFinite>,
     pub(super) redact: Vec<Box<str>>,
-    pub(super) wide_integers: Option<WideIntegers>,
+    pub(super) wide_integers: WideIntegers,
     pub(super) task_ids: TaskIds,
     pub(super) trace_prefix: Box<str>,
     pub(super) max_record_bytes: usize,
@@ -128,7 +128,7 @@ impl Default for FormatBuilder {
             source_group: None,
             non_finite: None,
             redact: Vec::new(),
-            wide_integers: None,
+            wide_integers: WideIntegers::default(),
             task_ids: TaskIds::default(),
             trace_prefix: "".into(),
             max_record_bytes: MAX_RECORD,
@@ -326,7 +326,7 @@ impl FormatBuilder {
 
     /// Sets how integers beyond 64 bits are written. Default: as strings.
     pub fn wide_integers(mut self, style: WideIntegers) -> Self {
-        self.wide_integers = Some(style);
+        self.wide_integers = style;
         self
     }
 
