@@ -86,7 +86,7 @@ impl Inner {
                 }
                 buf.push(b',');
                 // A message that comes later stands before the ids.
-                let moved = self.message_first.is_none() && members.message_is_there();
+                let moved = self.message_first.is_none() && members.message_done;
                 if nest.is_some() || moved {
                     members.message_at += members.out.buf.len() - start;
                 }

@@ -28,6 +28,7 @@ pub(super) struct Members {
     pub(super) message_at: usize,
     /// Where the metadata end, if the message belongs before that.
     pub(super) head_end: usize,
+    /// A message was written, or did not fit.
     pub(super) message_done: bool,
     pub(super) nested: Nested,
     /// A field has set the message type.
@@ -142,12 +143,6 @@ impl Members {
     #[inline(always)]
     pub(super) fn message_comes_here(&self) -> bool {
         !self.message_done && self.out.buf.len() == self.message_at
-    }
-
-    /// Whether a message was written.
-    #[inline(always)]
-    pub(super) fn message_is_there(&self) -> bool {
-        self.message_done
     }
 
     /// As [`Members::open`], where nothing stands in the way of a message or a key of a call site.

@@ -121,7 +121,7 @@ impl<'a> Record<'a> {
     #[doc(hidden)]
     #[inline]
     pub fn message_is_settled(&self) -> bool {
-        self.members.message_is_there() || self.inner.message_hidden
+        self.members.message_done || self.inner.message_hidden
     }
 
     /// Begins the next field of a call site made by
