@@ -78,19 +78,15 @@ impl FormatBuilder {
 
     /// The same for a part that is an attribute in OTLP.
     fn attribute(&self, part: Part, kind: Kind) -> Option<Box<[u8]>> {
-        // The quotes of an integer come with its digits.
-        let open = kind.ends().0.trim_end_matches('"');
-        match self.schema.table().options.typed {
-            true => self.shows(part).then(|| attribute(self.key(part), open)),
-            false => self.piece(part, ""),
-        }
+        self.shows(part).then(|| self.key_of(self.key(part), kind))
     }
 
-    fn sequence_key(&self) -> Box<[u8]> {
+    /// `"key":` before a value of this kind.
+    fn key_of(&self, key: &str, kind: Kind) -> Box<[u8]> {
         match self.schema.table().options.typed {
             // The quotes of an integer come with its digits.
-            true => attribute(sequence::NUMBER, Kind::Int.ends().0.trim_end_matches('"')),
-            false => piece(sequence::NUMBER, ""),
+            true => attribute(key, kind.ends().0.trim_end_matches('"')),
+            false => piece(key, ""),
         }
     }
 
@@ -192,7 +188,9 @@ impl FormatBuilder {
             thread_name: self.attribute(Part::ThreadName, Kind::String),
             thread_id: self.attribute(Part::ThreadId, Kind::Int),
             thread_id_as_debug: table.thread_id_as_debug,
-            sequence: self.sequence.then(|| Sequence::new(self.sequence_key())),
+            sequence: self
+                .sequence
+                .then(|| Sequence::new(self.key_of(sequence::NUMBER, Kind::Int))),
             shows_thread: self.sequence || self.shows_any(&[Part::ThreadName, Part::ThreadId]),
             message_hidden: !self.shows(Part::Message),
             message_first: head.message_first,
