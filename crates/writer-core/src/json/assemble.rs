@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::message::{MessageKey, MessageType};
 use super::otlp;
 use super::redact::{REDACTED, Redact};
-use super::schema::{Constant, Options, Part, Rules, Table};
+use super::schema::{Constant, Options, Part, Rules};
 use super::sequence::{self, Sequence};
 use super::shape;
 use super::task;
@@ -110,7 +110,7 @@ impl FormatBuilder {
         let options = self.options();
         let nest = self.nest();
         let message_nested = table.message_nested && nest.is_some();
-        let (top, inside) = self.reserved(table, nest, message_nested, clash);
+        let (top, inside) = self.reserved(message_nested, clash);
         let redact = (!self.redact.is_empty()).then(|| Arc::new(Redact::new(self.redact.clone())));
         let secret = redact.as_ref().is_some_and(|redact| redact.matches(self.key(Part::Level)));
         let types = !table.message_types.is_empty() && self.shows(Part::Level) && !secret;
@@ -252,7 +252,7 @@ impl FormatBuilder {
     fn head(&self) -> Head {
         let table = self.schema.table();
         let time_key = self.piece(Part::Timestamp, "").unwrap_or_default();
-        let (levels, fixed) = (self.levels(), self.fixed(table));
+        let (levels, fixed) = (self.levels(), self.fixed());
         if table.options.typed {
             let open = [otlp::OPEN.as_bytes(), &fixed, otlp::SCOPES.as_bytes()];
             let open = open.concat().into();
@@ -306,18 +306,16 @@ impl FormatBuilder {
     }
 
     /// The schema's constants without those that a static field takes the place of.
-    fn constants<'t>(
-        &self,
-        table: &'t Table,
-    ) -> impl Iterator<Item = &'t (&'static str, Constant)> {
-        table.constants.iter().filter(|(key, _)| self.fixed.0.iter().all(|(own, _)| **own != **key))
+    fn constants(&self) -> impl Iterator<Item = &'static (&'static str, Constant)> {
+        let constants = self.schema.table().constants.iter();
+        constants.filter(|(key, _)| self.fixed.0.iter().all(|(own, _)| **own != **key))
     }
 
     /// What every line carries unchanged, each with a comma after it; without the last comma where
     /// it is an array of OTLP.
-    fn fixed(&self, table: &Table) -> Vec<u8> {
+    fn fixed(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let typed = table.options.typed;
+        let typed = self.schema.table().options.typed;
         let mut member = |key: &str, json: &str| {
             if typed {
                 bytes.extend_from_slice(&attribute(key, &Kind::of_json(json)));
@@ -327,7 +325,7 @@ impl FormatBuilder {
                 bytes.push(b',');
             }
         };
-        for (key, constant) in self.constants(table) {
+        for (key, constant) in self.constants() {
             member(key, &constant.json());
         }
         if self.shows(Part::ProcessId) {

@@ -2,7 +2,7 @@
 
 use super::super::build::FormatBuilder;
 use super::super::keys::Reserved;
-use super::super::schema::{ORIGINAL_BYTES, Part, TRUNCATED, Table};
+use super::super::schema::{ORIGINAL_BYTES, Part, TRUNCATED};
 use super::super::sequence;
 use super::escaped;
 
@@ -35,11 +35,10 @@ impl FormatBuilder {
     /// The keys that fields may not have: at the top level, and inside the nested object.
     pub(super) fn reserved(
         &self,
-        table: &Table,
-        nest: Option<&str>,
         message_nested: bool,
         clash: &mut dyn FnMut(&'static str),
     ) -> (Reserved, Reserved) {
+        let table = self.schema.table();
         let mut taken = Taken { typed: table.options.typed, ..Taken::default() };
         // These come after the fields, when it is too late to give way.
         taken.beside_fields().insert(TRUNCATED.as_bytes());
@@ -49,11 +48,11 @@ impl FormatBuilder {
             taken.top.insert(key.as_bytes());
         }
         self.reserve_parts(&mut taken, message_nested, clash);
-        self.reserve_constants(&mut taken, table, clash);
-        if nest.is_some_and(|key| !taken.top.insert(&escaped(key))) {
+        self.reserve_constants(&mut taken, clash);
+        if self.nest().is_some_and(|key| !taken.top.insert(&escaped(key))) {
             clash("nest_fields");
         }
-        self.reserve_unseen(&mut taken, table);
+        self.reserve_unseen(&mut taken);
         (taken.top, taken.inside)
     }
 
@@ -86,13 +85,8 @@ impl FormatBuilder {
     }
 
     /// Takes the keys of what is the same in each line, and of the number of the line.
-    fn reserve_constants(
-        &self,
-        taken: &mut Taken,
-        table: &Table,
-        clash: &mut dyn FnMut(&'static str),
-    ) {
-        for (key, _) in self.constants(table) {
+    fn reserve_constants(&self, taken: &mut Taken, clash: &mut dyn FnMut(&'static str)) {
+        for (key, _) in self.constants() {
             if !taken.constant().insert(&escaped(key)) {
                 clash("rename");
             }
@@ -113,7 +107,8 @@ impl FormatBuilder {
     }
 
     /// Takes keys that no line or not every line has.
-    fn reserve_unseen(&self, taken: &mut Taken, table: &Table) {
+    fn reserve_unseen(&self, taken: &mut Taken) {
+        let table = self.schema.table();
         for key in table.reserved.iter().chain(&table.beside_level) {
             taken.top.insert(&escaped(key));
         }
