@@ -54,14 +54,6 @@ thread_local! {
     static SPARE: Cell<Vec<Keys>> = const { Cell::new(Vec::new()) };
 }
 
-/// What a value was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Written {
-    /// `null`, because there is nothing; not as a number that JSON does not have.
-    Nothing,
-    Something,
-}
-
 /// A value being written, with what is open around the current place.
 #[derive(Debug)]
 pub(super) struct Nest<'o> {
@@ -115,12 +107,13 @@ pub(super) struct Element {
     secret: Option<Mark>,
 }
 
-/// Writes one value by `fill`. The error is the marker that belongs in its place.
+/// Writes one value by `fill`; true if that is nothing, hence `null`. A number that JSON does not have
+/// is something. The error is the marker that belongs in the place of the value.
 pub(super) fn write(
     out: &mut Out,
     rules: &Rules,
     fill: impl FnOnce(&mut Nest<'_>),
-) -> Result<Written, &'static str> {
+) -> Result<bool, &'static str> {
     let mut nest = Nest {
         out,
         rules,
@@ -139,8 +132,7 @@ pub(super) fn write(
     if nest.depth > 0 || nest.user_code > 0 {
         nest.fail(FORMAT_ERROR);
     }
-    let written = if nest.nothing { Written::Nothing } else { Written::Something };
-    let result = nest.failure.map_or(Ok(written), Err);
+    let result = nest.failure.map_or(Ok(nest.nothing), Err);
     let mut levels = nest.levels;
     if !levels.is_empty() {
         levels.truncate(KEPT_LEVELS);

@@ -12,7 +12,7 @@ use super::kind::{Integer, Kind};
 use super::members::{Members, Open};
 use super::name::Name;
 #[cfg(any(feature = "serde", feature = "sval", feature = "valuable"))]
-use super::nested::{self, Nest, Written};
+use super::nested::{self, Nest};
 use super::out::{Mark, Out};
 use super::redact::REDACTED;
 use super::schema::{Options, Rules};
@@ -264,7 +264,7 @@ impl Value<'_> {
     pub(super) fn nested(self, fill: impl FnOnce(&mut Nest<'_>)) {
         let (rules, mut nothing) = (self.rules, false);
         let write = |out: &mut Out, _| {
-            nested::write(out, rules, fill).map(|written| nothing = written == Written::Nothing)
+            nested::write(out, rules, fill).map(|is_nothing| nothing = is_nothing)
         };
         let Some((value, open)) = self.attempt(Kind::Bare, write) else { return };
         let members = value.members;
