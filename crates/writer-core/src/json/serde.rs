@@ -74,6 +74,12 @@ impl Error for Failed {
     }
 }
 
+/// Gives the whole value up.
+fn fail<T>(nest: &mut Nest<'_>) -> Result<T, Failed> {
+    nest.fail(FORMAT_ERROR);
+    Err(Failed)
+}
+
 fn write<T: Serialize + ?Sized>(nest: &mut Nest<'_>, value: &T) -> Result<(), Failed> {
     if nest.is_secret() {
         return Ok(());
@@ -84,10 +90,7 @@ fn write<T: Serialize + ?Sized>(nest: &mut Nest<'_>, value: &T) -> Result<(), Fa
             nest.user_code -= 1;
             Ok(())
         }
-        Err(Failed) => {
-            nest.fail(FORMAT_ERROR);
-            Err(Failed)
-        }
+        Err(Failed) => fail(nest),
     }
 }
 
@@ -123,8 +126,7 @@ fn write_raw<T: Serialize + ?Sized>(nest: &mut Nest<'_>, value: &T) -> Result<()
     nest.user_code += 1;
     let mut text = String::new();
     if write!(text, "{}", Text(value)).is_err() {
-        nest.fail(FORMAT_ERROR);
-        return Err(Failed);
+        return fail(nest);
     }
     nest.user_code -= 1;
     nest.json(&text);
@@ -313,8 +315,7 @@ impl Compound<'_, '_> {
 
     fn done(self) -> Result<Done, Failed> {
         if self.key.is_some() {
-            self.nest.fail(FORMAT_ERROR);
-            return Err(Failed);
+            return fail(self.nest);
         }
         self.nest.close(&self.level);
         if let Some((outer, element)) = self.variant {
@@ -360,8 +361,7 @@ impl SerializeMap for Compound<'_, '_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Failed> {
         if self.key.is_some() {
-            self.nest.fail(FORMAT_ERROR);
-            return Err(Failed);
+            return fail(self.nest);
         }
         let mut element = self.nest.begin(&mut self.level);
         write(self.nest, key)?;
@@ -371,10 +371,7 @@ impl SerializeMap for Compound<'_, '_> {
     }
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Failed> {
-        let Some(element) = self.key.take() else {
-            self.nest.fail(FORMAT_ERROR);
-            return Err(Failed);
-        };
+        let Some(element) = self.key.take() else { return fail(self.nest) };
         write(self.nest, value)?;
         self.nest.end_element(element);
         Ok(())
@@ -415,8 +412,7 @@ impl SerializeStruct for Fields<'_, '_> {
             Fields::Object(object) => object.done(),
             Fields::Number(nest, mark) | Fields::Raw(nest, mark) if nest.out.mark() == mark => {
                 // No field came, and nothing is no JSON.
-                nest.fail(FORMAT_ERROR);
-                Err(Failed)
+                fail(nest)
             }
             Fields::Number(..) | Fields::Raw(..) => Ok(Done(())),
         }
