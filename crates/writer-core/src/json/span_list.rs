@@ -217,17 +217,10 @@ impl SpanList {
 
     /// Removes all spans and keeps the memory.
     pub fn clear(&mut self) {
-        self.bytes.clear();
-        self.last = 0;
-        self.cut = false;
-        self.left_out = 0;
-        self.too_long = false;
-        self.skipped = [0; 2];
-        self.task = None;
-        self.ids = [0..0, 0..0];
-        self.fields.clear();
-        self.trace = None;
-        self.spans = 0;
+        let SpanList { mut bytes, mut fields, .. } = std::mem::take(self);
+        bytes.clear();
+        fields.clear();
+        *self = SpanList { bytes, fields, ..SpanList::new() };
     }
 
     /// Whether there are no spans.
