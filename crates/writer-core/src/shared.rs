@@ -168,16 +168,6 @@ impl Shared {
         self.born != process::forks()
     }
 
-    /// Counts values that an adapter could not format, and records that it cut.
-    pub(crate) fn note_record(&self, format_errors: u64, truncated: bool) {
-        if format_errors > 0 {
-            self.format_errors.fetch_add(format_errors, Ordering::Relaxed);
-        }
-        if truncated {
-            self.truncated.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     /// Whether writes that fail like this never succeed again: the other end of a pipe or socket
     /// that was inherited, as stdout is, has gone. A named pipe may get another reader.
     pub(crate) fn is_cut_off(&self, error: &io::Error) -> bool {

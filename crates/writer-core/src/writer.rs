@@ -3,6 +3,7 @@
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::barrier::GIVE_UP_WITHIN;
@@ -341,7 +342,8 @@ impl Writer {
         if (format_errors > 0 || cut)
             && let Some(shared) = self.shared()
         {
-            shared.note_record(format_errors, cut);
+            shared.format_errors.fetch_add(format_errors, Ordering::Relaxed);
+            shared.truncated.fetch_add(u64::from(cut), Ordering::Relaxed);
         }
     }
 
