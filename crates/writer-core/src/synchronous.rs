@@ -151,7 +151,7 @@ impl Shared {
     ) -> Result<T, FlushError> {
         let (lost_before, mut pause) = (self.lock().lost_before(), Duration::ZERO);
         loop {
-            let mut delivery = self.delivery_by(until).ok_or_else(|| self.flush_timeout())?;
+            let mut delivery = self.delivery_by(until).ok_or_else(|| self.unfinished(None))?;
             let waits = delivery.is_unfinished() && !is_needless(&self.lock());
             let round = waits.then(|| self.write_now(&mut delivery));
             let failure = {
@@ -330,10 +330,6 @@ impl Shared {
             return Ok(());
         }
         self.shutdown_result(&self.lock())
-    }
-
-    fn flush_timeout(&self) -> FlushError {
-        FlushError::Timeout { pending: self.metrics().pending }
     }
 
     /// The sink, for a sender, as soon as those have done with it that have it, and the callers that
