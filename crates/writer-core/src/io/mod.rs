@@ -278,7 +278,12 @@ pub fn fuzz_repair(file: &std::fs::File) -> std::io::Result<[u64; 3]> {
     Ok([repair.recovered_nul_bytes, repair.torn_lines, repair.end])
 }
 
-/// The mapping step for a wish in bytes: a whole number of pages, at least one.
+/// The largest mapping step, in bytes. A file system that cannot give a whole step may hand out all
+/// it has before it says so, so that a step of any size could fill a disk for a moment.
+const LARGEST_STEP: usize = 1 << 30;
+
+/// The mapping step for a wish in bytes: a whole number of pages, at least one, at most
+/// [`LARGEST_STEP`].
 pub(crate) fn round_chunk(bytes: usize) -> usize {
-    os::round_to_pages(bytes)
+    bytes.clamp(1, LARGEST_STEP).next_multiple_of(os::page_size())
 }

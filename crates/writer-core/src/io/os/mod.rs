@@ -75,15 +75,6 @@ pub(super) fn open(path: &Path, how: OpenHow) -> io::Result<File> {
     system::beside_streams(options.open(path)?)
 }
 
-/// The largest mapping step, in bytes. A file system that cannot give a whole step may hand out all
-/// it has before it says so, so that a step of any size could fill a disk for a moment.
-const LARGEST_STEP: usize = 1 << 30;
-
-/// Rounds a mapping step up to a whole number of pages; at least one, at most [`LARGEST_STEP`].
-pub(super) fn round_to_pages(bytes: usize) -> usize {
-    bytes.clamp(1, LARGEST_STEP).next_multiple_of(page_size())
-}
-
 /// Which file of this machine something is, whatever its names are: device and number. A number is
 /// not given to another file while this one is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
