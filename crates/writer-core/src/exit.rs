@@ -114,7 +114,7 @@ pub(crate) fn is_ending() -> bool {
 /// from here, of which no callback is told. A worker that is inside its sink is left alone, and so
 /// is one over a sink of the user's, which could wait for what this thread holds as well as the
 /// callback.
-pub(crate) fn end_all(writers: &[Arc<Shared>], until: Instant) {
+fn end_all(writers: &[Arc<Shared>], until: Instant) {
     ENDING.store(process::forks() + 1, Ordering::Relaxed);
     for writer in writers {
         if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {

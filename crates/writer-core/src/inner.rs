@@ -75,7 +75,7 @@ pub(crate) struct Inner {
     pub(crate) echoed: u64,
     /// Dropped lines that `on_drop` has not heard of, and when it last heard of some.
     pub(crate) unreported: u64,
-    pub(crate) reported_at: Option<Instant>,
+    reported_at: Option<Instant>,
     /// A thread is about to tell it, or in the middle of that: no other follows, for where stderr
     /// or a callback holds one up it would hold up one a second.
     pub(crate) reporting: bool,

@@ -52,7 +52,7 @@ pub(crate) struct Shared {
     pub(crate) truncated: AtomicU64,
     /// How often this process had been forked off when the writer was built. In a child of it the
     /// locks may be taken for ever and the worker does not exist.
-    pub(crate) born: u64,
+    born: u64,
     /// The path names a pipe or a socket without a name.
     anonymous: bool,
     #[cfg(all(unix, feature = "signals"))]

@@ -248,7 +248,7 @@ impl Value<'_> {
     }
 
     /// Writes a value by user code, which may panic, or fail and name the marker for its place.
-    pub(super) fn guarded(
+    fn guarded(
         self,
         kind: Kind,
         write: impl FnOnce(&mut Out, Options) -> Result<(), &'static str>,
