@@ -55,12 +55,9 @@ impl Living {
     }
 
     fn begin_here() -> &'static Living {
-        let next = |living: &'static Living, _| &**living.in_child.get_or_init(Living::boxed);
+        let begin = || Box::new(Living::new());
+        let next = |living: &'static Living, _| &**living.in_child.get_or_init(begin);
         (0..process::forks()).fold(&LIVING, next)
-    }
-
-    fn boxed() -> Box<Self> {
-        Box::new(Living::new())
     }
 }
 
