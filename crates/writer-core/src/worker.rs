@@ -167,7 +167,10 @@ impl Worker<'_> {
         if let Some(ticket) = self.syncs_to_serve(inner) {
             return Ok(Task::Sync(ticket));
         }
-        if let Some(lines) = self.drops_to_report(inner, now) {
+        // Not before there is room again.
+        if !inner.no_room
+            && let Some(lines) = inner.drops_to_report(now)
+        {
             return Ok(Task::ReportDrops(lines));
         }
         if self.marks()
@@ -206,11 +209,6 @@ impl Worker<'_> {
     /// Whether losses are marked in the file.
     fn marks(&self) -> bool {
         self.shared.callbacks.marker.encoder().is_some()
-    }
-
-    /// The dropped lines that are due to be reported, now that there is room again.
-    fn drops_to_report(&self, inner: &mut Inner, now: Instant) -> Option<u64> {
-        if inner.no_room { None } else { inner.drops_to_report(now) }
     }
 
     /// The things that are done in no hurry, or else the sleep that the mode asks for.
