@@ -47,10 +47,7 @@ pub(super) fn exclusive(file: &File) -> Result<Held, Refused> {
 pub(super) fn append(file: &File, patience: Duration) -> Result<Held, Refused> {
     with_patience(patience, || match file.try_lock() {
         Ok(()) | Err(TryLockError::Error(_)) => Some(Held::Alone),
-        Err(TryLockError::WouldBlock) => match try_share(file) {
-            true => Some(Held::BesideOthers),
-            false => None,
-        },
+        Err(TryLockError::WouldBlock) => try_share(file).then_some(Held::BesideOthers),
     })
 }
 
