@@ -131,17 +131,14 @@ impl Shared {
         if inner.end_wait(&waiter, admitted == Ok(true)) {
             self.notify_room(&inner);
         }
-        match admitted {
-            Ok(true) => {
-                // Who waits on has asked for room before there was this line to write.
-                let wanted = inner.room_wanted;
-                self.accept(inner, line);
-                if wanted {
-                    self.work.notify_one();
-                }
-            }
-            Ok(false) => return Ok(self.refuse(inner, line.severity())),
-            Err(error) => return Err(error),
+        if !admitted? {
+            return Ok(self.refuse(inner, line.severity()));
+        }
+        // Who waits on has asked for room before there was this line to write.
+        let wanted = inner.room_wanted;
+        self.accept(inner, line);
+        if wanted {
+            self.work.notify_one();
         }
         Ok(true)
     }
