@@ -20,6 +20,7 @@ const DROP_REPORT_EVERY: Duration = Duration::from_secs(1);
 ///
 /// What every accepted line needs comes first and stands in one cache line with the lock itself.
 /// Where senders run on several cores, that line goes from core to core for each line.
+#[derive(Default)]
 #[repr(C)]
 pub(crate) struct Inner {
     pub(crate) queue: Queue,
@@ -112,49 +113,21 @@ impl Alarm {
     pub(crate) const NEVER: Alarm = Alarm { lines: usize::MAX, bytes: usize::MAX, no_room: false };
 }
 
+impl Default for Alarm {
+    fn default() -> Self {
+        Alarm::NEVER
+    }
+}
+
 impl Inner {
     pub(crate) fn new(config: &Config) -> Self {
         Inner {
             // Without a worker the queue is only the way from the sender to its own write.
             queue: match config.synchronous {
-                true => Queue::new(0, 0),
+                true => Queue::default(),
                 false => Queue::new(config.max_queue_size, config.max_queue_bytes),
             },
-            count: Counters::default(),
-            state: State::Healthy,
-            in_vain: None,
-            alarm: Alarm::NEVER,
-            closed: false,
-            give_up: false,
-            ended: false,
-            end_told: false,
-            given_up: 0,
-            close_error: None,
-            triggered: false,
-            no_room: false,
-            room_wanted: false,
-            room_waiters: 0,
-            oversized: 0,
-            turn: 0,
-            turn_waiters: 0,
-            flush_upto: 0,
-            flushed: 0,
-            syncs: Tickets::default(),
-            sync_upto: 0,
-            durable: 0,
-            reopens: Tickets::default(),
-            watchers: 0,
-            echoes: 0,
-            echoes_until: None,
-            echoed: 0,
-            unreported: 0,
-            reported_at: None,
-            reporting: false,
-            episode: None,
-            untold: Untold::default(),
-            sink_panics: false,
-            #[cfg(all(test, not(loom)))]
-            asleep: None,
+            ..Inner::default()
         }
     }
 

@@ -43,6 +43,13 @@ struct Allowance {
     bytes: usize,
 }
 
+impl Default for Queue {
+    /// Without bounds.
+    fn default() -> Self {
+        Queue::new(0, 0)
+    }
+}
+
 impl Queue {
     /// The bytes at its start that a line needs.
     #[cfg(test)]
