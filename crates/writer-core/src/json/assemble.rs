@@ -349,12 +349,11 @@ impl FormatBuilder {
 
 impl Constant {
     fn json(self) -> String {
-        let text = match self {
-            Constant::Json(json) => return json.to_owned(),
-            Constant::Host => host(),
-            Constant::Program => program(),
-        };
-        format!("\"{}\"", String::from_utf8_lossy(&escaped(&text)))
+        match self {
+            Constant::Json(json) => json.to_owned(),
+            Constant::Host => escape::quoted(&host()),
+            Constant::Program => escape::quoted(&program()),
+        }
     }
 }
 

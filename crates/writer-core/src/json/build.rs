@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::clock::TimeSource;
+use super::escape;
 use super::format::Format;
 use super::members::Members;
 use super::name::Name;
-use super::out::Out;
 use super::redact;
 use super::schema::{Part, Rules, Schema};
 use super::task::TaskIds;
@@ -214,7 +214,8 @@ impl FormatBuilder {
     /// `TRACE`, `DEBUG`, `INFO`, `WARN`, `ERROR`. In [`Schema::Otel`] they are the `severityText`,
     /// beside the number; elsewhere the last call of this and [`Self::level_numbers`] counts.
     pub fn level_names(mut self, names: [&str; 5]) -> Self {
-        (self.levels.names, self.levels.numbered) = (Some(names.map(json_string)), false);
+        (self.levels.names, self.levels.numbered) =
+            (Some(names.map(|name| escape::quoted(name).into())), false);
         self
     }
 
@@ -395,13 +396,6 @@ impl FormatBuilder {
         }
         Ok(Format { inner: Arc::new(inner) })
     }
-}
-
-/// The text as JSON.
-fn json_string(text: &str) -> Box<str> {
-    let mut out = Out::with_limit(LARGEST_RECORD);
-    out.string(text);
-    String::from_utf8_lossy(&out.buf).into()
 }
 
 fn invalid<T>(option: &'static str, reason: &'static str) -> Result<T, BuildError> {

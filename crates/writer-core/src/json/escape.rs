@@ -199,6 +199,15 @@ fn push_runs(buf: &mut Buf, bytes: &[u8]) {
     buf.extend_from_slice(&bytes[copied..]);
 }
 
+/// The text as a JSON string.
+pub(super) fn quoted(text: &str) -> String {
+    let mut buf = Buf::default();
+    buf.push(b'"');
+    push(&mut buf, text);
+    buf.push(b'"');
+    String::from_utf8_lossy(&buf).into_owned()
+}
+
 /// The length of the escaped form, in bytes.
 pub(super) fn len(text: &str) -> usize {
     let bytes = text.as_bytes();

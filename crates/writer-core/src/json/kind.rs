@@ -1,5 +1,6 @@
 //! Values as OTLP types them.
 
+use super::escape;
 use super::out::Out;
 use super::schema::Options;
 
@@ -71,22 +72,16 @@ impl Kind {
 
     /// A JSON scalar with what stands around it; an object becomes the string of its text.
     pub(super) fn of_json(json: &str) -> String {
-        let mut quoted = None;
         let kind = match json.as_bytes().first() {
             Some(b'"') => Kind::String,
             Some(b't' | b'f') => Kind::Bool,
             Some(b'n') => return "{}".to_owned(),
-            Some(b'{' | b'[') => {
-                let mut out = Out::with_limit(usize::MAX);
-                out.string(json);
-                quoted = Some(String::from_utf8_lossy(&out.buf).into_owned());
-                Kind::String
-            }
+            Some(b'{' | b'[') => return Kind::of_json(&escape::quoted(json)),
             _ if json.parse::<i64>().is_ok() => Kind::Int,
             _ if json.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit()) => Kind::Digits,
             _ => Kind::Double,
         };
         let (open, close) = kind.ends();
-        [open, quoted.as_deref().unwrap_or(json), close].concat()
+        [open, json, close].concat()
     }
 }
