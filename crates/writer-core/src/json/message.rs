@@ -137,7 +137,7 @@ fn value_len(json: &[u8]) -> usize {
 }
 
 /// How long the string is with which JSON begins, with its quotes.
-fn string_len(json: &[u8]) -> usize {
+pub(super) fn string_len(json: &[u8]) -> usize {
     let mut at = 1;
     while json.get(at).is_some_and(|&byte| byte != b'"') {
         at += if json[at] == b'\\' { 2 } else { 1 };

@@ -1,5 +1,7 @@
 //! Which keys hold secrets.
 
+use super::message::string_len;
+
 /// Stands in the place of a value whose key is on the list of secrets; see
 /// [`FormatBuilder::redact`](super::FormatBuilder::redact).
 pub const REDACTED: &str = "[redacted]";
@@ -50,10 +52,7 @@ impl Redact {
         while at < bytes.len() {
             let start = at + 1;
             if bytes[at] == b'"' {
-                at += 1;
-                while bytes.get(at).is_some_and(|&byte| byte != b'"') {
-                    at += if bytes[at] == b'\\' { 2 } else { 1 };
-                }
+                at += string_len(&bytes[at..]) - 1;
                 if bytes.get(at + 1) == Some(&b':') && self.matches_escaped(&bytes[start..at]) {
                     return true;
                 }
