@@ -29,10 +29,10 @@ impl Zone {
     const UTC: Zone = Zone { text: *b"Z     ", len: 1 };
 
     fn new(minutes: i32) -> Zone {
-        let [hour, minute] = [minutes.unsigned_abs() / 60, minutes.unsigned_abs() % 60];
-        let ([a, b], [c, d]) = (pair(hour), pair(minute));
-        let sign = if minutes < 0 { b'-' } else { b'+' };
-        Zone { text: [sign, a, b, b':', c, d], len: 6 }
+        let mut text = if minutes < 0 { *b"-00:00" } else { *b"+00:00" };
+        time::put_digits(&mut text[1..3], minutes.unsigned_abs() / 60);
+        time::put_digits(&mut text[4..6], minutes.unsigned_abs() % 60);
+        Zone { text, len: 6 }
     }
 }
 
@@ -56,11 +56,6 @@ pub(super) fn write(buf: &mut Buf, second: i64, nanos: u32, precision: Precision
 fn append(buf: &mut Buf, local: &Local, nanos: u32, precision: Precision) {
     let zone = &local.zone.text[..local.zone.len as usize];
     time::with_zone(buf, &local.prefix, nanos, precision, zone);
-}
-
-/// The two digits of a number below 100.
-fn pair(number: u32) -> [u8; 2] {
-    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
 /// Reads the zone of the system, unless that is done.

@@ -213,7 +213,7 @@ fn fraction(text: &mut [u8], nanos: u32, precision: Precision) -> usize {
 
 /// Fills the slice with the last decimal digits of a number.
 #[inline]
-fn put_digits(text: &mut [u8], mut number: u32) {
+pub(super) fn put_digits(text: &mut [u8], mut number: u32) {
     for digit in text.iter_mut().rev() {
         *digit = b'0' + (number % 10) as u8;
         number /= 10;
