@@ -183,9 +183,7 @@ impl Format {
             site,
         }
     }
-}
 
-impl Format {
     /// Prepares a call site whose fields are only expected: a record may come with others, or with
     /// the same in another order. Its lines are the same as those of [`Format::encode`]. The fields
     /// are given by [`Record::next_field`].
