@@ -220,12 +220,8 @@ impl Node {
         {
             return (stamp, Arc::clone(list), list.is_short());
         }
-        let mut outer = Vec::new();
-        let mut node = &self.parent;
-        while let Some(parent) = node {
-            outer.push(parent);
-            node = &parent.parent;
-        }
+        let parents = std::iter::successors(self.parent.as_ref(), |node| node.parent.as_ref());
+        let outer: Vec<_> = parents.collect();
         let mut fresh = SpanList::new();
         for node in outer.iter().rev() {
             fresh.push(&node.encoded());
