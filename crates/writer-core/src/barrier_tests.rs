@@ -1,7 +1,5 @@
 //! Waiting for the worker, by a clock that only the test moves: who waits is known, not hoped for.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io::{ErrorKind, Write};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! What the way out of the queue owes to lines, markers and counters, step by step.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

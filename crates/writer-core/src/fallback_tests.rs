@@ -1,7 +1,5 @@
 //! Lines go elsewhere while the sink has failed, and come back.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 
 use crate::sync::lock;

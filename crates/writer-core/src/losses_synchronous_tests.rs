@@ -1,7 +1,5 @@
 //! When a loss marker comes without a worker.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use super::*;
 
 /// A rig that drops what its sink does not take.

@@ -1,7 +1,5 @@
 //! The queue, the hand and the pool against lists of lines: any sequence of what is done to them.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::VecDeque;
 
 use proptest::collection::vec;

@@ -74,8 +74,6 @@ impl<T, const N: usize> Slots<T, N> {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use super::*;
 
     #[test]

@@ -1,8 +1,6 @@
 //! Who wakes whom. The helpers that move the clock wake everybody, and so would hide a wake-up that
 //! is missing: here nobody is woken but by those who must.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! When the worker wakes, writes and rests, by a clock that only the test moves.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -76,8 +76,6 @@ fn sync(file: &File) -> io::Result<()> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use std::fs::OpenOptions;
     use std::os::unix::fs::OpenOptionsExt;
 

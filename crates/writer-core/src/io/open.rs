@@ -337,8 +337,6 @@ fn lock_and_repair(
 
 #[cfg(all(test, unix))]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use std::sync::Arc;
 
     use super::super::fault::{self, Plan};

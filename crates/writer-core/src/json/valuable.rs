@@ -212,8 +212,6 @@ impl Visit for Only<'_, '_> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
     use valuable::{Fields, NamedField, StructDef, Structable};
 
     use super::*;
