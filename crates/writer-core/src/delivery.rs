@@ -109,17 +109,7 @@ impl Delivery {
         let completed = self.settle_completed(shared);
         let diverted = self.outlets.is_to_divert(shared.clock.now());
         self.choose(diverted);
-        let mut round = Round {
-            lines: completed,
-            progress: false,
-            flushed: false,
-            end: RoundEnd::Clean,
-            panicked: false,
-            diverted,
-            notice: None,
-            news: None,
-            recovered: None,
-        };
+        let mut round = Round { lines: completed, diverted, ..Round::default() };
         while self.has_unwritten() {
             if until.is_some_and(|until| shared.clock.now() >= until) {
                 round.end = RoundEnd::Held;

@@ -7,9 +7,10 @@ use crate::outlet::{panic_error, plain};
 use crate::shared::Shared;
 
 /// How a round of writes ended.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum RoundEnd {
     /// Everything taken is out.
+    #[default]
     Clean,
     /// The sink held a remainder back because more lines wait.
     Held,
@@ -25,7 +26,7 @@ pub(crate) struct Failure {
 }
 
 /// What a round of writes did.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Round {
     /// Lines now written.
     pub(crate) lines: usize,
