@@ -97,7 +97,7 @@ impl Shared {
             room: Condvar::new(),
             progress: Condvar::new(),
             delivery: Mutex::new(Delivery::new(sink, clock.now())),
-            turns: Turns::new(),
+            turns: Turns::default(),
             format_errors: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             born: process::forks(),

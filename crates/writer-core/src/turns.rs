@@ -15,16 +15,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, lock};
 
 /// How many have begun to wait, ever, and how many of them no longer do.
+#[derive(Default)]
 struct Passage {
     came: AtomicU64,
     gone: AtomicU64,
 }
 
 impl Passage {
-    const fn new() -> Self {
-        Passage { came: AtomicU64::new(0), gone: AtomicU64::new(0) }
-    }
-
     /// How many have come so far.
     fn came(&self) -> u64 {
         self.came.load(Ordering::SeqCst)
@@ -47,6 +44,7 @@ impl Passage {
 }
 
 /// Those that wait for the lock around the sink.
+#[derive(Default)]
 pub(crate) struct Turns {
     /// With a time limit. They go under the lock, so that no sender misses it.
     callers: Passage,
@@ -67,15 +65,6 @@ pub(crate) struct Caller<'a> {
 pub(crate) struct Sender<'a>(&'a Turns);
 
 impl Turns {
-    pub(crate) fn new() -> Self {
-        Turns {
-            callers: Passage::new(),
-            senders: Passage::new(),
-            lock: Mutex::new(()),
-            went: Condvar::new(),
-        }
-    }
-
     /// Whether nobody waits.
     pub(crate) fn is_free(&self) -> bool {
         self.callers.have_gone(self.callers.came()) && self.senders.have_gone(self.senders.came())
@@ -138,7 +127,7 @@ mod tests {
 
     #[test]
     fn no_sender_waits_for_callers_that_came_later() {
-        let turns = &Turns::new();
+        let turns = &Turns::default();
         turns.let_callers_go();
         let first = turns.call();
         std::thread::scope(|scope| {
@@ -155,7 +144,7 @@ mod tests {
 
     #[test]
     fn callers_go_after_all_that_came_before() {
-        let turns = Turns::new();
+        let turns = Turns::default();
         let sender = turns.send();
         let first = turns.call();
         let second = turns.call();
@@ -171,7 +160,7 @@ mod tests {
 
     #[test]
     fn of_callers_whose_time_is_over_none_keeps_others_waiting() {
-        let turns = Turns::new();
+        let turns = Turns::default();
         let (first, second, third) = (turns.call(), turns.call(), turns.call());
         drop(second);
         assert!(first.is_next() && !third.is_next());
