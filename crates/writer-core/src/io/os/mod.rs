@@ -61,15 +61,7 @@ pub(super) enum Create {
 pub(super) fn open(path: &Path, how: OpenHow) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(how.read);
-    match how.create {
-        Create::Never => {}
-        Create::IfMissing => {
-            options.create(true);
-        }
-        Create::Exclusively => {
-            options.create_new(true);
-        }
-    }
+    options.create(how.create == Create::IfMissing).create_new(how.create == Create::Exclusively);
     system::prepare(&mut options, how);
     strike()?;
     system::beside_streams(options.open(path)?)
