@@ -65,13 +65,12 @@ impl<R: Fn(&str) -> Option<String>> Variables<'_, R> {
         let variable = format!("{}_{name}", self.prefix);
         let Some(value) = (self.read)(&variable) else { return Ok(()) };
         self.unknown.remove(&folded(variable.clone()));
-        match parse(value.trim()) {
-            Ok(parsed) => {
-                *field = parsed;
-                Ok(())
-            }
-            Err(reason) => Err(BuildError::InvalidEnv { variable, value, reason }),
-        }
+        *field = parse(value.trim()).map_err(|reason| BuildError::InvalidEnv {
+            variable,
+            value,
+            reason,
+        })?;
+        Ok(())
     }
 }
 
