@@ -335,7 +335,7 @@ impl FormatBuilder {
             member(sequence::RUN, &sequence::run());
         }
         let redact = Redact::new(self.redact.clone());
-        let hidden = format!("\"{REDACTED}\"");
+        let hidden = escape::quoted(REDACTED);
         for (key, json) in &self.fixed.0 {
             let secret = redact.matches(key) || redact.matches_inside(json);
             member(key, if secret { &hidden } else { json });

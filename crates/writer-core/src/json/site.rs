@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::buf::{Block, Buf};
 use super::escape;
-use super::format::{Encoded, Format, Meta};
+use super::format::{Encoded, Format, Inner, Meta};
 use super::keys::{self, Reserved};
 use super::kind::Kind;
 use super::name::Name;
@@ -55,7 +55,7 @@ impl fmt::Debug for CallSite {
 /// whose fields are only expected are there if [`Members::written`](super::members::Members) says
 /// so; they are taken in their order, each the first that is not written, and only while no key has
 /// come in another way ([`Members::unexpected`](super::members::Members)).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Site {
     /// `"user_id":` by position, free of clashes; with [`REDACTED`] as value if that is a secret.
     pub(super) keys: Vec<ReadyKey>,
@@ -114,6 +114,29 @@ impl Site {
     }
 }
 
+impl Inner {
+    /// All that stands before the value of a field of a call site. Its key clashes with none that is
+    /// `reserved`, and becomes one of these.
+    fn ready_key(&self, name: &str, reserved: &mut Reserved) -> Box<[u8]> {
+        let rules = &self.rules;
+        if let Some(types) = rules.type_set_by(Name::User(name, 0)) {
+            // Its key depends on its value.
+            return types.key.clone();
+        }
+        let mut key = Buf::default();
+        escape::push(&mut key, name);
+        while rules.reserved.contains(keys::hash(&key), &key) || !reserved.insert(&key) {
+            key.push(b'_');
+        }
+        let typed = rules.options.typed;
+        let (before, after): (&[u8], &[u8]) =
+            if typed { (b"{\"key\":\"", b"\",\"value\":") } else { (b"\"", b"\":") };
+        let marker = rules.is_redacted(name).then(|| escape::quoted(REDACTED));
+        let marker = if typed { marker.map(|marker| Kind::of_json(&marker)) } else { marker };
+        [before, &key, after, marker.unwrap_or_default().as_bytes()].concat().into()
+    }
+}
+
 impl Format {
     /// Prepares a call site. `names` are the fields of its records, in the order that
     /// [`Record::site_field`] counts them; the time in `meta` is not used. Clashes among the names,
@@ -142,36 +165,10 @@ impl Format {
         if typed {
             head_cut |= inner.static_part(&mut attributes, meta, Place::Attributes);
         }
-        let reserved = Reserved::default();
-        let mut site = Site { keys: Vec::new(), expecting: false, reserved };
-        let marker = format!("\"{REDACTED}\"");
-        let typed_marker = Kind::of_json(&marker);
+        let mut site = Site::default();
         for (position, name) in names.into_iter().take(PREPARED).enumerate() {
-            let Some(name) = name else {
-                site.keys.push(ReadyKey::new(Box::default(), position, &inner.rules));
-                continue;
-            };
-            if let Some(types) = inner.rules.type_set_by(Name::User(name, 0)) {
-                // Its key depends on its value.
-                site.keys.push(ReadyKey::new(types.key.clone(), position, &inner.rules));
-                continue;
-            }
-            let mut key = Buf::default();
-            escape::push(&mut key, name);
-            while inner.rules.reserved.contains(keys::hash(&key), &key)
-                || !site.reserved.insert(&key)
-            {
-                key.push(b'_');
-            }
-            let (before, after): (&[u8], &[u8]) =
-                if typed { (b"{\"key\":\"", b"\",\"value\":") } else { (b"\"", b"\":") };
-            let secret: &[u8] = match (inner.rules.is_redacted(name), typed) {
-                (false, _) => b"",
-                (true, false) => marker.as_bytes(),
-                (true, true) => typed_marker.as_bytes(),
-            };
-            let whole = [before, &key, after, secret].concat().into();
-            site.keys.push(ReadyKey::new(whole, position, &inner.rules));
+            let whole = name.map(|name| inner.ready_key(name, &mut site.reserved));
+            site.keys.push(ReadyKey::new(whole.unwrap_or_default(), position, &inner.rules));
         }
         CallSite {
             format: self.clone(),
