@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crate::barrier::GIVE_UP_WITHIN;
 use crate::delivery::{Delivery, Drained};
 use crate::error::State;
+use crate::inner::Inner;
 use crate::process;
 use crate::report::survives;
 use crate::shared::Shared;
@@ -114,7 +115,7 @@ pub(crate) fn is_ending() -> bool {
 fn end_all(writers: &[Arc<Shared>], until: Instant) {
     ENDING.store(process::forks() + 1, Ordering::Relaxed);
     for writer in writers {
-        if let Some(mut inner) = retry(until, || try_lock(&writer.inner.0)) {
+        if let Some(mut inner) = writer.lock_by(until) {
             writer.close(&mut inner);
         }
     }
@@ -246,6 +247,11 @@ pub(crate) fn pause() {
 }
 
 impl Shared {
+    /// The lock around the queue, unless it stays taken until then.
+    fn lock_by(&self, until: Instant) -> Option<MutexGuard<'_, Inner>> {
+        retry(until, || try_lock(&self.inner.0))
+    }
+
     /// Whether this thread can wait for lines to be written: a worker cannot wait for itself, and
     /// without one each line is written when its sender goes on.
     fn can_be_awaited(&self) -> bool {
@@ -254,7 +260,7 @@ impl Shared {
 
     /// Has what is accepted written. Returns up to which line that is.
     pub(crate) fn begin_flush(&self, until: Instant) -> Option<u64> {
-        let mut inner = retry(until, || try_lock(&self.inner.0))?;
+        let mut inner = self.lock_by(until)?;
         let target = inner.queue.accepted();
         self.ask_for_flush(&mut inner, target);
         Some(target)
@@ -262,8 +268,7 @@ impl Shared {
 
     /// Waits until the lines are written.
     pub(crate) fn end_flush(&self, target: Option<u64>, until: Instant) {
-        let inner = retry(until, || try_lock(&self.inner.0));
-        if let (Some(inner), Some(target)) = (inner, target) {
+        if let (Some(inner), Some(target)) = (self.lock_by(until), target) {
             drop(self.await_flush(inner, target, Some(until)));
         }
     }
@@ -313,8 +318,7 @@ impl Shared {
 
     /// Whether there is something that no worker or sender has in its hand, as far as can be seen.
     fn has_more(&self, until: Instant) -> bool {
-        let inner = retry(until, || try_lock(&self.inner.0));
-        inner.is_none_or(|inner| !inner.queue.is_empty() || inner.episode.is_some())
+        self.lock_by(until).is_none_or(|inner| !inner.queue.is_empty() || inner.episode.is_some())
     }
 
     fn write_rest(&self, mut delivery: MutexGuard<'_, Delivery>, until: Instant) -> bool {
@@ -329,19 +333,18 @@ impl Shared {
 
     /// Waits until the closed writer has ended; says whether it has.
     fn await_end(&self, until: Instant) -> bool {
-        let Some(inner) = retry(until, || try_lock(&self.inner.0)) else { return false };
+        let Some(inner) = self.lock_by(until) else { return false };
         self.watch(inner, Some(until), |inner| inner.ended).ended
     }
 
     /// Whether its target fails, as far as can be seen.
     fn is_failing(&self, until: Instant) -> bool {
-        let inner = retry(until, || try_lock(&self.inner.0));
-        inner.is_none_or(|inner| inner.state != State::Healthy)
+        self.lock_by(until).is_none_or(|inner| inner.state != State::Healthy)
     }
 
     /// Has the worker of the closed writer give up if its target fails; says whether it does.
     fn give_up_if_failing(&self, until: Instant) -> bool {
-        let Some(mut inner) = retry(until, || try_lock(&self.inner.0)) else { return false };
+        let Some(mut inner) = self.lock_by(until) else { return false };
         let failing = !inner.ended && inner.state != State::Healthy;
         if failing {
             self.give_up(&mut inner);
