@@ -37,11 +37,6 @@ struct Head {
 }
 
 impl FormatBuilder {
-    /// The tables of the format without options, which cannot fail.
-    pub(super) fn defaults(self) -> Inner {
-        self.inner(&mut |_| {})
-    }
-
     /// Whether a part is shown.
     fn shows(&self, part: Part) -> bool {
         if self.span_lines && matches!(part, Part::Level | Part::Message) {

@@ -162,7 +162,8 @@ impl fmt::Debug for Inner {
 impl Default for Format {
     /// The format of [`Format::builder`] without a change.
     fn default() -> Self {
-        Format { inner: Arc::new(FormatBuilder::default().defaults()) }
+        // Without options there is nothing that could clash.
+        Format { inner: Arc::new(FormatBuilder::default().inner(&mut |_| {})) }
     }
 }
 
