@@ -41,8 +41,8 @@ thread_local! {
 ///
 /// A filter on the text of messages is refused: to ask it, the arguments of every record would be
 /// formatted once more, by code of the user that may panic, and `enabled` could not know the
-/// answer. So is what only `EnvFilter` of `tracing-subscriber` knows, which may share a variable of
-/// the environment with this one.
+/// answer. So are spans in brackets and levels as numbers, which `EnvFilter` of `tracing-subscriber`
+/// knows: it may share a variable of the environment with this one.
 pub(crate) fn parse(directives: &str) -> Result<Filter, String> {
     if directives.contains('/') {
         return Err(String::from("a filter on the text of messages is not supported"));
@@ -50,6 +50,10 @@ pub(crate) fn parse(directives: &str) -> Result<Filter, String> {
     if directives.contains(['[', '{']) {
         // It would be the name of a module that does not exist, and keep all others out.
         return Err(String::from("a filter on spans or their fields is not supported"));
+    }
+    let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
+    if let Some(number) = directives.split(',').map(str::trim).find(|word| is_number(word)) {
+        return Err(format!("the level {number} is not supported: levels have names"));
     }
     let mut builder = env_filter::Builder::new();
     builder.try_parse(&tidy(directives)).map_err(|error| error.to_string())?;
@@ -207,6 +211,15 @@ mod tests {
             let error = parse(directives).unwrap_err();
             assert!(error.contains("spans"), "{directives:?}: {error}");
         }
+    }
+
+    // `3`, which is Info to `EnvFilter`, did the same.
+    #[test]
+    fn a_level_as_a_number_is_refused() {
+        for directives in ["3", "info, 5", "0,shop=debug", "17"] {
+            assert!(parse(directives).unwrap_err().contains("level"), "{directives:?}");
+        }
+        assert!(parse("v3,shop::v2=debug").is_ok());
     }
 
     #[test]

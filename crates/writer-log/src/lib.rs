@@ -70,7 +70,7 @@
 //! | feature | effect |
 //! |---|---|
 //! | `serde` | `a:serde = value` is written as nested JSON |
-//! | `sval` | `a:sval = value` is written as nested JSON. All that is not a plain type takes this way then, also from serde, `Debug` and `Display`: a struct without fields is its name rather than null |
+//! | `sval` | `a:sval = value` is written as nested JSON. All that is not a plain type takes this way then, also from serde, `Debug` and `Display`: a unit struct is its name rather than null |
 //! | `local-time` | timestamps in the system's time zone |
 //! | `capture` | records kept in memory, for tests: see below |
 //! | `signals` | shutdown on SIGTERM and SIGINT, reopening on SIGHUP (Unix) |
