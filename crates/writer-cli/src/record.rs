@@ -39,6 +39,9 @@ const ECS: Keys =
     Keys { time: "@timestamp", level: "log.level", target: "log.logger", message: "message" };
 const GCP: Keys = Keys { time: "time", level: "severity", target: "target", message: "message" };
 const BUNYAN: Keys = Keys { time: "time", level: "level", target: "target", message: "msg" };
+/// What a line begins with that has no time: in Logxpy the id of the task.
+const FIRST_WITHOUT_TIME: &[&str] =
+    &["tid", "level", "log.level", "severity", "v", "target", "message", "fields"];
 const LOGXPY: Keys = Keys { time: "ts", level: "mt", target: "logger", message: "msg" };
 
 impl<'l> Record<'l> {
@@ -81,8 +84,10 @@ impl<'l> Record<'l> {
                 None => DEFAULT,
             },
             Some("ts") if first(&["tid"]).is_some() => LOGXPY,
-            // With the time hidden.
-            None if first(&["tid"]).is_some() && first(&["mt"]).is_some() => LOGXPY,
+            // With the time hidden: no other schema has a `tid` before its own metadata.
+            None if first(FIRST_WITHOUT_TIME) == Some("tid") && first(&["mt", "lvl"]).is_some() => {
+                LOGXPY
+            }
             _ => DEFAULT,
         }
     }

@@ -98,6 +98,15 @@ fn tail_shows_each_part_once_and_as_it_stands() {
         ),
         (r#"{"tid":"5a.1","mt":"error","logger":"g","msg":"m"}"#, "ERROR g: m tid=5a.1\n"),
         (
+            r#"{"tid":"5a.1","lvl":[1],"logger":"g","at":"f","st":"started"}"#,
+            "g: tid=5a.1 lvl=[1] at=f st=started\n",
+        ),
+        // Fields of the program by the names of another schema's metadata.
+        (
+            r#"{"level":"ERROR","target":"db","message":"down","tid":7,"mt":"timeout"}"#,
+            "ERROR db: down tid=7 mt=timeout\n",
+        ),
+        (
             r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"severityNumber":9,"severityText":"INFO","timeUnixNano":"1770563890786117000","body":{"stringValue":"m"}}]}]}]}"#,
             "2026-02-08T15:18:10.786117Z  INFO m\n",
         ),
