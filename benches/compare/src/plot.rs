@@ -25,7 +25,10 @@ const OTHERS: RGBColor = RGBColor(0x5b, 0x7d, 0xb1);
 const GREY: RGBColor = RGBColor(0x66, 0x66, 0x66);
 
 fn is_ours(case: &Case) -> bool {
-    case.package.starts_with("writer-") && case.lines != Lines::None
+    // Those of the benchmarks are measures, not loggers.
+    case.package.starts_with("writer-")
+        && case.package != "writer-benches"
+        && case.lines != Lines::None
 }
 
 fn color(case: &Case) -> RGBColor {

@@ -85,7 +85,11 @@ impl Queue {
             std::mem::swap(&mut batch.bytes, &mut empty);
             drop(batch);
             self.room.notify_all();
-            file.write_all(&empty).expect("room on the disk");
+            if let Err(error) = file.write_all(&empty) {
+                // Senders would wait for ever.
+                eprintln!("cannot write: {error}");
+                std::process::abort();
+            }
             empty.clear();
             let batch = self.lock();
             if batch.bytes.len() < ROOM / 2 && !batch.closed {
