@@ -264,9 +264,9 @@ impl WriterBuilder {
     /// `/dev/stderr` and `/dev/fd/N`.
     ///
     /// A named pipe must have a reader when the writer is built; later ones may come and go. A
-    /// socket is served as `/dev/stdout` or `/dev/stderr` only, since the system opens none by a path. Other
-    /// than these two, `/dev/fd/N` opens the file behind a descriptor anew: what a shell writes
-    /// there as well must have been opened with `>>`.
+    /// socket is served as standard output or error only, since the system opens none by a path.
+    /// Beyond 2, `/dev/fd/N` opens the file behind a descriptor anew: what a shell writes there as
+    /// well must have been opened with `>>`.
     pub fn allow_special(mut self, allow: bool) -> Self {
         self.config.allow_special = allow;
         self

@@ -96,12 +96,14 @@ fn write_all(sink: &mut dyn Sink, mut lines: &[u8]) {
 }
 
 /// How many operations on files and folders a piece of code asks of the system.
+#[cfg_attr(not(unix), allow(dead_code, reason = "the tests that ask are of Unix"))]
 fn operations(code: impl FnOnce()) -> usize {
     let plan = Plan { from: usize::MAX, times: 0, error: 0, short: false, count: 0.into() };
     failing(plan, code)
 }
 
 /// Has operations fail as the plan says; returns how many there were.
+#[cfg_attr(not(unix), allow(dead_code, reason = "the tests that ask are of Unix"))]
 fn failing(plan: Plan, code: impl FnOnce()) -> usize {
     let plan = Arc::new(plan);
     fault::enter(Some(Arc::clone(&plan)));
