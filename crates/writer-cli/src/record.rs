@@ -39,10 +39,11 @@ const ECS: Keys =
     Keys { time: "@timestamp", level: "log.level", target: "log.logger", message: "message" };
 const GCP: Keys = Keys { time: "time", level: "severity", target: "target", message: "message" };
 const BUNYAN: Keys = Keys { time: "time", level: "level", target: "target", message: "msg" };
+const LOGXPY: Keys = Keys { time: "ts", level: "mt", target: "logger", message: "msg" };
+
 /// What a line begins with that has no time: in Logxpy the id of the task.
 const FIRST_WITHOUT_TIME: &[&str] =
     &["tid", "level", "log.level", "severity", "v", "target", "message", "fields"];
-const LOGXPY: Keys = Keys { time: "ts", level: "mt", target: "logger", message: "msg" };
 
 impl<'l> Record<'l> {
     /// Sorts the members of a line.

@@ -155,11 +155,13 @@ impl WriterBuilder {
     }
 
     /// How long writes may fail before nobody waits any more: neither for room nor, beyond the next
-    /// try, in a flush or sync. A shutdown waits its time all the same, for the target may come back. Default: 30 s; with zero, from the first failed write on.
+    /// try, in a flush or sync. Default: 30 s; with zero, from the first failed write on. A shutdown
+    /// waits its time all the same, since the target may come back.
     ///
-    /// On Linux it is zero, whatever is set, once the other end of a pipe or socket without a name has
-    /// gone that is behind `/dev/stdout`, `/dev/stderr` or `/dev/fd/N`, as in `program | head`: it does
-    /// not come back, and a shutdown does not wait for it. A named pipe may get another reader.
+    /// On Linux it is zero, whatever is set, once the other end of a pipe or socket without a name
+    /// has gone that is behind `/dev/stdout`, `/dev/stderr` or `/dev/fd/N`, as in `program | head`:
+    /// it does not come back, and a shutdown does not wait for it. A named pipe may get another
+    /// reader.
     pub fn fail_after(mut self, time: Duration) -> Self {
         self.config.fail_after = time;
         self

@@ -162,8 +162,8 @@ macro_rules! filter_options {
         /// What no directive covers does not pass: `my_crate=debug` alone stops everything else. So
         /// does a word that is no level, which is taken for a target: `inof`. A text without
         /// directives lets errors pass. A filter on the text of messages (`info/text`) is an error,
-        /// and so are a `[` or `{`, as in filters on spans, and a level as a number (`3`). Of this method, [`level`](Self::level) and [`filter_env`](Self::filter_env), the
-        /// last call counts.
+        /// and so are a `[` or `{`, as in filters on spans, and a level as a number (`3`). Of this
+        /// method, [`level`](Self::level) and [`filter_env`](Self::filter_env), the last call counts.
         pub fn filter(mut self, directives: impl Into<String>) -> Self {
             self.filter = FilterSource::Given(directives.into());
             self

@@ -17,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer};
@@ -28,6 +29,12 @@ use crate::case::Running;
 /// Bytes that may wait.
 const ROOM: usize = 1 << 20;
 const NAP: Duration = Duration::from_millis(1);
+
+/// The clock that costs the least.
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::RealtimeCoarse;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Realtime;
 
 #[derive(Default)]
 struct Batch {
@@ -204,10 +211,9 @@ impl Visit for Visitor<'_> {
     }
 }
 
-/// The time, of the clock that costs the least, with the seconds of the last line where they are
-/// the same.
+/// The time, with the text of the last line's second where it is the same.
 fn stamp(mine: &mut Mine) {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+    let now = clock_gettime(CLOCK);
     if mine.second != now.tv_sec as u64 {
         mine.second = now.tv_sec as u64;
         let time = UNIX_EPOCH + Duration::from_secs(mine.second);

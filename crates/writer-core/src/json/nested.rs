@@ -107,8 +107,8 @@ pub(super) struct Element {
     secret: Option<Mark>,
 }
 
-/// Writes one value by `fill`; true if that is nothing, hence `null`. A number that JSON does not have
-/// is something. The error is the marker that belongs in the place of the value.
+/// Writes one value by `fill`; true if that is nothing, hence `null`. A number that JSON does not
+/// have is something. The error is the marker that belongs in the place of the value.
 pub(super) fn write(
     out: &mut Out,
     rules: &Rules,
